@@ -1,1 +1,42 @@
-//! Placeholder.
+//! LLM APIs: a request in, a stream of chunks out.
+//!
+//! [`Provider::stream`] is the one entry point. Each adapter turns one [`ModelRequest`] into its
+//! provider's wire and the answer back into [`Chunk`]s, whose blocks are canonical Anthropic
+//! Messages JSON. Dropping the stream aborts the request.
+//!
+//! This crate knows no session, keeps no state between calls and never tries a call again: the
+//! engine decides that and records it. Everything that a provider sends is bounded (`limits.rs`).
+
+mod chunk;
+mod error;
+mod limits;
+mod request;
+mod scripted;
+
+use std::sync::Arc;
+
+use futures::stream::BoxStream;
+
+pub use chunk::{
+    Block, BlockKind, Chunk, Finished, INVALID_INPUT_FIELD, StopReason, ToolUse, Usage,
+};
+pub use error::{ModelError, ModelErrorKind};
+pub use request::{Effort, Message, ModelRequest, Role, Speed, Thinking, ToolDefinition};
+pub use scripted::{Script, ScriptError, Scripted};
+
+/// The answer of a model. Dropping it aborts the request at once; nothing runs before it is polled.
+pub type ChunkStream = BoxStream<'static, Result<Chunk, ModelError>>;
+
+/// Who answers. A closed set, cheap to clone.
+#[derive(Debug, Clone)]
+pub enum Provider {
+    Scripted(Scripted),
+}
+
+impl Provider {
+    pub fn stream(&self, request: Arc<ModelRequest>) -> ChunkStream {
+        match self {
+            Self::Scripted(scripted) => scripted.stream(&request),
+        }
+    }
+}
