@@ -1,1 +1,20 @@
-//! Placeholder.
+//! What crosses a boundary and lives for years: the types of the wire, of the log and of the
+//! database's JSON columns.
+//!
+//! Entry points: [`event::Event`] (the one vocabulary of wire, log and memory), the resource
+//! modules (`agent`, `environment`, `session`, `file`, `model`), [`id`] and [`decode`], which
+//! reads a request's JSON into types with errors that name the path.
+//!
+//! This crate never does IO, never reads a clock and makes no decision: what an event *means* is
+//! in `hostler-domain`.
+
+pub mod content;
+pub mod decode;
+pub mod error;
+// event
+pub mod id;
+pub mod page;
+pub mod time;
+
+pub use error::{ApiErrorBody, ErrorKind};
+pub use time::Timestamp;
