@@ -1,0 +1,123 @@
+"""Fixtures: one server and one fake model for the whole run, checked answers for each test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Iterator
+
+import anthropic
+import httpx2
+import pytest
+
+import shapes
+from fake_model import FakeModel
+from hostler_process import Hostler
+from wire import CheckedTransport, Ledger, Wire
+
+# The hosted rate limits are the defaults; a test run is faster than a person.
+SETTINGS: dict[str, str] = {}
+
+
+@pytest.fixture(scope="session")
+def fake_model() -> Iterator[FakeModel]:
+    model = FakeModel()
+    yield model
+    model.close()
+
+
+@pytest.fixture(scope="session")
+def shared_server(fake_model: FakeModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hostler]:
+    server = Hostler(tmp_path_factory.mktemp("hostler"), fake_model.url, SETTINGS).start()
+    yield server
+    if server.running:
+        server.stop()
+
+
+@pytest.fixture
+def server(shared_server: Hostler) -> Hostler:
+    assert shared_server.died() is None, f"hostler died\n{shared_server.logs()}"
+    return shared_server
+
+
+@pytest.fixture
+def model(fake_model: FakeModel) -> Iterator[FakeModel]:
+    """The model with an empty script. A test must use up what it queued."""
+    fake_model.reset()
+    yield fake_model
+    complaints, left = fake_model.complaints, fake_model.left()
+    fake_model.reset()
+    assert not complaints, "\n".join(complaints)
+    assert left == 0, f"{left} scripted replies were never asked for"
+
+
+@pytest.fixture
+def ledger() -> Iterator[Ledger]:
+    """Fails the test if any answer was not exactly of its documented shape."""
+    ledger = Ledger()
+    yield ledger
+    unique = list(dict.fromkeys(ledger.findings))
+    assert not unique, "answers that are not as documented:\n" + "\n".join(unique[:40])
+
+
+@pytest.fixture
+def wire(server: Hostler, ledger: Ledger) -> Iterator[Wire]:
+    wire = Wire(server.base_url, server.api_key, ledger)
+    yield wire
+    wire.close()
+
+
+@pytest.fixture
+def client(server: Hostler, ledger: Ledger) -> Iterator[anthropic.Anthropic]:
+    """The official SDK as a user has it; only its transport is looked through."""
+    http = httpx2.Client(transport=CheckedTransport(ledger), timeout=httpx2.Timeout(60, connect=5))
+    client = anthropic.Anthropic(base_url=server.base_url, api_key=server.api_key, http_client=http)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def agent(wire: Wire) -> dict[str, Any]:
+    return wire.post("/v1/agents", {"name": "Tester", "model": "claude-opus-5-5",
+                                    "tools": [{"type": "agent_toolset_20260401"}]})
+
+
+@pytest.fixture
+def environment(wire: Wire) -> dict[str, Any]:
+    return wire.post("/v1/environments", {"name": "tests"})
+
+
+@pytest.fixture
+def session(wire: Wire, agent: dict[str, Any], environment: dict[str, Any]) -> dict[str, Any]:
+    return wire.post("/v1/sessions", {"agent": agent["id"], "environment_id": environment["id"]})
+
+
+WALKED = pytest.StashKey[dict[str, str]]()
+
+
+@pytest.fixture
+def walked(request: pytest.FixtureRequest) -> dict[str, str]:
+    """What became of each operation, for the table at the end of the run."""
+    return request.config.stash.setdefault(WALKED, {})
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    results = config.stash.get(WALKED, {})
+    if not results:
+        return
+    terminalreporter.section("operations of the contract")
+    for operation in shapes.operations():
+        result = results.get(operation.name, "not called")
+        terminalreporter.write_line(f"{result:<10} {operation.name:<46} {operation.method:<6} {operation.path}")
+    counts = {r: list(results.values()).count(r) for r in ("done", "refused")}
+    terminalreporter.write_line(f"{counts['done']} done, {counts['refused']} refused by name, "
+                                f"of {len(shapes.operations())}")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """A failed test shows what the server logged."""
+    outcome = yield
+    report = outcome.get_result()
+    servers = [f for f in getattr(item, "funcargs", {}).values() if isinstance(f, Hostler)]
+    if report.failed and servers:
+        report.sections.append(("hostler", servers[0].logs()))
