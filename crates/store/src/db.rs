@@ -1,0 +1,399 @@
+//! The connections: one writer thread with group commit, and a pool of readers.
+//!
+//! **Invariant:** `write` answers only after the sync of the commit that holds its changes
+//! (`synchronous=full`). Many callers share one commit: jobs that wait while a commit is synced
+//! form the next one.
+//!
+//! SQL text is written once, with `$1` placeholders, and translated for SQLite when it is first
+//! prepared. What can't be shared with another engine sits in this file, behind a name.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, OpenFlags, ToSql};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::StoreError;
+use crate::limits::{BUSY_TIMEOUT, COMMIT_JOBS_MAX, PREPARED_STATEMENTS, READERS, WRITE_QUEUE};
+use crate::migrate::migrate;
+use crate::row::Row;
+
+/// Handle to the connections. Dropping the last one ends the writer thread.
+#[derive(Clone)]
+pub(crate) struct Db {
+    writer: mpsc::Sender<Box<dyn WriteJob>>,
+    readers: Arc<Readers>,
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Db")
+    }
+}
+
+impl Db {
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        let mut connection = connect(path, OpenFlags::default())?;
+        migrate(&mut connection)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let readers = (0..READERS)
+            .map(|_| connect(path, flags).map(Prepared::new))
+            .collect::<Result<Vec<_>, _>>()?;
+        let (writer, jobs) = mpsc::channel(WRITE_QUEUE);
+        std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || write_loop(Prepared::new(connection), jobs))
+            .map_err(|error| StoreError::Corrupt {
+                what: format!("no writer thread: {error}"),
+            })?;
+        let readers = Readers {
+            idle: Mutex::new(readers),
+            places: Semaphore::new(READERS),
+        };
+        Ok(Self {
+            writer,
+            readers: Arc::new(readers),
+        })
+    }
+
+    /// Runs `job` in a transaction of its own and answers after it is on disk. An error rolls
+    /// back this job and no other.
+    pub(crate) async fn write<T, E>(
+        &self,
+        job: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let job = Job {
+            job: Some(job),
+            outcome: None,
+            answer: Some(answer),
+        };
+        self.writer
+            .send(Box::new(job))
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Runs `job` on a connection that sees one consistent state, without waiting for writers.
+    pub(crate) async fn read<T, E>(
+        &self,
+        job: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let readers = Arc::clone(&self.readers);
+        let _place = readers
+            .places
+            .acquire()
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        let blocking = Arc::clone(&readers);
+        let run = tokio::task::spawn_blocking(move || blocking.run(job));
+        run.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+/// Idle read connections. A place is held while one is in use, so `idle` is never empty then.
+struct Readers {
+    idle: Mutex<Vec<Prepared>>,
+    places: Semaphore,
+}
+
+impl Readers {
+    fn run<T, E: From<StoreError>>(
+        &self,
+        job: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let taken = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        let prepared = taken.ok_or(StoreError::Closed)?;
+        // A panicking job must not cost the pool its connection.
+        let result = std::panic::catch_unwind(AssertUnwindSafe(|| -> Result<T, E> {
+            let tx = Tx {
+                prepared: &prepared,
+            };
+            tx.batch("begin")?;
+            job(&tx)
+        }));
+        let ended = prepared.connection.execute_batch("commit");
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(prepared);
+        match result {
+            Ok(result) => {
+                let value = result?;
+                ended.map_err(StoreError::from)?;
+                Ok(value)
+            }
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", "on")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+    connection.pragma_update(None, "cache_size", -16_384)?;
+    Ok(connection)
+}
+
+/// A connection with the SQLite form of each statement's text.
+struct Prepared {
+    connection: Connection,
+    /// By the address of the `'static` text: a look-up costs no hash of the text itself.
+    translated: Mutex<HashMap<(usize, usize), Arc<str>>>,
+}
+
+impl Prepared {
+    fn new(connection: Connection) -> Self {
+        Self {
+            connection,
+            translated: Mutex::new(HashMap::new()),
+        }
+    }
+
+    fn translate(&self, sql: &'static str) -> Arc<str> {
+        let mut translated = self
+            .translated
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let text = translated
+            .entry((sql.as_ptr() as usize, sql.len()))
+            .or_insert_with(|| placeholders(sql).into());
+        Arc::clone(text)
+    }
+}
+
+/// `$1` to `?1`: SQLite would number `$` parameters by first appearance.
+pub(crate) fn placeholders(sql: &str) -> String {
+    let mut text = String::with_capacity(sql.len());
+    let mut characters = sql.chars().peekable();
+    while let Some(character) = characters.next() {
+        let is_parameter = character == '$' && characters.peek().is_some_and(char::is_ascii_digit);
+        text.push(if is_parameter { '?' } else { character });
+    }
+    text
+}
+
+/// A transaction, for the length of one job.
+pub(crate) struct Tx<'c> {
+    prepared: &'c Prepared,
+}
+
+impl Tx<'_> {
+    /// Runs a statement that returns no rows; answers how many it touched.
+    pub(crate) fn execute(
+        &self,
+        sql: &'static str,
+        parameters: &[&dyn ToSql],
+    ) -> Result<usize, StoreError> {
+        let text = self.prepared.translate(sql);
+        Ok(self
+            .prepared
+            .connection
+            .prepare_cached(&text)?
+            .execute(parameters)?)
+    }
+
+    /// The first row, if there is one.
+    pub(crate) fn one<T>(
+        &self,
+        sql: &'static str,
+        parameters: &[&dyn ToSql],
+        read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let text = self.prepared.translate(sql);
+        let mut statement = self.prepared.connection.prepare_cached(&text)?;
+        let mut rows = statement.query(parameters)?;
+        rows.next()?.map(|row| read(&Row(row))).transpose()
+    }
+
+    /// All rows: the statement must bound them.
+    pub(crate) fn all<T>(
+        &self,
+        sql: &'static str,
+        parameters: &[&dyn ToSql],
+        mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let text = self.prepared.translate(sql);
+        let mut statement = self.prepared.connection.prepare_cached(&text)?;
+        let mut rows = statement.query(parameters)?;
+        let mut read_rows = Vec::new();
+        while let Some(row) = rows.next()? {
+            read_rows.push(read(&Row(row))?);
+        }
+        Ok(read_rows)
+    }
+
+    fn batch(&self, sql: &'static str) -> Result<(), StoreError> {
+        Ok(self.prepared.connection.execute_batch(sql)?)
+    }
+}
+
+/// A job that waits for the writer: run inside a savepoint, answered after the commit.
+trait WriteJob: Send {
+    /// Answers whether the job's changes are to be kept.
+    fn run(&mut self, tx: &Tx<'_>) -> bool;
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>);
+}
+
+struct Job<T, E, F> {
+    job: Option<F>,
+    outcome: Option<Result<T, E>>,
+    answer: Option<oneshot::Sender<Result<T, E>>>,
+}
+
+impl<T, E, F> WriteJob for Job<T, E, F>
+where
+    T: Send,
+    E: From<StoreError> + Send,
+    F: FnOnce(&Tx<'_>) -> Result<T, E> + Send,
+{
+    fn run(&mut self, tx: &Tx<'_>) -> bool {
+        let Some(job) = self.job.take() else {
+            return false;
+        };
+        // A panic is a bug of one job: it is rolled back and its caller sees the store closed.
+        let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| job(tx)));
+        let Ok(outcome) = outcome else {
+            tracing::error!("a write job panicked and was rolled back");
+            return false;
+        };
+        let keep = outcome.is_ok();
+        self.outcome = Some(outcome);
+        keep
+    }
+
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
+        let (Some(answer), Some(outcome)) = (self.answer, self.outcome) else {
+            return;
+        };
+        let outcome = match commit {
+            Ok(()) => outcome,
+            Err(error) => outcome.and(Err(E::from(error))),
+        };
+        // A caller that went away has no use for the answer.
+        let _ = answer.send(outcome);
+    }
+}
+
+fn write_loop(prepared: Prepared, mut jobs: mpsc::Receiver<Box<dyn WriteJob>>) {
+    while let Some(first) = jobs.blocking_recv() {
+        let mut batch = vec![first];
+        let committed = run_batch(&prepared, &mut batch, &mut jobs);
+        let failed = committed.as_ref().err().map(ToString::to_string);
+        if let Some(reason) = &failed {
+            tracing::error!(%reason, jobs = batch.len(), "a commit failed");
+            // Nothing of the batch may stay open; if this fails too, the next begin says so.
+            let _ = prepared.connection.execute_batch("rollback");
+        }
+        for job in batch {
+            job.finish(match &failed {
+                None => Ok(()),
+                Some(reason) => Err(commit_failure(committed.as_ref().err(), reason)),
+            });
+        }
+    }
+}
+
+/// The same failure for every job of the batch, since database errors can't be cloned.
+fn commit_failure(error: Option<&StoreError>, reason: &str) -> StoreError {
+    match error {
+        Some(StoreError::Busy) => StoreError::Busy,
+        _ => StoreError::Blob(format!("commit: {reason}").into()),
+    }
+}
+
+fn run_batch(
+    prepared: &Prepared,
+    batch: &mut Vec<Box<dyn WriteJob>>,
+    jobs: &mut mpsc::Receiver<Box<dyn WriteJob>>,
+) -> Result<(), StoreError> {
+    let tx = Tx { prepared };
+    tx.batch("begin immediate")?;
+    let mut position = 0;
+    while position < batch.len() {
+        tx.batch("savepoint job")?;
+        if !batch[position].run(&tx) {
+            tx.batch("rollback to job")?;
+        }
+        tx.batch("release job")?;
+        position += 1;
+        if batch.len() < COMMIT_JOBS_MAX
+            && let Ok(next) = jobs.try_recv()
+        {
+            batch.push(next);
+        }
+    }
+    tx.batch("commit")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_keep_their_numbers() {
+        assert_eq!(
+            placeholders("select $2, $1, '$', $x"),
+            "select ?2, ?1, '$', $x"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_failing_job_rolls_back_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&folder.path().join("test.db")).unwrap();
+        db.write(|tx| tx.batch("create table t (n bigint)"))
+            .await
+            .unwrap();
+        let good = (0..50).map(|n: i64| {
+            let db = db.clone();
+            async move {
+                db.write(move |tx| tx.execute("insert into t values ($1)", &[&n]))
+                    .await
+            }
+        });
+        let bad = db.write::<(), StoreError>(|tx| {
+            tx.execute("insert into t values (1000)", &[])?;
+            Err(StoreError::Busy)
+        });
+        let (goods, bad) = tokio::join!(futures::future::join_all(good), bad);
+        assert!(goods.iter().all(Result::is_ok));
+        assert!(matches!(bad, Err(StoreError::Busy)));
+        let sum = db
+            .read(|tx| tx.one("select sum(n) from t", &[], |row| row.integer(0)))
+            .await;
+        assert_eq!(sum.unwrap(), Some(49 * 50 / 2));
+    }
+
+    #[tokio::test]
+    async fn a_panicking_job_leaves_the_store_usable() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&folder.path().join("test.db")).unwrap();
+        let panicked = db.write::<(), StoreError>(|_| panic!("a bug")).await;
+        assert!(matches!(panicked, Err(StoreError::Closed)));
+        let one = db
+            .write(|tx| tx.one("select 1", &[], |row| row.integer(0)))
+            .await;
+        assert_eq!(one.unwrap(), Some(1));
+    }
+}

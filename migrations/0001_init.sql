@@ -1,0 +1,57 @@
+-- The first schema. Times are microseconds since 1970 in UTC, ids are their text, JSON is text.
+-- The database invents no value: no defaults, no clocks.
+
+-- One row a session. `summary` is what follows from the events (status, usage, queue), computed by
+-- the domain in the transaction that appends them; the plain columns beside it are for filters.
+create table sessions (
+    key integer primary key,
+    id text not null,
+    workspace_id text not null,
+    environment_id text not null,
+    agent_id text not null,
+    agent_version bigint not null,
+    thread_id text not null,
+    agent text not null,
+    title text,
+    metadata text not null,
+    status text not null,
+    summary text not null,
+    created_at bigint not null,
+    updated_at bigint not null,
+    archived_at bigint,
+    last_seq bigint not null,
+    -- When a runner is due: null if there is nothing to do.
+    needs_runner_at bigint,
+    lease_owner text,
+    lease_epoch bigint not null,
+    lease_expires_at bigint not null
+);
+create unique index sessions_by_id on sessions (id);
+create index sessions_by_age on sessions (workspace_id, created_at, id);
+create index sessions_by_environment on sessions (environment_id);
+create index sessions_by_due_time on sessions (needs_runner_at) where needs_runner_at is not null;
+
+-- The log. Written by one function, never updated. `source_seq` is set on a row that marks a
+-- queued event as processed: its body is that of the row where it was received.
+create table events (
+    key integer primary key,
+    session_key bigint not null,
+    seq bigint not null,
+    id text not null,
+    type text not null,
+    visibility text not null,
+    source_seq bigint,
+    thread_id text,
+    epoch bigint not null,
+    at bigint not null,
+    body text not null
+);
+create unique index events_by_position on events (session_key, seq);
+
+-- What is left of a deleted session, so that its open streams can say so.
+create table deleted_sessions (
+    id text primary key,
+    workspace_id text not null,
+    event_id text not null,
+    deleted_at bigint not null
+);
