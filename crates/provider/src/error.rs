@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::api_key::{ApiKey, redact};
 use crate::chunk::Usage;
 use crate::limits;
 
@@ -73,6 +74,25 @@ impl ModelError {
             message,
             retry_after: None,
             usage: None,
+        }
+    }
+
+    /// An error in the words of a provider. It is shown only after `redacted`.
+    pub(crate) fn foreign(kind: ModelErrorKind, message: &str) -> Self {
+        let message = one_line(message, limits::FOREIGN_MESSAGE_CHARS_MAX);
+        Self {
+            kind,
+            message,
+            retry_after: None,
+            usage: None,
+        }
+    }
+
+    pub(crate) fn redacted(self, secret: Option<&ApiKey>) -> Self {
+        let message = redact(&self.message, secret);
+        Self {
+            message: one_line(&message, limits::ERROR_MESSAGE_CHARS_MAX),
+            ..self
         }
     }
 

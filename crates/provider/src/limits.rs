@@ -8,9 +8,15 @@ pub(crate) const SSE_EVENT_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub(crate) const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Content blocks of one answer.
 pub(crate) const ANSWER_BLOCKS_MAX: usize = 1_000;
+/// Fields of one content block.
+pub(crate) const BLOCK_FIELDS_MAX: usize = 64;
+/// A count of tokens above this is a lie, and sums of counts must not overflow.
+pub(crate) const TOKENS_MAX: u64 = 1 << 40;
 /// What is read of the body of an HTTP error.
 pub(crate) const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
 pub(crate) const ERROR_MESSAGE_CHARS_MAX: usize = 500;
+/// The same before credentials are taken out: longer, so that the final cut leaves no half key.
+pub(crate) const FOREIGN_MESSAGE_CHARS_MAX: usize = 4_000;
 /// Ids, names and reasons that a provider gives.
 pub(crate) const FOREIGN_NAME_CHARS_MAX: usize = 256;
 /// Tool arguments that are no JSON object, kept as text.
