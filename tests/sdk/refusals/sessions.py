@@ -1,0 +1,134 @@
+"""Sessions: creation in all its forms, updates, and what a session cannot be asked in its state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .case import Case
+
+MISSING = "011CZkZ9X2dpNyB7HsEFoRfW"
+UNSUPPORTED = "feature_not_supported"
+TOOLSET = "agent_toolset_20260401"
+
+
+def create(name: str, says: str, /, *, status: int = 400, code: str | None = None, **change: Any) -> Case:
+    body = {k: v for k, v in ({"agent": "{agent}", "environment_id": "{env}"} | change).items() if v is not ...}
+    return Case(f"session: {name}", "POST", "/v1/sessions", says, status, json=body, code=code)
+
+
+def overrides(name: str, says: str, /, *, code: str | None = None, **change: Any) -> Case:
+    return create(name, says, code=code, agent={"type": "agent_with_overrides", "id": "{agent}", **change})
+
+
+def unsupported(name: str, says: str, /, **change: Any) -> Case:
+    return create(f"later feature: {name}", says, code=UNSUPPORTED, **change)
+
+
+def initial(name: str, says: str, *events: Any, code: str | None = None) -> Case:
+    return create(f"initial events: {name}", says, initial_events=list(events), code=code)
+
+
+def update(name: str, says: str, /, *, to: str = "{session}", code: str | None = None, **body: Any) -> Case:
+    return Case(f"session update: {name}", "POST", f"/v1/sessions/{to}", says, json=body, code=code)
+
+
+MESSAGE = {"type": "user.message", "content": [{"type": "text", "text": "x"}]}
+
+CREATE = [
+    create("no agent", "agent: Field required", agent=...),
+    create("agent_id for agent", "agent_id: Extra inputs are not permitted", agent_id="{agent}"),
+    create("no environment", "environment_id: Field required", environment_id=...),
+    create("agent null", "agent: ", agent=None),
+    create("agent number", "agent: ", agent=1),
+    create("agent not found", "agent", agent=f"agent_{MISSING}", status=404),
+    create("agent archived", "archived", agent="{archived_agent}"),
+    create("agent no id at all", "agent", agent="robot", status=404),
+    create("agent object without id", "agent.id: Field required", agent={"type": "agent"}),
+    create("agent object type", "agent.type: ", agent={"type": "robot", "id": "{agent}"}),
+    create("agent object unknown field", "agent.model: Extra inputs are not permitted",
+           agent={"type": "agent", "id": "{agent}", "model": "m"}),
+    create("agent version zero", "agent.version", agent={"type": "agent", "id": "{agent}", "version": 0}),
+    create("agent version unknown", "", agent={"type": "agent", "id": "{agent}", "version": 99}, status=404),
+    create("environment not found", "environment", environment_id=f"env_{MISSING}", status=404,
+           code="environment_not_found"),
+    create("environment archived", "archived", environment_id="{archived_env}", code="environment_archived"),
+    create("environment number", "environment_id: ", environment_id=1),
+    create("title number", "title: ", title=1),
+    create("title with NUL", "title: ", title="a\0"),
+    create("metadata number", "metadata.k", metadata={"k": 1}),
+    create("metadata too many", "metadata", metadata={str(i): "v" for i in range(17)}),
+    create("unknown field", "workspace_id: Extra inputs are not permitted", workspace_id="wrkspc_1"),
+    overrides("override model null", "model", code="agent_model_required", model=None),
+    overrides("override unknown field", "agent.name: Extra inputs are not permitted", name="x"),
+    overrides("override model wrong", "agent.model", model={"id": 1}),
+    overrides("override system long", "agent.system", system="x" * 100_001),
+    overrides("override tools wrong", "agent.tools.0.type: ", tools=[{"type": "?"}]),
+    overrides("override mcp dangling", "mcp_server", tools=[{"type": "mcp_toolset", "mcp_server_name": "s"}]),
+]
+
+# Stored on the agent or the environment as documented; a session that would need it is refused by name.
+LATER = [
+    unsupported("budget", "budget", budget={"type": "limit", "max_list_cost": {"amount": "100", "currency": "USD"}}),
+    unsupported("vaults", "vault", vault_ids=[f"vlt_{MISSING}"]),
+    unsupported("file resource", "resource", resources=[{"type": "file", "file_id": "{file}"}]),
+    unsupported("repository resource", "resource", resources=[
+        {"type": "github_repository", "url": "https://github.com/a/b", "authorization_token": "t"}]),
+    unsupported("memory resource", "resource", resources=[
+        {"type": "memory_store", "memory_store_id": f"memstore_{MISSING}"}]),
+    unsupported("mcp agent", "mcp", agent="{mcp_agent}"),
+    unsupported("multiagent agent", "multiagent", agent="{multi_agent}"),
+    unsupported("custom tool agent", "custom", agent="{custom_agent}"),
+    unsupported("asking agent", "always_ask", agent="{ask_agent}"),
+    unsupported("auto agent", "auto", agent="{auto_agent}"),
+    unsupported("web search agent", "web_search", agent="{search_agent}"),
+    unsupported("web fetch agent", "web_fetch", agent="{fetch_agent}"),
+    unsupported("role agent", "aws_role", agent="{role_agent}"),
+    unsupported("self-hosted environment", "self_hosted", environment_id="{self_hosted_env}"),
+    unsupported("limited environment", "limited", environment_id="{limited_env}"),
+    unsupported("environment with packages", "packages", environment_id="{packages_env}"),
+    unsupported("overridden asking tool", "always_ask", agent={
+        "type": "agent_with_overrides", "id": "{agent}",
+        "tools": [{"type": TOOLSET, "default_config": {"permission_policy": {"type": "always_ask"}}}]}),
+    unsupported("overridden custom tool", "custom", agent={
+        "type": "agent_with_overrides", "id": "{agent}",
+        "tools": [{"type": "custom", "name": "t", "description": "d", "input_schema": {"type": "object"}}]}),
+    initial("outcome", "outcome", {"type": "user.define_outcome", "description": "d",
+                                   "rubric": {"type": "text", "content": "r"}}, code=UNSUPPORTED),
+]
+
+INITIAL = [
+    create("initial events an object", "initial_events: ", initial_events={}),
+    create("initial events too many", "initial_events", initial_events=[MESSAGE] * 51),
+    initial("wrong type", "initial_events.0.type", {"type": "agent.message", "content": []}),
+    initial("interrupt", "initial_events.0.type", {"type": "user.interrupt"}),
+    initial("second is wrong", "initial_events.1.content", MESSAGE, {"type": "user.message", "content": []}),
+    initial("without content", "initial_events.0.content: Field required", {"type": "user.message"}),
+    initial("an id", "initial_events.0.id: Extra inputs are not permitted", {**MESSAGE, "id": "sevt_1"}),
+]
+
+UPDATE = [
+    update("title number", "title: ", title=1),
+    update("metadata list", "metadata: ", metadata=[]),
+    update("metadata too many", "metadata", metadata={str(i): "v" for i in range(17)}),
+    update("unknown field", "status: Extra inputs are not permitted", status="running"),
+    update("vault ids", "vault_ids", vault_ids=[]),
+    update("budget", "budget", budget={"type": "limit", "max_list_cost": {"amount": "1", "currency": "USD"}},
+           code=UNSUPPORTED),
+    update("agent system", "agent.system: Extra inputs are not permitted", agent={"system": "x"}),
+    update("agent a string", "agent: ", agent="{agent}"),
+    update("agent tools wrong", "agent.tools.0.type: ", agent={"tools": [{"type": "?"}]}),
+    update("agent asking tool", "always_ask", code=UNSUPPORTED, agent={
+        "tools": [{"type": TOOLSET, "default_config": {"permission_policy": {"type": "always_ask"}}}]}),
+    update("archived", "", to="{archived_session}", title="x"),
+]
+
+STATE = [
+    Case("session: not found", "GET", f"/v1/sessions/sesn_{MISSING}", "", 404),
+    Case("session update: not found", "POST", f"/v1/sessions/sesn_{MISSING}", "", 404, json={"title": "x"}),
+    Case("session delete: not found", "DELETE", f"/v1/sessions/sesn_{MISSING}", "", 404),
+    Case("session archive: not found", "POST", f"/v1/sessions/sesn_{MISSING}/archive", "", 404),
+    Case("session resources: not found", "GET", f"/v1/sessions/sesn_{MISSING}/resources", "", 404),
+    Case("session: id of another kind", "GET", "/v1/sessions/{agent}", "", 404),
+]
+
+CASES = CREATE + LATER + INITIAL + UPDATE + STATE

@@ -1,0 +1,152 @@
+"""The server is killed and started again: nothing acknowledged is lost, and what is unknown is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+
+from conftest import SETTINGS
+from fake_model import FakeModel, Gate, Reply, last_user_content, text, tool_use
+from hostler_process import Hostler
+from subscriber import Subscriber
+from wire import Ledger, Wire
+
+
+@pytest.fixture
+def own_server(fake_model: FakeModel, tmp_path: Path) -> Iterator[Hostler]:
+    server = Hostler(tmp_path / "hostler", fake_model.url, SETTINGS).start()
+    yield server
+    if server.running:
+        server.stop()
+
+
+def connect(server: Hostler, ledger: Ledger) -> Wire:
+    return Wire(server.base_url, server.api_key, ledger)
+
+
+def new_session(wire: Wire) -> str:
+    agent = wire.post("/v1/agents", {"name": "n", "model": "claude-opus-5-5",
+                                     "tools": [{"type": "agent_toolset_20260401"}]})
+    environment = wire.post("/v1/environments", {"name": "e"})
+    return wire.post("/v1/sessions", {"agent": agent["id"], "environment_id": environment["id"]})["id"]
+
+
+def test_killed_while_a_tool_runs(own_server: Hostler, model: FakeModel, ledger: Ledger) -> None:
+    """The call is not run twice in silence: its result says that it was interrupted and may have run."""
+    wire = connect(own_server, ledger)
+    session = new_session(wire)
+    model.say(Reply([tool_use("bash", command="echo once >> ran.txt; read -r forever <> <(:)")]), "I see.")
+    with Subscriber(wire, session) as stream:
+        wire.say(session, "Run it.")
+        use = stream.wait_for("agent.tool_use")
+        stream.wait_for("span.model_request_end")
+        own_server.kill()
+    before = stream.events
+    own_server.start()
+    wire = connect(own_server, ledger)
+    _wait_until_idle(wire, session)
+    events = wire.events(session)
+    assert [e["id"] for e in events][:len(before)] == [e["id"] for e in before]
+    result, = [e for e in events if e["type"] == "agent.tool_result"]
+    assert (result["tool_use_id"], result["is_error"]) == (use["id"], True)
+    assert "interrupted" in result["content"][0]["text"]
+    assert events[-1]["stop_reason"] == {"type": "end_turn"}
+    told = last_user_content(model.requests[1])
+    assert told[0]["type"] == "tool_result" and told[0]["is_error"] is True
+
+
+def test_killed_while_the_model_answers(own_server: Hostler, model: FakeModel, ledger: Ledger) -> None:
+    """The call is made again, and the log shows both attempts."""
+    wire = connect(own_server, ledger)
+    session = new_session(wire)
+    gate = Gate()
+    model.say(Reply([text("Half an"), text(" answer")], midway=gate), "A whole answer.")
+    with Subscriber(wire, session) as stream:
+        sent = wire.say(session, "Well?")
+        gate.wait_reached()
+        stream.wait_for("span.model_request_start")
+        own_server.kill()
+    own_server.start()
+    wire = connect(own_server, ledger)
+    _wait_until_idle(wire, session)
+    events = wire.events(session)
+    types = [e["type"] for e in events]
+    assert sent["id"] in [e["id"] for e in events]
+    assert [e["content"][0]["text"] for e in events if e["type"] == "agent.message"] == ["A whole answer."]
+    assert types.count("span.model_request_start") == types.count("span.model_request_end") == 2
+    assert types[-1] == "session.status_idle"
+
+
+def test_killed_with_a_message_queued(own_server: Hostler, model: FakeModel, ledger: Ledger) -> None:
+    wire = connect(own_server, ledger)
+    session = new_session(wire)
+    gate = Gate()
+    model.say(Reply([text("One"), text(" more")], midway=gate))
+    model.responder = lambda _: Reply([text("Yes.")])
+    wire.say(session, "First.")
+    gate.wait_reached()
+    queued = wire.say(session, "Second.")
+    own_server.kill()
+    own_server.start()
+    wire = connect(own_server, ledger)
+    _wait_until_idle(wire, session)
+    events = wire.events(session)
+    assert next(e for e in events if e["id"] == queued["id"])["processed_at"]
+    assert "Second." in str(model.requests[-1]["messages"])
+
+
+def test_a_stream_resumes_over_a_restart(own_server: Hostler, model: FakeModel, ledger: Ledger) -> None:
+    wire = connect(own_server, ledger)
+    session = new_session(wire)
+    model.say("Before.", "After.")
+    with Subscriber(wire, session) as stream:
+        wire.say(session, "One.")
+        stream.wait_for_idle()
+        last = stream.frames[-1]
+        own_server.stop()
+    own_server.start()
+    wire = connect(own_server, ledger)
+    wire.say(session, "Two.")
+    with Subscriber(wire, session, last_event_id=last.id) as resumed:
+        resumed.wait_for_idle()
+        assert [*stream.events, *resumed.events] == wire.events(session)
+
+
+def test_the_sandbox_outlives_a_restart_or_says_that_it_did_not(own_server: Hostler, model: FakeModel,
+                                                                ledger: Ledger) -> None:
+    wire = connect(own_server, ledger)
+    session = new_session(wire)
+    model.say(Reply([tool_use("write", file_path="kept.txt", content="kept")]), "Written.")
+    with Subscriber(wire, session) as stream:
+        wire.say(session, "Keep this.")
+        stream.wait_for_idle()
+    own_server.stop()
+    own_server.start()
+    wire = connect(own_server, ledger)
+    model.say(Reply([tool_use("bash", command="cat kept.txt")]), "Read.")
+    with Subscriber(wire, session) as stream:
+        wire.say(session, "Read it.")
+        stream.wait_for_idle()
+        result = stream.wait_for("agent.tool_result")
+    said = result["content"][0]["text"]
+    assert "kept" in said or "sandbox" in said.lower()
+
+
+def test_keys_and_resources_are_still_there(own_server: Hostler, ledger: Ledger) -> None:
+    wire = connect(own_server, ledger)
+    agent: dict[str, Any] = wire.post("/v1/agents", {"name": "kept", "model": "claude-opus-5-5"})
+    file = wire.ok("POST", "/v1/files", files={"file": ("kept.txt", b"kept", "text/plain")})
+    own_server.kill()
+    own_server.start()
+    wire = connect(own_server, ledger)
+    assert wire.get(f"/v1/agents/{agent['id']}") == agent
+    assert wire.get(f"/v1/files/{file['id']}") == file
+
+
+def _wait_until_idle(wire: Wire, session: str) -> None:
+    """After a restart the turn may already be over; a stream from the first event on shows it either way."""
+    first = wire.get(f"/v1/sessions/{session}/events", limit=1)["data"][0]
+    with Subscriber(wire, session, after=first["id"]) as stream:
+        stream.wait_for_idle()
