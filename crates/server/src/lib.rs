@@ -1,1 +1,8 @@
-//! Placeholder.
+//! The process around the server: command line, configuration, lifecycle, logging, the data folder.
+//!
+//! This is the only crate that sees all the others, and it only wires them: it makes the store, the
+//! sandbox host, the providers, the engine and the HTTP router, and starts and stops them. What a session
+//! means, what a request may say and how a tool runs is never decided here.
+
+pub mod config;
+mod limits;

@@ -1,0 +1,170 @@
+//! The configuration: defaults, then a TOML file, then `HOSTLER__SECTION__FIELD`, then flags.
+//!
+//! [`load`] is the one way in. It refuses what it does not know and says where, all of it at once where
+//! that is possible. The rest of the server receives resolved values and never sees where they came from.
+
+mod engine;
+mod environment;
+mod file;
+mod known_models;
+mod layers;
+mod log;
+mod models;
+mod print;
+mod problem;
+mod providers;
+mod quantity;
+mod rate_limits;
+mod reader;
+mod resolve;
+mod sandbox;
+mod secret;
+mod server;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::engine::{EngineOptions, RawEngine};
+pub use self::environment::Environment;
+pub use self::log::{LogFormat, LogOptions, RawLog};
+pub use self::models::{Model, Models, Price, RawModel, RawPrice};
+pub use self::problem::{ConfigError, Problem};
+pub use self::providers::{HttpApi, ProviderApi, ProviderKind, ProviderOptions, RawProvider};
+pub use self::quantity::{ByteSize, Span};
+pub use self::rate_limits::{RateLimits, RawRateLimits};
+pub use self::sandbox::{RawSandbox, SandboxMode, SandboxOptions};
+pub use self::secret::Secret;
+pub use self::server::{RawServer, ServerOptions};
+pub use self::tree::Origin;
+
+use self::resolve::Resolving;
+use self::tree::Node;
+
+/// The configuration as it is written: one struct per section.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawConfig {
+    pub server: RawServer,
+    pub log: RawLog,
+    pub rate_limits: RawRateLimits,
+    pub sandbox: RawSandbox,
+    pub engine: RawEngine,
+    pub providers: BTreeMap<String, RawProvider>,
+    /// By id; written as an array of tables.
+    pub models: BTreeMap<String, RawModel>,
+}
+
+impl Default for RawConfig {
+    fn default() -> Self {
+        Self {
+            server: RawServer::default(),
+            log: RawLog::default(),
+            rate_limits: RawRateLimits::default(),
+            sandbox: RawSandbox::default(),
+            engine: RawEngine::default(),
+            providers: providers::built_in(),
+            models: known_models::built_in(),
+        }
+    }
+}
+
+/// The configuration as the server uses it.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub server: ServerOptions,
+    pub log: LogOptions,
+    /// None when the limits are turned off.
+    pub rate_limits: Option<RateLimits>,
+    pub sandbox: SandboxOptions,
+    pub engine: EngineOptions,
+    pub providers: BTreeMap<String, ProviderOptions>,
+    pub models: Models,
+}
+
+/// Settings from the command line. They win over everything else.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    pub config: Option<PathBuf>,
+    pub listen: Option<String>,
+    pub data_dir: Option<PathBuf>,
+    pub sandbox: Option<SandboxMode>,
+    pub log_format: Option<LogFormat>,
+}
+
+/// A valid configuration, and where each part of it came from.
+pub struct Loaded {
+    pub config: Config,
+    /// The file that was read, if there was one.
+    pub file: Option<PathBuf>,
+    raw: RawConfig,
+    tree: Node,
+}
+
+/// The tree holds secrets as plain text, so it is never shown.
+impl std::fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loaded")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Loaded {
+    /// The configuration as TOML, each key with its origin, secrets masked.
+    pub fn to_toml(&self) -> String {
+        print::to_toml(&self.raw, &self.tree)
+    }
+}
+
+/// Reads all sources and resolves them, or says everything that is wrong.
+pub fn load(overrides: &Overrides, environment: &Environment) -> Result<Loaded, ConfigError> {
+    let mut problems = Vec::new();
+    let file = layers::find_file(overrides, environment);
+    let mut tree = layers::merge(file.as_deref(), overrides, environment, &mut problems);
+    let raw = layers::read(&mut tree, &mut problems);
+    match raw {
+        Some(raw) if problems.is_empty() => {
+            let config = raw.resolve(&Resolving { tree: &tree }, &mut problems);
+            if problems.is_empty() {
+                return Ok(Loaded {
+                    config,
+                    file,
+                    raw,
+                    tree,
+                });
+            }
+            Err(ConfigError { problems })
+        }
+        Some(_) | None => Err(ConfigError { problems }),
+    }
+}
+
+impl RawConfig {
+    fn resolve(&self, at: &Resolving<'_>, problems: &mut Vec<Problem>) -> Config {
+        let server = self.server.resolve(at, problems);
+        let log = self.log.resolve(at, problems);
+        let rate_limits = self.rate_limits.resolve(at, problems);
+        let sandbox = self.sandbox.resolve(&server.data_dir, at, problems);
+        let engine = self.engine.resolve(at, problems);
+        let provider_names: Vec<&str> = self.providers.keys().map(String::as_str).collect();
+        let models = models::resolve(&self.models, &provider_names, at, problems);
+        let mut providers = BTreeMap::new();
+        for (name, provider) in &self.providers {
+            if let Some(provider) = provider.resolve(name, at, problems) {
+                providers.insert(name.clone(), provider);
+            }
+        }
+        Config {
+            server,
+            log,
+            rate_limits,
+            sandbox,
+            engine,
+            providers,
+            models,
+        }
+    }
+}

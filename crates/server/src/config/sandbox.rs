@@ -1,0 +1,122 @@
+//! Section `[sandbox]`: how tools are kept apart from the machine and from each other.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::problem::Problem;
+use super::quantity::ByteSize;
+use super::resolve::Resolving;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawSandbox {
+    /// `isolated` runs the tools of each session in namespaces of their own and refuses to start where the
+    /// kernel does not allow that. `unsafe-process` runs them as plain processes of the server's user,
+    /// with nothing between an agent and your files: only for a machine that holds nothing of value.
+    pub mode: SandboxMode,
+    /// Where sandboxes live on disk. Without it, the folder `sandboxes` of the data folder.
+    /// Example: state_dir = "/var/lib/hostler/sandboxes"
+    pub state_dir: Option<PathBuf>,
+    /// The first of the user ids that root inside a sandbox is mapped to, when the server runs as root.
+    pub uid_base: u32,
+    /// Memory of all processes of one sandbox.
+    pub memory_bytes: ByteSize,
+    /// Processes of one sandbox.
+    pub processes: u32,
+    /// The size of `/tmp` in one sandbox. It counts as memory.
+    pub tmp_bytes: ByteSize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum SandboxMode {
+    Isolated,
+    UnsafeProcess,
+}
+
+impl SandboxMode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Isolated => "isolated",
+            Self::UnsafeProcess => "unsafe-process",
+        }
+    }
+}
+
+impl Default for RawSandbox {
+    fn default() -> Self {
+        Self {
+            mode: SandboxMode::Isolated,
+            state_dir: None,
+            uid_base: 300_000,
+            memory_bytes: ByteSize(2 << 30),
+            processes: 512,
+            tmp_bytes: ByteSize(512 << 20),
+        }
+    }
+}
+
+/// The resolved section.
+#[derive(Debug, Clone)]
+pub struct SandboxOptions {
+    pub mode: SandboxMode,
+    pub state_dir: PathBuf,
+    pub uid_base: u32,
+    pub memory_bytes: u64,
+    pub processes: u32,
+    pub tmp_bytes: u64,
+}
+
+/// Less than this and not even the shell and an interpreter fit.
+const MEMORY_BYTES_MIN: u64 = 32 << 20;
+const PROCESSES_MIN: u32 = 16;
+/// Ids below this belong to the machine's own users.
+const UID_BASE_MIN: u32 = 65_536;
+/// A sandbox uses the 65,536 ids from its base on.
+const UID_BASE_MAX: u32 = u32::MAX - 65_536;
+
+impl RawSandbox {
+    pub(super) fn resolve(
+        &self,
+        data_dir: &Path,
+        at: &Resolving<'_>,
+        problems: &mut Vec<Problem>,
+    ) -> SandboxOptions {
+        let mut refuse = |key: &str, message: String| {
+            problems.push(at.problem(&["sandbox", key], message));
+        };
+        if self.memory_bytes.0 < MEMORY_BYTES_MIN {
+            refuse(
+                "memory_bytes",
+                format!("must be at least {}", ByteSize(MEMORY_BYTES_MIN)),
+            );
+        }
+        if self.processes < PROCESSES_MIN {
+            refuse("processes", format!("must be at least {PROCESSES_MIN}"));
+        }
+        if self.tmp_bytes.0 >= self.memory_bytes.0 {
+            refuse(
+                "tmp_bytes",
+                "must be less than `memory_bytes`, since it counts as memory".to_owned(),
+            );
+        }
+        if !(UID_BASE_MIN..=UID_BASE_MAX).contains(&self.uid_base) {
+            refuse(
+                "uid_base",
+                format!("must be from {UID_BASE_MIN} to {UID_BASE_MAX}"),
+            );
+        }
+        SandboxOptions {
+            mode: self.mode,
+            state_dir: match &self.state_dir {
+                Some(folder) => at.path(&["sandbox", "state_dir"], folder),
+                None => data_dir.join("sandboxes"),
+            },
+            uid_base: self.uid_base,
+            memory_bytes: self.memory_bytes.0,
+            processes: self.processes,
+            tmp_bytes: self.tmp_bytes.0,
+        }
+    }
+}
