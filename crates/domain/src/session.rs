@@ -1,0 +1,20 @@
+//! What a session's log means.
+//!
+//! [`State`] folds the whole log and says the next step; [`Summary`] is the small part that is
+//! stored beside the session's row, so that a request can be answered without reading the log;
+//! [`accept`] decides on a client's input.
+
+mod accept;
+mod change;
+mod closing;
+mod conversation;
+mod next;
+mod state;
+mod summary;
+
+pub use accept::{Input, Refusal, accept};
+pub use change::{SessionChange, archive, update};
+pub use conversation::{Block, Message, Role};
+pub use next::{ModelCall, Policy, Purpose, Step};
+pub use state::{State, ToolCall};
+pub use summary::{SessionStatus, Summary};

@@ -1,0 +1,131 @@
+//! The conversation as a model is shown it: a list of messages that only ever grows at its end,
+//! so that each request's prefix is that of the request before, byte for byte.
+
+use std::sync::Arc;
+
+use hostler_protocol::content::{ContentBlock, Source};
+use hostler_protocol::event::AgentToolResult;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    User,
+    Assistant,
+}
+
+/// One block of a message, in the canonical Messages form.
+#[derive(Debug, Clone)]
+pub enum Block {
+    Json(Arc<RawValue>),
+    /// Its bytes are in the file store: the caller puts them in before the request is sent.
+    WithFile {
+        file_id: String,
+        block: Arc<ContentBlock>,
+    },
+}
+
+impl Block {
+    /// About how many tokens it costs, for deciding when to compact: four bytes each, and a flat
+    /// figure for what is not text.
+    pub(super) fn estimated_tokens(&self) -> u64 {
+        const TOKENS_PER_MEDIA: u64 = 1_600;
+        match self {
+            Self::Json(json) if is_media(json.get()) => TOKENS_PER_MEDIA,
+            Self::Json(json) => u64::try_from(json.get().len() / 4).unwrap_or(u64::MAX),
+            Self::WithFile { .. } => TOKENS_PER_MEDIA,
+        }
+    }
+}
+
+fn is_media(json: &str) -> bool {
+    json.starts_with(r#"{"type":"image""#) || json.starts_with(r#"{"type":"document""#)
+}
+
+#[derive(Debug, Clone)]
+pub struct Message {
+    pub role: Role,
+    pub blocks: Vec<Block>,
+}
+
+/// The messages so far. Neighbours of one role are one message.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Conversation {
+    messages: Vec<Message>,
+}
+
+impl Conversation {
+    pub(super) fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    pub(super) fn push(&mut self, role: Role, blocks: Vec<Block>) {
+        if blocks.is_empty() {
+            return;
+        }
+        match self.messages.last_mut() {
+            Some(last) if last.role == role => last.blocks.extend(blocks),
+            _ => self.messages.push(Message { role, blocks }),
+        }
+    }
+
+    /// Forgets everything but a summary.
+    pub(super) fn replace(&mut self, summary: &str) {
+        self.messages.clear();
+        let text = format!(
+            "The conversation so far was summarised because it came near the limit of your \
+             context. The files in the sandbox are as you left them.\n\n<summary>\n{summary}\n\
+             </summary>\n\nGo on from there."
+        );
+        self.push(
+            Role::User,
+            vec![json_block(&json!({"type": "text", "text": text}))],
+        );
+    }
+}
+
+pub(super) fn user_blocks(content: &[ContentBlock]) -> Vec<Block> {
+    content
+        .iter()
+        .map(|block| match file_of(block) {
+            Some(file_id) => Block::WithFile {
+                file_id: file_id.to_owned(),
+                block: Arc::new(block.clone()),
+            },
+            None => json_block(&serde_json::to_value(block).unwrap_or_default()),
+        })
+        .collect()
+}
+
+fn file_of(block: &ContentBlock) -> Option<&str> {
+    match block {
+        ContentBlock::Image {
+            source: Source::File { file_id },
+        }
+        | ContentBlock::Document {
+            source: Source::File { file_id },
+            ..
+        } => Some(file_id),
+        ContentBlock::Text { .. } | ContentBlock::Image { .. } | ContentBlock::Document { .. } => {
+            None
+        }
+    }
+}
+
+/// The result of a call, under the id that the provider gave the call.
+pub(super) fn tool_result_block(provider_id: &str, result: &AgentToolResult) -> Block {
+    let mut block = json!({
+        "type": "tool_result",
+        "tool_use_id": provider_id,
+        "content": result.content,
+    });
+    if result.is_error {
+        block["is_error"] = json!(true);
+    }
+    json_block(&block)
+}
+
+pub(super) fn json_block(value: &serde_json::Value) -> Block {
+    let json = serde_json::value::to_raw_value(value).unwrap_or_default();
+    Block::Json(Arc::from(json))
+}

@@ -1,0 +1,204 @@
+//! What to do next. New behaviour of the loop is a new arm here, never an `if` in the runner.
+
+use hostler_protocol::Timestamp;
+use hostler_protocol::event::{
+    Empty, Epoch, EvaluatedPermission, Event, SessionErrorKind, ToolStarted,
+};
+use hostler_protocol::id::EventId;
+
+use super::accept::start_of_turn;
+use super::closing::{outcome_unknown, permission_denied, request_end};
+use super::state::State;
+use super::summary::SessionStatus;
+
+/// Summaries in a row without an answer of the model before the turn is given up.
+const COMPACTIONS_MAX: u32 = 2;
+
+/// What the operator decides about the loop.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy {
+    /// Attempts at one model call before the turn is given up.
+    pub attempts_max: u32,
+    /// Tokens that the session's model can take; `None` if nobody knows.
+    pub context_window: Option<u64>,
+    /// The share of the window, in per cent, above which the conversation is summarised.
+    pub compaction_percent: u64,
+}
+
+/// The one thing to do.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// Nothing, until there is a new row or the time has come.
+    Wait {
+        until: Option<Timestamp>,
+    },
+    /// Append these and ask again.
+    Record(Vec<Event>),
+    CallModel(ModelCall),
+    /// Run these side by side; their intents are in the log.
+    RunTools(Vec<EventId>),
+}
+
+/// A model request whose start is in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModelCall {
+    pub start_id: EventId,
+    pub purpose: Purpose,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The agent's next words.
+    Answer,
+    /// A summary that replaces the conversation.
+    Compact,
+}
+
+impl State {
+    /// The step that follows, for the runner that holds the lease of `epoch`.
+    pub fn next(&self, epoch: Epoch, now: Timestamp, policy: &Policy) -> Step {
+        match self.summary.status {
+            SessionStatus::Terminated => Step::Wait { until: None },
+            SessionStatus::Idle => self.next_idle(),
+            SessionStatus::Running => self.next_running(epoch, now, policy),
+            SessionStatus::Rescheduling => self.next_rescheduling(now),
+        }
+    }
+
+    fn next_idle(&self) -> Step {
+        if !self.interrupts.is_empty() {
+            // There is nothing to interrupt: the event is taken and that is all.
+            let taken = self.interrupts.iter().map(|(seq, id)| {
+                Event::InputProcessed(hostler_protocol::event::InputProcessed {
+                    event_id: *id,
+                    event_type: "user.interrupt".to_owned(),
+                    received_seq: *seq,
+                })
+            });
+            return Step::Record(taken.collect());
+        }
+        if self.messages.is_empty() {
+            return Step::Wait { until: None };
+        }
+        Step::Record(start_of_turn(&self.summary).into())
+    }
+
+    fn next_rescheduling(&self, now: Timestamp) -> Step {
+        if !self.interrupts.is_empty() {
+            return Step::Record(self.close_interrupted(now));
+        }
+        match self.summary.retry_at {
+            Some(at) if at > now => Step::Wait { until: Some(at) },
+            _ => Step::Record(start_of_turn(&self.summary).into()),
+        }
+    }
+
+    fn next_running(&self, epoch: Epoch, now: Timestamp, policy: &Policy) -> Step {
+        if !self.interrupts.is_empty() {
+            return Step::Record(self.close_interrupted(now));
+        }
+        if !self.calls.is_empty() {
+            return self.next_tools(epoch);
+        }
+        if let Some(request) = self.open_request {
+            if request.epoch != epoch {
+                // Its runner is gone: the attempt stays visible, and a new one follows.
+                return Step::Record(vec![request_end(request.id, Some(true))]);
+            }
+            let purpose = self.purpose(policy);
+            return Step::CallModel(ModelCall {
+                start_id: request.id,
+                purpose,
+            });
+        }
+        if let Some(step) = self.next_after_failure(now, policy) {
+            return step;
+        }
+        if !self.messages.is_empty() {
+            return Step::Record(self.take_messages());
+        }
+        if self.last_input > self.answered {
+            if self.purpose(policy) == Purpose::Compact && self.compactions >= COMPACTIONS_MAX {
+                let message = "the conversation stays too long for the model, however often it is \
+                               summarised; start a new session";
+                let kind = SessionErrorKind::CompactionLimitReachedError;
+                return Step::Record(self.give_up(kind, message, now));
+            }
+            return Step::Record(vec![Event::ModelRequestStart(Empty {})]);
+        }
+        let (reason, details) = self.stop.clone();
+        Step::Record(self.come_to_rest(reason, details, now))
+    }
+
+    fn next_tools(&self, epoch: Epoch) -> Step {
+        let waiting = || self.calls.iter().filter(|call| call.result.is_none());
+        let settled: Vec<Event> = waiting()
+            .filter_map(|call| match (call.permission, call.started_by) {
+                (EvaluatedPermission::Deny, _) => Some(permission_denied(call.id, &call.name)),
+                (EvaluatedPermission::Allow, Some(by)) if by != epoch => {
+                    Some(outcome_unknown(call.id))
+                }
+                (EvaluatedPermission::Allow, _) => None,
+            })
+            .collect();
+        if !settled.is_empty() {
+            return Step::Record(settled);
+        }
+        let unstarted: Vec<Event> = waiting()
+            .filter(|call| call.started_by.is_none())
+            .map(|call| {
+                Event::ToolStarted(ToolStarted {
+                    tool_use_id: call.id,
+                })
+            })
+            .collect();
+        if !unstarted.is_empty() {
+            return Step::Record(unstarted);
+        }
+        Step::RunTools(waiting().map(|call| call.id).collect())
+    }
+
+    fn next_after_failure(&self, now: Timestamp, policy: &Policy) -> Option<Step> {
+        let failure = self.failure.as_ref()?;
+        if failure.context_too_long && self.compactions < COMPACTIONS_MAX && self.attempts <= 1 {
+            // Not an error to speak of: the next request is a summary.
+            return None;
+        }
+        let retry = failure.retry_at.is_some() && self.attempts < policy.attempts_max;
+        let events = if retry {
+            self.reschedule(failure.error, &failure.message)
+        } else if failure.context_too_long {
+            self.give_up(
+                SessionErrorKind::CompactionLimitReachedError,
+                &failure.message,
+                now,
+            )
+        } else {
+            self.give_up(failure.error, &failure.message, now)
+        };
+        Some(Step::Record(events))
+    }
+
+    fn purpose(&self, policy: &Policy) -> Purpose {
+        if self.context_overflowed {
+            return Purpose::Compact;
+        }
+        let Some(window) = policy.context_window else {
+            return Purpose::Answer;
+        };
+        let limit = window.saturating_mul(policy.compaction_percent) / 100;
+        // A conversation of one message has nothing that a summary could leave out.
+        let compactable = self.messages().len() > 1;
+        if compactable && self.context_tokens + self.added_tokens > limit {
+            return Purpose::Compact;
+        }
+        Purpose::Answer
+    }
+
+    /// A call by its id, if it has no result yet.
+    pub fn unanswered_call(&self, id: EventId) -> Option<&super::state::ToolCall> {
+        self.calls
+            .iter()
+            .find(|call| call.id == id && call.result.is_none())
+    }
+}

@@ -1,0 +1,173 @@
+//! The session's row, as far as it follows from the events: status, usage, what waits.
+//!
+//! It is computed in the transaction that appends the events, by [`Summary::apply`] alone, so it
+//! never disagrees with the log.
+
+use std::time::Duration;
+
+use hostler_protocol::Timestamp;
+use hostler_protocol::event::{
+    CacheCreation, Event, Money, Recorded, Seq, ServerToolUse, SessionUsage, TokenUsage,
+};
+use hostler_protocol::id::ThreadId;
+use serde::{Deserialize, Serialize};
+
+/// The status machine of the contract. Finished work is `idle`, never `terminated`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionStatus {
+    Idle,
+    Running,
+    Rescheduling,
+    Terminated,
+}
+
+impl SessionStatus {
+    /// The word on the wire and in SQL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Running => "running",
+            Self::Rescheduling => "rescheduling",
+            Self::Terminated => "terminated",
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    pub status: SessionStatus,
+    pub thread: ThreadId,
+    pub agent_name: String,
+    /// Rows of inputs that were received and are not processed, oldest first.
+    pub queued: Vec<Seq>,
+    pub tokens: TokenUsage,
+    pub cost_nano_dollars: u64,
+    pub active_micros: u64,
+    /// Set while the session is running.
+    pub running_since: Option<Timestamp>,
+    /// While rescheduling: when the next attempt is due.
+    pub retry_at: Option<Timestamp>,
+    /// The last change that a client can see.
+    pub updated_at: Timestamp,
+    pub terminated_at: Option<Timestamp>,
+}
+
+impl Summary {
+    /// Before the first event.
+    pub fn new(thread: ThreadId, agent_name: String, at: Timestamp) -> Self {
+        Self {
+            status: SessionStatus::Idle,
+            thread,
+            agent_name,
+            queued: Vec::new(),
+            tokens: TokenUsage::default(),
+            cost_nano_dollars: 0,
+            active_micros: 0,
+            running_since: None,
+            retry_at: None,
+            updated_at: at,
+            terminated_at: None,
+        }
+    }
+
+    /// When a runner is due; `None` if there is nothing to do. Derived, so that no wake-up can be
+    /// forgotten.
+    pub fn needs_runner_at(&self) -> Option<Timestamp> {
+        match self.status {
+            SessionStatus::Running => Some(self.updated_at),
+            SessionStatus::Rescheduling if self.queued.is_empty() => self.retry_at,
+            SessionStatus::Rescheduling => Some(self.updated_at),
+            SessionStatus::Idle if self.queued.is_empty() => None,
+            SessionStatus::Idle => Some(self.updated_at),
+            SessionStatus::Terminated => None,
+        }
+    }
+
+    /// Cumulative usage as of `now`.
+    pub fn usage(&self, now: Timestamp) -> SessionUsage {
+        SessionUsage {
+            input_tokens: self.tokens.input_tokens,
+            output_tokens: self.tokens.output_tokens,
+            cache_read_input_tokens: self.tokens.cache_read_input_tokens,
+            cache_creation: CacheCreation {
+                ephemeral_5m_input_tokens: self.tokens.cache_creation_5m_input_tokens,
+                ephemeral_1h_input_tokens: self.tokens.cache_creation_1h_input_tokens,
+            },
+            active_seconds: self.active(now).as_secs_f64(),
+            list_cost: Money::from_nano_dollars(self.cost_nano_dollars),
+            server_tool_use: ServerToolUse::default(),
+        }
+    }
+
+    /// How long the session has been running in all.
+    pub fn active(&self, now: Timestamp) -> Duration {
+        let current = self
+            .running_since
+            .map_or(Duration::ZERO, |since| now.since(since));
+        Duration::from_micros(self.active_micros) + current
+    }
+
+    pub fn apply(&mut self, recorded: &Recorded) {
+        let at = recorded.at;
+        match &recorded.event {
+            Event::UserMessage(_) | Event::UserInterrupt(_) => self.queued.push(recorded.seq),
+            Event::InputProcessed(processed) => {
+                self.queued.retain(|seq| *seq != processed.received_seq);
+            }
+            Event::SessionStatusRunning(_) => self.enter(SessionStatus::Running, at),
+            Event::SessionStatusIdle(_) => self.enter(SessionStatus::Idle, at),
+            Event::SessionStatusRescheduled(_) => self.enter(SessionStatus::Rescheduling, at),
+            Event::SessionStatusTerminated(_) => {
+                self.enter(SessionStatus::Terminated, at);
+                self.terminated_at = Some(at);
+            }
+            Event::ModelResponse(response) => {
+                self.spend(&response.usage, response.cost_nano_dollars, at)
+            }
+            Event::ContextCompacted(compacted) => {
+                self.spend(&compacted.usage, compacted.cost_nano_dollars, at);
+            }
+            Event::ModelFailed(failed) => {
+                self.spend(&failed.usage, failed.cost_nano_dollars, at);
+                self.retry_at = failed.retry_at;
+            }
+            Event::SessionUpdated(_) => self.updated_at = at,
+            Event::AgentMessage(_)
+            | Event::AgentThinking(_)
+            | Event::AgentToolUse(_)
+            | Event::AgentToolResult(_)
+            | Event::AgentThreadContextCompacted(_)
+            | Event::SessionError(_)
+            | Event::SessionUsage(_)
+            | Event::SessionThreadStatusRunning(_)
+            | Event::SessionThreadStatusIdle(_)
+            | Event::SessionThreadStatusRescheduled(_)
+            | Event::SessionThreadStatusTerminated(_)
+            | Event::ModelRequestStart(_)
+            | Event::ModelRequestEnd(_)
+            | Event::SessionCreated(_)
+            | Event::ToolStarted(_)
+            | Event::Unknown { .. } => {}
+        }
+    }
+
+    fn enter(&mut self, status: SessionStatus, at: Timestamp) {
+        if let Some(since) = self.running_since.take() {
+            let micros = u64::try_from(at.since(since).as_micros()).unwrap_or(u64::MAX);
+            self.active_micros = self.active_micros.saturating_add(micros);
+        }
+        if status == SessionStatus::Running {
+            self.running_since = Some(at);
+        }
+        self.status = status;
+        self.updated_at = at;
+    }
+
+    fn spend(&mut self, usage: &TokenUsage, cost_nano_dollars: u64, at: Timestamp) {
+        self.tokens.add(usage);
+        self.cost_nano_dollars = self.cost_nano_dollars.saturating_add(cost_nano_dollars);
+        self.updated_at = at;
+    }
+}
