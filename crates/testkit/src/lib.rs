@@ -1,1 +1,6 @@
-//! Placeholder.
+//! What tests of all crates share: scripted stand-ins for what lies outside of the product, each
+//! over its real wire. Only ever a dev-dependency.
+
+pub mod model_script;
+
+pub use model_script::{Gate, ModelScript, RecordedRequest, Reply};
