@@ -187,7 +187,7 @@ def test_an_interrupt_stops_the_model_at_once(wire: Wire, model: FakeModel, sess
 
 
 def test_an_interrupt_stops_a_running_tool(wire: Wire, model: FakeModel, session: dict[str, Any]) -> None:
-    model.say(Reply([tool_use("bash", command="echo started; read -r forever <> <(:)")]))
+    model.say(Reply([tool_use("bash", command="tail -f /dev/null")]))
     with Subscriber(wire, session["id"]) as stream:
         wire.say(session["id"], "Hang.")
         use = stream.wait_for("agent.tool_use")

@@ -1,0 +1,58 @@
+# The commands of the project. Needs Rust (rustup.rs); what else a target needs, it installs or explains.
+
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+# SMOKE=1 runs each benchmark once, to see that it works.
+SMOKE ?=
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: compiler ## Build the release binary, target/release/hostler
+	cargo build --release --locked --package hostler-server
+
+.PHONY: demo
+demo: compiler ## Start a server and watch a session work in it; needs no key
+	scripts/demo.sh
+
+.PHONY: test
+test: test-rust test-sdk ## Run all tests, those through the official SDKs too
+
+.PHONY: test-rust
+test-rust: compiler nextest
+	cargo nextest run --workspace --locked
+
+.PHONY: test-sdk
+test-sdk: compiler sdk-clients
+	cargo build --locked --package hostler-server
+	tests/run-sdk-tests
+
+.PHONY: check
+check: compiler nextest ## Check format, lints, Rust tests and documentation
+	cargo xtask check
+
+.PHONY: bench
+bench: compiler ## Run the benchmarks and print their ratios to the floor (SMOKE=1: once)
+	cargo run $(if $(SMOKE),,--release) --locked --package hostler-bench -- $(if $(SMOKE),--smoke,)
+
+.PHONY: fmt
+fmt: ## Format the Rust code
+	cargo fmt --all
+
+# What the targets need besides Rust.
+
+.PHONY: compiler
+compiler:
+	@tests/install-tools compiler
+
+.PHONY: nextest
+nextest:
+	@tests/install-tools nextest
+
+.PHONY: sdk-clients
+sdk-clients:
+	@tests/install-tools sdk-clients
