@@ -8,11 +8,13 @@
 //! This crate never does IO, never reads a clock and makes no decision: what an event *means* is
 //! in `hostler-domain`.
 
+pub mod agent;
 pub mod content;
 pub mod decode;
 pub mod error;
-// event
+pub mod event;
 pub mod id;
+pub mod limits;
 pub mod page;
 pub mod time;
 

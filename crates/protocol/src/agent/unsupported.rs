@@ -1,0 +1,82 @@
+//! What an agent may say and a session of this version can't do yet.
+//!
+//! Agents hold such configurations; a session of one is refused with the feature's name, so that
+//! nothing is accepted and then ignored.
+
+use super::identity::ExecutionIdentity;
+use super::permission::PermissionPolicy;
+use super::session_agent::SessionAgent;
+use super::tool_list::Tool;
+use super::toolset::{AgentToolset, BuiltinTool};
+use crate::decode::Invalid;
+
+impl SessionAgent {
+    /// The first thing that keeps this agent from running, by its path below `agent`.
+    pub fn unsupported(&self) -> Option<Invalid> {
+        if self.multiagent.is_some() {
+            return Some(Invalid::unsupported("agent.multiagent", "multiagent"));
+        }
+        if !self.skills.is_empty() {
+            return Some(Invalid::unsupported("agent.skills", "skills"));
+        }
+        if !self.mcp_servers.is_empty() {
+            return Some(Invalid::unsupported("agent.mcp_servers", "mcp_servers"));
+        }
+        if self.model.inference_geo.is_some() {
+            let path = "agent.model.inference_geo";
+            return Some(Invalid::unsupported(path, "inference_geo"));
+        }
+        if matches!(self.execution_identity, ExecutionIdentity::AwsRole { .. }) {
+            let path = "agent.execution_identity";
+            return Some(Invalid::unsupported(
+                path,
+                "the aws_role execution identity",
+            ));
+        }
+        self.tools.iter().enumerate().find_map(|(position, tool)| {
+            let path = format!("agent.tools.{position}");
+            match tool {
+                Tool::McpToolset(_) => Some(Invalid::unsupported(path, "mcp_toolset")),
+                Tool::Custom(_) => Some(Invalid::unsupported(path, "a custom tool")),
+                Tool::AgentToolset(toolset) => unsupported_toolset(toolset, &path),
+            }
+        })
+    }
+}
+
+/// The web tools are on by default, and are simply not offered unless an entry asks for them.
+fn unsupported_toolset(toolset: &AgentToolset, path: &str) -> Option<Invalid> {
+    let entries = toolset.configs.iter().enumerate();
+    for (position, config) in entries.filter(|(_, config)| config.switch().enabled) {
+        let path = format!("{path}.configs.{position}");
+        if config.tool().is_web() {
+            return Some(Invalid::unsupported(path, config.tool().name()));
+        }
+        if let Some(policy) = unsupported_policy(config.switch().permission_policy) {
+            return Some(Invalid::unsupported(
+                format!("{path}.permission_policy"),
+                policy,
+            ));
+        }
+    }
+    let has_entry = |tool: BuiltinTool| toolset.configs.iter().any(|entry| entry.tool() == tool);
+    let default_is_used = BuiltinTool::ALL
+        .into_iter()
+        .any(|tool| !tool.is_web() && !has_entry(tool));
+    let default = toolset.default_config;
+    if !(default_is_used && default.enabled) {
+        return None;
+    }
+    unsupported_policy(default.permission_policy).map(|policy| {
+        let path = format!("{path}.default_config.permission_policy");
+        Invalid::unsupported(path, policy)
+    })
+}
+
+fn unsupported_policy(policy: PermissionPolicy) -> Option<&'static str> {
+    match policy {
+        PermissionPolicy::AlwaysAllow => None,
+        PermissionPolicy::AlwaysAsk => Some("the permission policy always_ask"),
+        PermissionPolicy::Auto => Some("the permission policy auto"),
+    }
+}

@@ -1,0 +1,41 @@
+//! Every bound on what a client may say, in one place. Lengths of text are in characters.
+
+use std::ops::RangeInclusive;
+
+// Agents.
+pub const AGENT_NAME_CHARS: RangeInclusive<usize> = 1..=256;
+pub const AGENT_DESCRIPTION_CHARS_MAX: usize = 2_048;
+pub const AGENT_SYSTEM_CHARS_MAX: usize = 100_000;
+pub const AGENT_TOOLS_MAX: usize = 256;
+pub const AGENT_MCP_SERVERS_MAX: usize = 20;
+pub const AGENT_SKILLS_MAX: usize = 500;
+/// Agents of a coordinator, its advisor included, and predefined agents of a 2026-10-01 list.
+pub const AGENT_ROSTER_MAX: usize = 20;
+pub const MODEL_ID_CHARS: RangeInclusive<usize> = 1..=256;
+pub const ROLE_ARN_CHARS: RangeInclusive<usize> = 1..=2_048;
+pub const SKILL_ID_CHARS: RangeInclusive<usize> = 1..=128;
+pub const SKILL_VERSION_CHARS: RangeInclusive<usize> = 1..=128;
+
+// Tools.
+pub const CUSTOM_TOOL_NAME_CHARS: RangeInclusive<usize> = 1..=128;
+pub const CUSTOM_TOOL_DESCRIPTION_CHARS: RangeInclusive<usize> = 1..=4_096;
+pub const CUSTOM_TOOL_PROPERTY_CHARS: RangeInclusive<usize> = 1..=64;
+pub const MCP_SERVER_NAME_CHARS: RangeInclusive<usize> = 1..=255;
+pub const MCP_SERVER_URL_CHARS: RangeInclusive<usize> = 1..=2_048;
+pub const MCP_TOOL_NAME_CHARS: RangeInclusive<usize> = 1..=128;
+pub const DOMAIN_LIST_ENTRIES: RangeInclusive<usize> = 1..=64;
+pub const DOMAIN_ENTRY_CHARS: RangeInclusive<usize> = 1..=255;
+pub const DOMAIN_LABEL_CHARS_MAX: usize = 63;
+pub const URL_SOURCE_TOOLS: RangeInclusive<usize> = 1..=128;
+pub const USER_LOCATION_CHARS: RangeInclusive<usize> = 1..=255;
+
+// Environments.
+pub const ENVIRONMENT_NAME_CHARS: RangeInclusive<usize> = 1..=256;
+pub const ENVIRONMENT_DESCRIPTION_CHARS_MAX: usize = 2_048;
+pub const ENVIRONMENT_ALLOWED_HOSTS_MAX: usize = 256;
+pub const ENVIRONMENT_PACKAGES_MAX: usize = 256;
+pub const ENVIRONMENT_PACKAGE_CHARS: RangeInclusive<usize> = 1..=256;
+
+// Files.
+pub const FILE_NAME_CHARS: RangeInclusive<usize> = 1..=255;
+pub const FILE_EXPIRES_IN_SECONDS: RangeInclusive<i64> = 3_600..=7_776_000;
