@@ -55,3 +55,23 @@ create table deleted_sessions (
     event_id text not null,
     deleted_at bigint not null
 );
+
+-- The tenants. Every other row belongs to one.
+create table workspaces (
+    id text primary key,
+    name text not null,
+    created_at bigint not null
+);
+
+-- Keys are stored as SHA-256 in hexadecimal; `hint` is the end of the key, for its owner's eyes.
+create table api_keys (
+    id text primary key,
+    workspace_id text not null references workspaces (id),
+    name text not null,
+    hash text not null,
+    hint text not null,
+    created_at bigint not null,
+    revoked_at bigint
+);
+create unique index api_keys_by_hash on api_keys (hash);
+create index api_keys_by_age on api_keys (workspace_id, created_at, id);

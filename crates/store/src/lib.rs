@@ -8,11 +8,13 @@
 mod db;
 mod error;
 mod hub;
+mod keys;
 mod limits;
 mod migrate;
 mod row;
 
 pub use error::StoreError;
+pub use keys::{ApiKey, KeyCreated, KeyRevoked, Workspace};
 
 use std::path::Path;
 use std::sync::Arc;

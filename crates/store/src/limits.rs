@@ -12,3 +12,6 @@ pub(crate) const READERS: usize = 4;
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Statements that stay prepared on each connection.
 pub(crate) const PREPARED_STATEMENTS: usize = 128;
+/// Workspaces and keys that are listed at once.
+pub(crate) const WORKSPACES_MAX: i64 = 10_000;
+pub(crate) const API_KEYS_MAX: i64 = 10_000;
