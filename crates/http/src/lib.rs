@@ -1,1 +1,86 @@
-//! Placeholder.
+//! The HTTP edge, and the only crate that knows axum: it reads requests, asks the store, and
+//! writes answers in the wire's words.
+//!
+//! Entry point: [`router`]. A request passes `frame.rs` (id, span, errors), then `admission.rs`
+//! (key, headers, limits), then its handler in the file that is named after the resource.
+//! `routes.rs` is the index of the API.
+//!
+//! This crate never acts on a session: it appends to the log and follows it. It knows no model,
+//! no sandbox, no SQL, and spawns no task.
+
+mod admission;
+mod api_error;
+mod api_key;
+mod beta;
+mod body;
+mod caller;
+mod frame;
+mod health;
+mod limits;
+mod openapi;
+mod operation;
+mod options;
+mod pagination;
+mod path_id;
+mod query;
+mod rate_limit;
+mod refused;
+mod routes;
+mod sse;
+
+pub use api_key::{ApiKeyText, NoRandomness};
+pub use options::{HttpOptions, MetricsText, RateLimits};
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use hostler_domain::Env;
+use hostler_store::Store;
+use tokio::sync::Semaphore;
+
+use api_error::ApiError;
+use caller::Keyring;
+use rate_limit::Limiter;
+
+/// What the handlers work with.
+#[derive(Debug)]
+pub struct Api {
+    pub(crate) store: Store,
+    pub(crate) env: Env,
+    pub(crate) options: HttpOptions,
+    keyring: Keyring,
+    limiter: Limiter,
+    /// One for each request that is being worked on.
+    places: Semaphore,
+    /// One for each open event stream.
+    stream_places: Arc<Semaphore>,
+}
+
+impl Api {
+    pub fn new(store: Store, env: Env, options: HttpOptions) -> Self {
+        Self {
+            store,
+            env,
+            keyring: Keyring::default(),
+            limiter: Limiter::new(&options.rate_limits),
+            places: Semaphore::new(options.requests_max),
+            stream_places: Arc::new(Semaphore::new(options.streams_max)),
+            options,
+        }
+    }
+}
+
+/// The whole service: the API, and what operators ask without a key.
+pub fn router(api: Api) -> Router {
+    let api = Arc::new(api);
+    let admitted = routes::all()
+        .router
+        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
+        .route_layer(from_fn_with_state(Arc::clone(&api), admission::admit));
+    admitted
+        .merge(health::router())
+        .fallback(|| async { ApiError::no_such_route("Not found") })
+        .layer(from_fn_with_state(Arc::clone(&api), frame::frame))
+        .with_state(api)
+}

@@ -1,0 +1,230 @@
+//! Request bodies: JSON that is bounded in size and in time, and its charset.
+//!
+//! Handlers read the value through `protocol::decode`, so that each error names its path. Of two
+//! members with the same name the last one counts, as in most JSON readers.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, header};
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use hostler_protocol::decode::{At, Invalid};
+use serde_json::Value;
+use std::sync::Arc;
+
+use crate::{Api, ApiError};
+
+/// A JSON body.
+#[derive(Debug)]
+pub(crate) struct JsonBody(Value);
+
+impl JsonBody {
+    /// Reads the value into a type.
+    ///
+    /// # Errors
+    /// 400 with the path of the first thing that is wrong.
+    pub(crate) fn decode<T>(
+        &self,
+        read: impl FnOnce(At<'_>) -> Result<T, Invalid>,
+    ) -> Result<T, ApiError> {
+        Ok(read(At::root(&self.0))?)
+    }
+}
+
+impl FromRequest<Arc<Api>> for JsonBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let charset = charset_of_json(&parts.headers)?;
+        let bytes = read_all(body, &parts.headers, api).await?;
+        if bytes.is_empty() {
+            return Err(ApiError::invalid("the request needs a JSON body"));
+        }
+        parse(&bytes, charset).map(Self)
+    }
+}
+
+/// The body of an operation that takes none: nothing, or `{}`.
+#[derive(Debug)]
+pub(crate) struct EmptyBody;
+
+impl FromRequest<Arc<Api>> for EmptyBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let bytes = read_all(body, &parts.headers, api).await?;
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Self);
+        }
+        let charset = charset_of_json(&parts.headers)?;
+        let value = parse(&bytes, charset)?;
+        At::root(&value).fields()?.finish()?;
+        Ok(Self)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Charset {
+    Utf8,
+    Latin1,
+    Ascii,
+}
+
+/// Checks the content type: JSON or left out, in a charset that Hostler knows.
+fn charset_of_json(headers: &HeaderMap) -> Result<Charset, ApiError> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else {
+        return Ok(Charset::Utf8);
+    };
+    let text = value.to_str().unwrap_or_default().to_ascii_lowercase();
+    let mut parts = text.split(';').map(str::trim);
+    let media_type = parts.next().unwrap_or_default();
+    let is_json = media_type == "application/json"
+        || (media_type.starts_with("application/") && media_type.ends_with("+json"));
+    if !is_json {
+        let message = "content-type: Input should be application/json";
+        return Err(ApiError::unsupported_media_type(message));
+    }
+    let charset = parts.find_map(|parameter| parameter.strip_prefix("charset="));
+    match charset.map(|name| name.trim_matches('"')) {
+        None | Some("utf-8" | "utf8") => Ok(Charset::Utf8),
+        Some("iso-8859-1" | "latin1") => Ok(Charset::Latin1),
+        Some("us-ascii" | "ascii") => Ok(Charset::Ascii),
+        Some(_) => {
+            let message = "content-type: charset should be utf-8, iso-8859-1 or us-ascii";
+            Err(ApiError::invalid(message).with_code("unsupported_charset"))
+        }
+    }
+}
+
+/// Reads the whole body, within the limits on size and time.
+async fn read_all(body: Body, headers: &HeaderMap, api: &Api) -> Result<Bytes, ApiError> {
+    refuse_encoded(headers)?;
+    let bytes_max = api.options.body_bytes_max;
+    let too_large = || ApiError::too_large(format!("the body is larger than {bytes_max} bytes"));
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse::<u64>().ok());
+    if announced.is_some_and(|length| usize::try_from(length).is_ok_and(|n| n > bytes_max)) {
+        return Err(too_large());
+    }
+    let read = async {
+        let mut chunks = body.into_data_stream();
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|error| {
+                ApiError::invalid("the body ended too early").with_source(error)
+            })?;
+            if bytes.len() + chunk.len() > bytes_max {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes.freeze())
+    };
+    in_time(api.options.body_read_time_max, read).await
+}
+
+/// # Errors
+/// 400 for a compressed body: what it unpacks to could not be bounded by its length.
+pub(crate) fn refuse_encoded(headers: &HeaderMap) -> Result<(), ApiError> {
+    let encoded = headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
+    if encoded {
+        let message = "content-encoding: encoded request bodies are not supported";
+        return Err(ApiError::invalid(message).with_code("request_body_encoding_unsupported"));
+    }
+    Ok(())
+}
+
+/// # Errors
+/// 400 when `read` takes longer than `time_max`.
+pub(crate) async fn in_time<T>(
+    time_max: Duration,
+    read: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, ApiError> {
+    tokio::time::timeout(time_max, read)
+        .await
+        .unwrap_or_else(|_| {
+            let message = format!("the body took longer than {} s", time_max.as_secs());
+            Err(ApiError::invalid(message).with_code("request_body_timeout"))
+        })
+}
+
+fn parse(bytes: &[u8], charset: Charset) -> Result<Value, ApiError> {
+    let text = match charset {
+        Charset::Utf8 => return from_slice(bytes),
+        Charset::Ascii if !bytes.is_ascii() => {
+            return Err(ApiError::invalid("the body is not valid us-ascii"));
+        }
+        Charset::Ascii => return from_slice(bytes),
+        Charset::Latin1 => bytes
+            .iter()
+            .map(|byte| char::from(*byte))
+            .collect::<String>(),
+    };
+    from_slice(text.as_bytes())
+}
+
+fn from_slice(bytes: &[u8]) -> Result<Value, ApiError> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let place = error.valid_up_to();
+        ApiError::invalid(format!("the body is not valid UTF-8 at byte {place}"))
+    })?;
+    // Nesting is bounded by serde_json, at 128 levels.
+    serde_json::from_str(text)
+        .map_err(|error| ApiError::invalid(format!("the body is not valid JSON: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn charset(content_type: &str) -> Result<Charset, ApiError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, content_type.parse().unwrap());
+        charset_of_json(&headers)
+    }
+
+    #[test]
+    fn charsets_are_read_or_refused() {
+        assert_eq!(charset("application/json").unwrap(), Charset::Utf8);
+        assert_eq!(
+            charset("application/json; charset=\"UTF-8\"").unwrap(),
+            Charset::Utf8
+        );
+        assert_eq!(
+            charset("Application/JSON;charset=ISO-8859-1").unwrap(),
+            Charset::Latin1
+        );
+        assert!(charset("application/json; charset=utf-16").is_err());
+        assert_eq!(charset("text/plain").unwrap_err().status(), 415);
+        assert_eq!(parse(b"\"\xe9\"", Charset::Latin1).unwrap(), json!("é"));
+        assert!(parse(b"\"\xe9\"", Charset::Ascii).is_err());
+    }
+
+    #[test]
+    fn bad_json_names_its_place() {
+        let refusal = |bytes: &[u8]| from_slice(bytes).unwrap_err().message().to_owned();
+        assert_eq!(
+            refusal(b"{\"a\": }"),
+            "the body is not valid JSON: expected value at line 1 column 7"
+        );
+        assert_eq!(
+            refusal(b"\"\xff\""),
+            "the body is not valid UTF-8 at byte 1"
+        );
+        let deep = "[".repeat(100_000);
+        assert!(refusal(deep.as_bytes()).contains("recursion limit exceeded"));
+        let lone = refusal(b"\"\\ud800\"");
+        assert!(lone.starts_with("the body is not valid JSON: "), "{lone}");
+    }
+}

@@ -1,0 +1,26 @@
+//! Every bound of this crate that is not an option, by name.
+
+use std::time::Duration;
+
+/// Characters of a query string.
+pub(crate) const QUERY_BYTES_MAX: usize = 16 * 1024;
+/// Pairs of a query string.
+pub(crate) const QUERY_PAIRS_MAX: usize = 512;
+/// Values of the `anthropic-beta` header.
+pub(crate) const BETAS_MAX: usize = 64;
+/// Characters of one beta value.
+pub(crate) const BETA_CHARS_MAX: usize = 128;
+/// Characters of a credential.
+pub(crate) const CREDENTIAL_CHARS_MAX: usize = 512;
+/// Characters of a page cursor.
+pub(crate) const CURSOR_CHARS_MAX: usize = 512;
+/// Keys that are remembered between requests.
+pub(crate) const CACHED_KEYS_MAX: usize = 1_024;
+/// How long a remembered key is used: a revoked key works at most this much longer.
+pub(crate) const CACHED_KEY_TIME: Duration = Duration::from_secs(1);
+/// Requests between two clean-ups of the rate limiter's buckets.
+pub(crate) const RATE_CLEANUP_INTERVAL: u64 = 4_096;
+/// What a client is asked to wait before it opens a stream again that the server closed.
+pub(crate) const STREAM_RETRY: Duration = Duration::from_secs(1);
+/// Frames of an event stream that are written at once.
+pub(crate) const FRAMES_PER_WRITE: usize = 16;

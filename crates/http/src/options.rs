@@ -1,0 +1,95 @@
+//! What an operator can set about this crate. The server crate fills it from its configuration.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+/// Writes the text of `/metrics`.
+pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
+
+#[derive(Clone)]
+pub struct HttpOptions {
+    /// Whether a route of a beta feature is hidden (404) from requests without its beta header.
+    pub require_beta_header: bool,
+    /// Largest body of a JSON request.
+    pub body_bytes_max: usize,
+    /// Largest uploaded file.
+    pub file_bytes_max: u64,
+    /// Whether uploaded files can be downloaded again. The hosted service says no.
+    pub uploads_downloadable: bool,
+    /// How long a client may take to send a JSON body.
+    pub body_read_time_max: Duration,
+    /// How long a client may take to upload a file.
+    pub upload_read_time_max: Duration,
+    /// Requests that are worked on at the same time; more are told to come back (529).
+    pub requests_max: usize,
+    /// Event streams that are open at the same time; more are told to come back (529).
+    pub streams_max: usize,
+    /// Silence on an event stream after which a ping is sent.
+    pub ping_interval: Duration,
+    pub rate_limits: RateLimits,
+    pub metrics: MetricsText,
+    /// Cancelled when the server starts to drain: `/readyz` says 503 and event streams close.
+    pub draining: CancellationToken,
+}
+
+/// Requests per minute and workspace; `None` switches a limit off.
+#[derive(Debug, Clone, Copy)]
+pub struct RateLimits {
+    pub writes_per_minute: Option<NonZeroU32>,
+    pub reads_per_minute: Option<NonZeroU32>,
+    /// All requests to `/v1/files`, which then count nowhere else.
+    pub files_per_minute: Option<NonZeroU32>,
+}
+
+impl RateLimits {
+    pub const OFF: Self = Self {
+        writes_per_minute: None,
+        reads_per_minute: None,
+        files_per_minute: None,
+    };
+}
+
+/// The figures of the hosted service.
+impl Default for RateLimits {
+    fn default() -> Self {
+        Self {
+            writes_per_minute: NonZeroU32::new(300),
+            reads_per_minute: NonZeroU32::new(1_200),
+            files_per_minute: NonZeroU32::new(500),
+        }
+    }
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            require_beta_header: true,
+            body_bytes_max: 32 * 1024 * 1024,
+            file_bytes_max: 500 * 1024 * 1024,
+            uploads_downloadable: false,
+            body_read_time_max: Duration::from_secs(60),
+            upload_read_time_max: Duration::from_secs(15 * 60),
+            requests_max: 2_048,
+            streams_max: 16_384,
+            ping_interval: Duration::from_secs(15),
+            rate_limits: RateLimits::default(),
+            metrics: Arc::new(String::new),
+            draining: CancellationToken::new(),
+        }
+    }
+}
+
+impl fmt::Debug for HttpOptions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("HttpOptions")
+            .field("require_beta_header", &self.require_beta_header)
+            .field("body_bytes_max", &self.body_bytes_max)
+            .field("rate_limits", &self.rate_limits)
+            .finish_non_exhaustive()
+    }
+}

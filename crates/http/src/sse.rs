@@ -1,0 +1,144 @@
+//! Event streams: frames in the form that the SDKs read, pings in the silence, and an end that
+//! asks the client to come back when the server drains.
+//!
+//! Nothing is buffered here beyond the frames that are ready: a slow client slows the stream
+//! that it reads from, and that one reads from the log.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+
+use async_stream::stream;
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::Response;
+use bytes::{BufMut, Bytes, BytesMut};
+use futures::{Stream, StreamExt};
+use hostler_protocol::id::RequestId;
+use tokio::time::sleep;
+
+use crate::limits::{FRAMES_PER_WRITE, STREAM_RETRY};
+use crate::{Api, ApiError};
+
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+const PING: &[u8] = b"event: ping\ndata: {\"type\":\"ping\"}\n\n";
+
+/// One event on the wire.
+#[derive(Debug, Clone)]
+pub(crate) struct Frame {
+    /// Its position in the log, by which a client resumes. Previews have none.
+    pub(crate) seq: Option<i64>,
+    /// The `type` of the JSON: SDKs drop frames without it.
+    pub(crate) event: String,
+    /// The JSON, on one line.
+    pub(crate) data: Arc<str>,
+}
+
+impl Frame {
+    fn write(&self, out: &mut BytesMut) {
+        debug_assert!(!self.data.contains('\n'), "JSON of an event is one line");
+        out.reserve(self.event.len() + self.data.len() + 48);
+        out.put_slice(b"event: ");
+        out.put_slice(self.event.as_bytes());
+        if let Some(seq) = self.seq {
+            out.put_slice(b"\nid: ");
+            out.put_slice(seq.to_string().as_bytes());
+        }
+        out.put_slice(b"\ndata: ");
+        out.put_slice(self.data.as_bytes());
+        out.put_slice(b"\n\n");
+    }
+}
+
+/// Counts the open streams for as long as it lives.
+struct OpenStream;
+
+impl OpenStream {
+    fn new() -> Self {
+        metrics::gauge!("hostler_http_streams").increment(1.0);
+        Self
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        metrics::gauge!("hostler_http_streams").decrement(1.0);
+    }
+}
+
+/// Answers with an event stream. It ends with `frames`, with an `error` event when `frames`
+/// fails, or when the server drains.
+///
+/// # Errors
+/// 529 when too many streams are open.
+pub(crate) fn event_stream<S>(
+    api: &Api,
+    request_id: RequestId,
+    frames: S,
+) -> Result<Response, ApiError>
+where
+    S: Stream<Item = Result<Frame, ApiError>> + Send + 'static,
+{
+    let place = Arc::clone(&api.stream_places)
+        .try_acquire_owned()
+        .map_err(|_| ApiError::overloaded("too many event streams are open"))?;
+    let (draining, ping_interval) = (api.options.draining.clone(), api.options.ping_interval);
+    let body = stream! {
+        let _held = (place, OpenStream::new());
+        let mut frames = pin!(frames.ready_chunks(FRAMES_PER_WRITE));
+        loop {
+            // Waiting for frames is cancel-safe: a stream keeps what it has not yielded.
+            let ready = tokio::select! {
+                biased;
+                () = draining.cancelled() => {
+                    let retry = format!("retry: {}\n\n", STREAM_RETRY.as_millis());
+                    yield Ok::<Bytes, Infallible>(Bytes::from(retry));
+                    break;
+                }
+                ready = frames.next() => ready,
+                () = sleep(ping_interval) => {
+                    yield Ok(Bytes::from_static(PING));
+                    continue;
+                }
+            };
+            let Some(ready) = ready else { break };
+            let (bytes, failed) = written(ready, request_id);
+            yield Ok(bytes);
+            if failed {
+                break;
+            }
+        }
+    };
+    let mut response = Response::new(Body::from_stream(body));
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-cache"),
+        (ACCEL_BUFFERING, "no"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    Ok(response)
+}
+
+/// The text of some frames, up to the first failure.
+fn written(ready: Vec<Result<Frame, ApiError>>, request_id: RequestId) -> (Bytes, bool) {
+    let mut out = BytesMut::new();
+    for frame in ready {
+        match frame {
+            Ok(frame) => frame.write(&mut out),
+            Err(error) => {
+                tracing::error!(%request_id, cause = error.cause(), "the event stream failed");
+                let data = serde_json::to_string(&error.body(request_id)).unwrap_or_default();
+                let frame = Frame {
+                    seq: None,
+                    event: "error".to_owned(),
+                    data: data.into(),
+                };
+                frame.write(&mut out);
+                return (out.freeze(), true);
+            }
+        }
+    }
+    (out.freeze(), false)
+}
