@@ -13,7 +13,7 @@ request() {
     -H "content-type: application/json"
 }
 
-id() { grep -oE "\"id\":\"$1_[^\"]+\"" | head -n 1 | cut -d '"' -f 4; }
+id() { grep -oE "\"id\": ?\"$1_[^\"]+\"" | head -n 1 | cut -d '"' -f 4; }
 
 agent=$(request /v1/agents -d @- <<'EOF'
 {
@@ -57,10 +57,10 @@ echo "Session ID: $SESSION_ID"
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"; kill "$reader" 2>/dev/null || true' EXIT
 mkfifo "$folder/stream" "$folder/headers"
+exec 3<>"$folder/stream" 4<>"$folder/headers"
 request "/v1/sessions/$SESSION_ID/events/stream" -N -D "$folder/headers" -o "$folder/stream" &
 reader=$!
-exec 3<>"$folder/stream"
-head -n 1 "$folder/headers" >/dev/null
+while IFS= read -r header <&4 && [[ $header != $'\r' ]]; do :; done
 
 request "/v1/sessions/$SESSION_ID/events" -d @- >/dev/null <<'EOF'
 {
@@ -85,8 +85,8 @@ while IFS= read -r line <&3; do
     "event: "*) event=${line#event: } ;;
     "data: "*)
       case $event in
-        agent.message) grep -oE '"text":"([^"\\]|\\.)*"' <<<"$line" | sed -E 's/^"text":"(.*)"$/\1/' ;;
-        agent.tool_use) printf '[Using tool: %s]\n' "$(grep -oE '"name":"[^"]*"' <<<"$line" | head -n 1 | cut -d '"' -f 4)" ;;
+        agent.message) grep -oE '"text": ?"([^"\\]|\\.)*"' <<<"$line" | sed -E 's/^"text": ?"(.*)"$/\1/' ;;
+        agent.tool_use) printf '[Using tool: %s]\n' "$(grep -oE '"name": ?"[^"]*"' <<<"$line" | head -n 1 | cut -d '"' -f 4)" ;;
         session.status_idle)
           printf '\nAgent finished.\n'
           break
