@@ -4,5 +4,9 @@
 //! sandbox host, the providers, the engine and the HTTP router, and starts and stops them. What a session
 //! means, what a request may say and how a tool runs is never decided here.
 
+pub mod banner;
 pub mod config;
+pub mod data_folder;
+pub mod lifecycle;
 mod limits;
+pub mod logging;

@@ -30,11 +30,13 @@ pub struct RawModel {
     pub max_output_tokens: Option<u32>,
     /// The effort of agents that name none.
     pub default_effort: Option<Effort>,
-    /// The levels of effort that the model takes. With an empty list no level is sent to the provider.
+    /// The levels of effort that the model takes. With an empty list none is sent to the provider.
     pub efforts: Option<Vec<Effort>>,
     /// US dollars per million tokens. Without a price the cost of the model is not counted. What is left
     /// out of the three cache prices costs as much as `input`.
     pub price: Option<RawPrice>,
+    /// Whether requests ask for thinking whose amount the model chooses itself.
+    pub adaptive_thinking: Option<bool>,
     /// Whether agents may ask for `speed: "fast"`.
     pub supports_fast: Option<bool>,
 }
@@ -63,6 +65,7 @@ pub struct Model {
     pub default_effort: Effort,
     pub efforts: Vec<Effort>,
     pub price: Option<Price>,
+    pub adaptive_thinking: bool,
     pub supports_fast: bool,
 }
 
@@ -246,6 +249,7 @@ impl RawModel {
             default_effort,
             efforts,
             price: self.price.and_then(RawPrice::resolved),
+            adaptive_thinking: self.adaptive_thinking.unwrap_or(false),
             supports_fast: self.supports_fast.unwrap_or(false),
         }
     }

@@ -20,12 +20,16 @@ pub struct RawSandbox {
     pub state_dir: Option<PathBuf>,
     /// The first of the user ids that root inside a sandbox is mapped to, when the server runs as root.
     pub uid_base: u32,
-    /// Memory of all processes of one sandbox.
+    /// Memory of one sandbox, where the server may make a cgroup; elsewhere of each process in it.
     pub memory_bytes: ByteSize,
-    /// Processes of one sandbox.
+    /// Processes and threads of one sandbox.
     pub processes: u32,
+    /// Open files of each process in a sandbox.
+    pub open_files: u64,
     /// The size of `/tmp` in one sandbox. It counts as memory.
     pub tmp_bytes: ByteSize,
+    /// Files in the `/tmp` of one sandbox.
+    pub tmp_files: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -50,9 +54,11 @@ impl Default for RawSandbox {
             mode: SandboxMode::Isolated,
             state_dir: None,
             uid_base: 300_000,
-            memory_bytes: ByteSize(2 << 30),
-            processes: 512,
+            memory_bytes: ByteSize(4 << 30),
+            processes: 1024,
+            open_files: 4096,
             tmp_bytes: ByteSize(512 << 20),
+            tmp_files: 65_536,
         }
     }
 }
@@ -65,12 +71,16 @@ pub struct SandboxOptions {
     pub uid_base: u32,
     pub memory_bytes: u64,
     pub processes: u32,
+    pub open_files: u64,
     pub tmp_bytes: u64,
+    pub tmp_files: u64,
 }
 
 /// Less than this and not even the shell and an interpreter fit.
 const MEMORY_BYTES_MIN: u64 = 32 << 20;
 const PROCESSES_MIN: u32 = 16;
+const OPEN_FILES_MIN: u64 = 64;
+const TMP_FILES_MIN: u64 = 64;
 /// Ids below this belong to the machine's own users.
 const UID_BASE_MIN: u32 = 65_536;
 /// A sandbox uses the 65,536 ids from its base on.
@@ -95,6 +105,14 @@ impl RawSandbox {
         if self.processes < PROCESSES_MIN {
             refuse("processes", format!("must be at least {PROCESSES_MIN}"));
         }
+        for (key, count, least) in [
+            ("open_files", self.open_files, OPEN_FILES_MIN),
+            ("tmp_files", self.tmp_files, TMP_FILES_MIN),
+        ] {
+            if count < least {
+                refuse(key, format!("must be at least {least}"));
+            }
+        }
         if self.tmp_bytes.0 >= self.memory_bytes.0 {
             refuse(
                 "tmp_bytes",
@@ -116,7 +134,9 @@ impl RawSandbox {
             uid_base: self.uid_base,
             memory_bytes: self.memory_bytes.0,
             processes: self.processes,
+            open_files: self.open_files,
             tmp_bytes: self.tmp_bytes.0,
+            tmp_files: self.tmp_files,
         }
     }
 }

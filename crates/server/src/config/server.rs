@@ -25,6 +25,12 @@ pub struct RawServer {
     pub max_body_bytes: ByteSize,
     /// The longest file that can be uploaded.
     pub max_upload_bytes: ByteSize,
+    /// Let uploaded files be downloaded again. The hosted service refuses that.
+    pub uploads_downloadable: bool,
+    /// Requests that are worked on at the same time; more are told to come back later (529).
+    pub max_requests: u32,
+    /// Event streams that are open at the same time; more are told to come back later (529).
+    pub max_streams: u32,
     /// How long requests and runners have to end after SIGTERM, before they are dropped. The log makes
     /// the next start go on where they were.
     pub shutdown_grace: Span,
@@ -41,6 +47,9 @@ impl Default for RawServer {
             public_url: None,
             max_body_bytes: ByteSize(32 << 20),
             max_upload_bytes: ByteSize(500_000_000),
+            uploads_downloadable: false,
+            max_requests: 2048,
+            max_streams: 16_384,
             shutdown_grace: Span(Duration::from_secs(10)),
             require_beta_header: true,
         }
@@ -56,6 +65,9 @@ pub struct ServerOptions {
     pub public_url: Option<String>,
     pub max_body_bytes: u64,
     pub max_upload_bytes: u64,
+    pub uploads_downloadable: bool,
+    pub max_requests: usize,
+    pub max_streams: usize,
     pub shutdown_grace: Duration,
     pub require_beta_header: bool,
 }
@@ -89,12 +101,23 @@ impl RawServer {
                 problems.push(at.problem(&["server", key], "must be at least 1 byte"));
             }
         }
+        for (key, count) in [
+            ("max_requests", self.max_requests),
+            ("max_streams", self.max_streams),
+        ] {
+            if count == 0 {
+                problems.push(at.problem(&["server", key], "must be at least 1"));
+            }
+        }
         ServerOptions {
             listen,
             data_dir: at.path(&["server", "data_dir"], &self.data_dir),
             public_url,
             max_body_bytes: self.max_body_bytes.0,
             max_upload_bytes: self.max_upload_bytes.0,
+            uploads_downloadable: self.uploads_downloadable,
+            max_requests: self.max_requests as usize,
+            max_streams: self.max_streams as usize,
             shutdown_grace: self.shutdown_grace.0,
             require_beta_header: self.require_beta_header,
         }

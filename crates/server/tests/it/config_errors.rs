@@ -211,16 +211,16 @@ fn providers() {
     );
     refused(
         "[providers.scripted]\nbase_url = \"http://x\"\n",
-        "hostler.toml:2:1: providers.scripted.base_url: a scripted provider makes no requests, so this has \
-         no meaning",
+        "hostler.toml:2:1: providers.scripted.base_url: has no meaning for a provider of kind \
+         \"scripted\"",
     );
     refused(
         "[providers.openai]\nscript = \"x\"\n",
-        "hostler.toml:2:1: providers.openai.script: only a provider of kind \"scripted\" has a script",
+        "hostler.toml:2:1: providers.openai.script: has no meaning for a provider of kind \"openai\"",
     );
     refused(
         "[providers.Local]\nkind = \"scripted\"\n",
-        "hostler.toml:1:1: providers.Local: a provider's name is made of lower-case letters, digits, `-` \
+        "hostler.toml:1:12: providers.Local: a provider's name is made of lower-case letters, digits, `-` \
          and `_`",
     );
     refused(

@@ -39,7 +39,7 @@ const SECTIONS: [(&str, &str, &str, &[&str]); 7] = [
 ];
 
 /// What the example shows for keys of `[[models]]`, which have no defaults of their own.
-const MODEL_VALUES: [(&str, &str); 10] = [
+const MODEL_VALUES: [(&str, &str); 11] = [
     ("id", "\"gpt-*\""),
     ("provider", "\"openai\""),
     ("upstream_id", "\"openai/gpt-*\""),
@@ -52,6 +52,7 @@ const MODEL_VALUES: [(&str, &str); 10] = [
         "price",
         "{ input = 3.0, output = 15.0, cache_read = 0.3, cache_write_5m = 3.75, cache_write_1h = 6.0 }",
     ),
+    ("adaptive_thinking", "false"),
     ("supports_fast", "false"),
 ];
 
@@ -74,12 +75,12 @@ fn the_example_file_is_current() {
 fn the_example_file_is_valid_as_it_is_and_with_every_key_set() {
     let example = example();
     ConfigFile::new(&example).load([]).unwrap();
-    let script = "script = ";
+    // The example is of an Anthropic provider, and these are for other kinds.
+    let other_kinds = ["script = ", "vendor = "];
     let all: String = example
         .lines()
         .filter_map(|line| match line.strip_prefix("#: ") {
-            // Only a scripted provider takes it, and the example is of another kind.
-            Some(setting) if setting.starts_with(script) => None,
+            Some(setting) if other_kinds.iter().any(|key| setting.starts_with(key)) => None,
             Some(setting) => Some(format!("{setting}\n")),
             None if line.starts_with('#') => None,
             None => Some(format!("{line}\n")),

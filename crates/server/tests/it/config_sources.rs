@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hostler_server::config::{
-    Environment, Loaded, LogFormat, Overrides, ProviderApi, SandboxMode, load,
+    Environment, Loaded, LogFormat, Overrides, ProviderApi, ProviderKey, SandboxMode, Secret, load,
 };
 
 use crate::configuration::{ConfigFile, load_env};
@@ -98,18 +98,19 @@ fn variables_with_one_underscore_are_no_settings() {
 fn a_provider_key_comes_from_the_environment_or_from_a_file_of_its_own() {
     let file = ConfigFile::new("[providers.anthropic]\napi_key_file = \"key.txt\"\n");
     std::fs::write(file.folder.path().join("key.txt"), "sk-from-file\n").unwrap();
+    let of = |text: &str| ProviderKey::Header(Secret::new(text.to_owned()));
     let key = |loaded: Loaded| {
-        let ProviderApi::Anthropic(api) = &loaded.config.providers["anthropic"].api else {
+        let ProviderApi::Anthropic { http, .. } = &loaded.config.providers["anthropic"].api else {
             panic!("the built-in provider has another kind")
         };
-        api.api_key.clone().map(|key| key.expose().to_owned())
+        http.key.clone()
     };
-    assert_eq!(key(file.load([]).unwrap()).unwrap(), "sk-from-file");
+    assert_eq!(key(file.load([]).unwrap()), of("sk-from-file"));
     let variable = [("HOSTLER__PROVIDERS__ANTHROPIC__API_KEY", "sk-from-env")];
-    assert_eq!(key(file.load(variable).unwrap()).unwrap(), "sk-from-env");
+    assert_eq!(key(file.load(variable).unwrap()), of("sk-from-env"));
     assert_eq!(
         key(load_env([("ANTHROPIC_API_KEY", "sk-of-the-client")]).unwrap()),
-        None
+        ProviderKey::None
     );
 }
 
@@ -120,12 +121,13 @@ fn a_new_provider_is_made_by_naming_it() {
          headers = { \"x-team\" = \"research\" }\n",
     );
     let config = file.load([]).unwrap().config;
-    let ProviderApi::Openai(api) = &config.providers["local"].api else {
+    let ProviderApi::Openai { http, vendor } = &config.providers["local"].api else {
         panic!("another kind")
     };
-    assert_eq!(api.base_url, "http://127.0.0.1:11434");
-    assert_eq!(api.stall_timeout, Duration::from_secs(180));
-    assert_eq!(api.headers[0].0, "x-team");
+    assert_eq!(http.base_url, "http://127.0.0.1:11434");
+    assert_eq!(http.stall_timeout, Duration::from_secs(180));
+    assert_eq!(http.headers[0].0, "x-team");
+    assert_eq!(*vendor, hostler_provider::Vendor::Generic);
 }
 
 #[test]
@@ -139,7 +141,7 @@ fn paths_in_the_file_are_relative_to_the_file() {
         config.sandbox.state_dir,
         file.folder.path().join("data/sandboxes")
     );
-    let ProviderApi::Scripted(script) = &config.providers["scripted"].api else {
+    let ProviderApi::Scripted { script } = &config.providers["scripted"].api else {
         panic!("another kind")
     };
     assert_eq!(

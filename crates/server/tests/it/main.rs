@@ -10,8 +10,12 @@
     reason = "set-up that fails must fail the test, where it stands"
 )]
 
+mod banner;
 mod config_errors;
 mod config_example;
 mod config_models;
 mod config_sources;
 mod configuration;
+mod data_folder;
+mod lifecycle;
+mod logging;
