@@ -6,7 +6,7 @@
 
 mod create;
 mod custom_tool;
-pub(crate) mod domain_list;
+mod domain_list;
 mod draft;
 mod identity;
 mod mcp;
@@ -37,6 +37,7 @@ use crate::id::AgentId;
 
 pub use create::CreateAgent;
 pub use custom_tool::CustomTool;
+pub(crate) use domain_list::is_label as is_host_label;
 pub use draft::AgentDraft;
 pub use identity::ExecutionIdentity;
 pub use mcp::{McpServer, McpToolConfig, McpToolset};

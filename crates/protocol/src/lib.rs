@@ -11,11 +11,15 @@
 pub mod agent;
 pub mod content;
 pub mod decode;
+pub mod environment;
 pub mod error;
 pub mod event;
+pub mod file;
 pub mod id;
 pub mod limits;
+pub mod model;
 pub mod page;
+pub mod session;
 pub mod time;
 
 pub use error::{ApiErrorBody, ErrorKind};

@@ -32,6 +32,7 @@ pub const USER_LOCATION_CHARS: RangeInclusive<usize> = 1..=255;
 // Environments.
 pub const ENVIRONMENT_NAME_CHARS: RangeInclusive<usize> = 1..=256;
 pub const ENVIRONMENT_DESCRIPTION_CHARS_MAX: usize = 2_048;
+pub const HOST_CHARS: RangeInclusive<usize> = 1..=255;
 pub const ENVIRONMENT_ALLOWED_HOSTS_MAX: usize = 256;
 pub const ENVIRONMENT_PACKAGES_MAX: usize = 256;
 pub const ENVIRONMENT_PACKAGE_CHARS: RangeInclusive<usize> = 1..=256;
@@ -39,3 +40,14 @@ pub const ENVIRONMENT_PACKAGE_CHARS: RangeInclusive<usize> = 1..=256;
 // Files.
 pub const FILE_NAME_CHARS: RangeInclusive<usize> = 1..=255;
 pub const FILE_EXPIRES_IN_SECONDS: RangeInclusive<i64> = 3_600..=7_776_000;
+
+/// Characters of a session's title.
+pub(crate) const SESSION_TITLE_CHARS_MAX: usize = 512;
+/// Events that a session may be created with.
+pub(crate) const INITIAL_EVENTS_MAX: usize = 50;
+/// Documents from the file store among the events that a session is created with.
+pub(crate) const FILE_DOCUMENTS_MAX: usize = 100;
+/// Events of one request.
+pub(crate) const SENT_EVENTS_MAX: usize = 1_000;
+/// Content blocks of one message.
+pub(crate) const EVENT_CONTENT_BLOCKS_MAX: usize = 1_000;

@@ -130,10 +130,11 @@ fn check_schema(schema: &Map<String, Value>, path: &str) -> Result<(), Invalid> 
 }
 
 fn check_map(keyword: &str, value: &Value, path: &str) -> Result<(), Invalid> {
-    let members = match value {
-        Value::Object(members) => members,
-        Value::Null => return Ok(()),
-        _ => return Err(Invalid::new(path, "Input should be an object")),
+    if value.is_null() {
+        return Ok(());
+    }
+    let Some(members) = value.as_object() else {
+        return Err(Invalid::new(path, "Input should be an object"));
     };
     for (name, member) in members {
         let shown: String = name.chars().take(64).collect();
@@ -147,22 +148,21 @@ fn check_map(keyword: &str, value: &Value, path: &str) -> Result<(), Invalid> {
             );
             return Err(Invalid::new(path, message));
         }
-        match member {
-            Value::Object(schema) => check_schema(schema, &path)?,
-            Value::Bool(_) => {}
-            _ => return Err(Invalid::new(path, "Input should be a schema")),
+        match member.as_object() {
+            Some(schema) => check_schema(schema, &path)?,
+            None if member.is_boolean() => {}
+            None => return Err(Invalid::new(path, "Input should be a schema")),
         }
     }
     Ok(())
 }
 
 fn check_held(value: &Value, path: &str) -> Result<(), Invalid> {
-    match value {
-        Value::Object(schema) => check_schema(schema, path),
-        Value::Array(schemas) => schemas
-            .iter()
-            .enumerate()
-            .try_for_each(|(position, schema)| check_held(schema, &format!("{path}.{position}"))),
-        _ => Ok(()),
+    if let Some(schema) = value.as_object() {
+        return check_schema(schema, path);
     }
+    for (position, schema) in value.as_array().into_iter().flatten().enumerate() {
+        check_held(schema, &format!("{path}.{position}"))?;
+    }
+    Ok(())
 }

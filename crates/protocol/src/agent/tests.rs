@@ -95,6 +95,7 @@ fn empty_and_null_fields_are_none() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn refusals_of_plain_fields_name_the_field() {
     for (changes, message) in [
         (

@@ -54,7 +54,19 @@ pub struct Recorded {
 
 impl Draft {
     pub fn recorded(self, seq: Seq, epoch: Epoch) -> Recorded {
-        let Self { id, at, thread, event } = self;
-        Recorded { seq, epoch, id, at, thread, event }
+        let Self {
+            id,
+            at,
+            thread,
+            event,
+        } = self;
+        Recorded {
+            seq,
+            epoch,
+            id,
+            at,
+            thread,
+            event,
+        }
     }
 }

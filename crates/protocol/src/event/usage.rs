@@ -98,6 +98,9 @@ impl Money {
     pub fn from_nano_dollars(nano_dollars: u64) -> Self {
         const NANO_DOLLARS_PER_CENT: u64 = 10_000_000;
         let cents = nano_dollars.saturating_add(NANO_DOLLARS_PER_CENT / 2) / NANO_DOLLARS_PER_CENT;
-        Self { amount: cents.to_string(), currency: "USD".to_owned() }
+        Self {
+            amount: cents.to_string(),
+            currency: "USD".to_owned(),
+        }
     }
 }

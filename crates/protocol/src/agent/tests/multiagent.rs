@@ -119,6 +119,7 @@ fn the_newer_form_always_has_three_members() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn refusals_name_the_member() {
     let advisor = json!({"type": "advisor", "model": "small"});
     let roster = |agents: Value| json!({"multiagent": {"type": "coordinator", "agents": agents}});

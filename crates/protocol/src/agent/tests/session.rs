@@ -50,6 +50,7 @@ fn every_form_of_reference_gives_the_snapshot() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn overrides_replace_or_clear() {
     let agent = base(&json!({
         "system": "s",

@@ -82,6 +82,7 @@ fn unset_url_sources_read_back_null() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn refusals_of_built_in_entries() {
     for (entry, message) in [
         (json!({}), "name: Field required"),
@@ -200,6 +201,7 @@ fn custom_tools_are_kept_as_given() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn refusals_of_custom_tools() {
     for (changes, message) in [
         (

@@ -1,0 +1,492 @@
+//! Create and update requests of environments.
+
+use serde_json::Value;
+
+use super::host::allowed_host;
+use super::{EnvironmentConfig, EnvironmentFields, Networking, Packages, PackagesType};
+use crate::decode::{
+    At, Fields, Invalid, Metadata, Patch, metadata, metadata_patch, patch_metadata,
+};
+use crate::limits::{
+    ENVIRONMENT_ALLOWED_HOSTS_MAX, ENVIRONMENT_DESCRIPTION_CHARS_MAX, ENVIRONMENT_NAME_CHARS,
+    ENVIRONMENT_PACKAGE_CHARS, ENVIRONMENT_PACKAGES_MAX,
+};
+
+/// `POST /v1/environments`.
+#[derive(Debug, Clone)]
+pub struct CreateEnvironment {
+    name: String,
+    description: Option<String>,
+    config: Option<ConfigParams>,
+    metadata: Metadata,
+}
+
+/// `POST /v1/environments/{environment_id}`: what is left out is kept.
+#[derive(Debug, Clone)]
+pub struct UpdateEnvironment {
+    name: Option<String>,
+    description: Patch<String>,
+    config: Option<ConfigParams>,
+    metadata: Vec<(String, Option<String>)>,
+}
+
+#[derive(Debug, Clone)]
+enum ConfigParams {
+    Cloud {
+        networking: Option<NetworkingParams>,
+        packages: Option<PackagesParams>,
+    },
+    SelfHosted,
+}
+
+#[derive(Debug, Clone)]
+enum NetworkingParams {
+    Unrestricted,
+    Limited {
+        allowed_hosts: Option<Vec<String>>,
+        allow_mcp_servers: Option<bool>,
+        allow_package_managers: Option<bool>,
+    },
+}
+
+#[derive(Debug, Clone)]
+struct PackagesParams {
+    apt: Option<Vec<String>>,
+    cargo: Option<Vec<String>>,
+    gem: Option<Vec<String>>,
+    go: Option<Vec<String>>,
+    npm: Option<Vec<String>>,
+    pip: Option<Vec<String>>,
+}
+
+impl CreateEnvironment {
+    pub fn decode(body: &Value) -> Result<Self, Invalid> {
+        let mut fields = At::root(body).fields()?;
+        let create = Self {
+            name: fields.required("name", |at| at.text(ENVIRONMENT_NAME_CHARS))?,
+            description: fields.nullable("description", description)?,
+            config: fields.nullable("config", ConfigParams::decode)?,
+            metadata: fields
+                .optional("metadata", |at| metadata(&at))?
+                .unwrap_or_default(),
+        };
+        fields.nullable("scope", scope)?;
+        fields.finish()?;
+        Ok(create)
+    }
+
+    pub fn resolve(self) -> Result<EnvironmentFields, Invalid> {
+        let config = match self.config {
+            None => EnvironmentConfig::default(),
+            Some(ConfigParams::SelfHosted) => EnvironmentConfig::SelfHosted,
+            Some(cloud) => cloud.merge(EnvironmentConfig::default())?,
+        };
+        Ok(EnvironmentFields {
+            name: self.name,
+            description: self.description,
+            config,
+            metadata: self.metadata,
+        })
+    }
+}
+
+impl UpdateEnvironment {
+    pub fn decode(body: &Value) -> Result<Self, Invalid> {
+        let mut fields = At::root(body).fields()?;
+        let update = Self {
+            name: fields.nullable("name", |at| at.text(ENVIRONMENT_NAME_CHARS))?,
+            description: fields.patch("description", description)?,
+            config: fields.nullable("config", ConfigParams::decode)?,
+            metadata: fields
+                .nullable("metadata", |at| metadata_patch(&at))?
+                .unwrap_or_default(),
+        };
+        fields.nullable("scope", scope)?;
+        fields.finish()?;
+        Ok(update)
+    }
+
+    /// What holds after the update.
+    pub fn apply(self, current: EnvironmentFields) -> Result<EnvironmentFields, Invalid> {
+        // Here, unlike elsewhere, empty text deletes a key as null does.
+        let changes = self
+            .metadata
+            .into_iter()
+            .map(|(key, value)| (key, value.filter(|value| !value.is_empty())))
+            .collect();
+        Ok(EnvironmentFields {
+            name: self.name.unwrap_or(current.name),
+            description: self.description.apply(current.description),
+            config: match self.config {
+                None => current.config,
+                Some(config) => config.merge(current.config)?,
+            },
+            metadata: patch_metadata(current.metadata, changes, "metadata")?,
+        })
+    }
+}
+
+fn description(at: At<'_>) -> Result<String, Invalid> {
+    at.text(0..=ENVIRONMENT_DESCRIPTION_CHARS_MAX)
+}
+
+/// `account` is a word of the contract, but a workspace has no accounts.
+fn scope(at: At<'_>) -> Result<(), Invalid> {
+    at.word(&[("organization", ())])
+}
+
+impl ConfigParams {
+    fn decode(at: At<'_>) -> Result<Self, Invalid> {
+        let mut fields = at.fields()?;
+        let config = match fields.tag()? {
+            // `anthropic_cloud` is the older name.
+            "cloud" | "anthropic_cloud" => Self::Cloud {
+                networking: fields.nullable("networking", NetworkingParams::decode)?,
+                packages: fields.nullable("packages", PackagesParams::decode)?,
+            },
+            "self_hosted" => Self::SelfHosted,
+            other => return Err(fields.unknown_tag(other, &["cloud", "self_hosted"])),
+        };
+        fields.finish()?;
+        Ok(config)
+    }
+
+    /// Level by level: what is left out keeps its stored value.
+    fn merge(self, stored: EnvironmentConfig) -> Result<EnvironmentConfig, Invalid> {
+        let (networking, packages, stored_networking, stored_packages) = match (self, stored) {
+            (Self::SelfHosted, EnvironmentConfig::SelfHosted) => {
+                return Ok(EnvironmentConfig::SelfHosted);
+            }
+            (
+                Self::Cloud {
+                    networking,
+                    packages,
+                },
+                EnvironmentConfig::Cloud {
+                    networking: stored_networking,
+                    packages: stored_packages,
+                },
+            ) => (networking, packages, stored_networking, stored_packages),
+            (Self::SelfHosted, EnvironmentConfig::Cloud { .. })
+            | (Self::Cloud { .. }, EnvironmentConfig::SelfHosted) => {
+                let message = "the type of an environment can't be changed";
+                return Err(
+                    Invalid::new("config.type", message).with_code("invalid_config_type_change")
+                );
+            }
+        };
+        let networking = match networking {
+            None => stored_networking,
+            Some(networking) => networking.merge(stored_networking),
+        };
+        let packages = match packages {
+            None => stored_packages,
+            Some(packages) => packages.merge(stored_packages),
+        };
+        check_packages(&networking, &packages)?;
+        Ok(EnvironmentConfig::Cloud {
+            networking,
+            packages,
+        })
+    }
+}
+
+/// Packages can't be installed where their registries can't be reached.
+fn check_packages(networking: &Networking, packages: &Packages) -> Result<(), Invalid> {
+    let out_of_reach = matches!(
+        networking,
+        Networking::Limited {
+            allow_package_managers: false,
+            ..
+        }
+    );
+    if out_of_reach && !packages.is_empty() {
+        return Err(Invalid::new(
+            "config.networking.allow_package_managers",
+            "Input should be true where packages are listed",
+        ));
+    }
+    Ok(())
+}
+
+impl NetworkingParams {
+    fn decode(at: At<'_>) -> Result<Self, Invalid> {
+        let mut fields = at.fields()?;
+        let networking = match fields.tag()? {
+            "unrestricted" => Self::Unrestricted,
+            "limited" => Self::Limited {
+                allowed_hosts: fields.nullable("allowed_hosts", |at| {
+                    at.list(0..=ENVIRONMENT_ALLOWED_HOSTS_MAX, allowed_host)
+                })?,
+                allow_mcp_servers: fields.nullable("allow_mcp_servers", |at| at.boolean())?,
+                allow_package_managers: fields
+                    .nullable("allow_package_managers", |at| at.boolean())?,
+            },
+            other => return Err(fields.unknown_tag(other, &["unrestricted", "limited"])),
+        };
+        fields.finish()?;
+        Ok(networking)
+    }
+
+    /// A limited network that was unrestricted before starts from nothing allowed.
+    fn merge(self, stored: Networking) -> Networking {
+        let (allowed_hosts, allow_mcp_servers, allow_package_managers) = match self {
+            Self::Unrestricted => return Networking::Unrestricted,
+            Self::Limited {
+                allowed_hosts,
+                allow_mcp_servers,
+                allow_package_managers,
+            } => (allowed_hosts, allow_mcp_servers, allow_package_managers),
+        };
+        let (stored_hosts, stored_mcp, stored_managers) = match stored {
+            Networking::Unrestricted => (Vec::new(), false, false),
+            Networking::Limited {
+                allowed_hosts,
+                allow_mcp_servers,
+                allow_package_managers,
+            } => (allowed_hosts, allow_mcp_servers, allow_package_managers),
+        };
+        Networking::Limited {
+            allowed_hosts: allowed_hosts.unwrap_or(stored_hosts),
+            allow_mcp_servers: allow_mcp_servers.unwrap_or(stored_mcp),
+            allow_package_managers: allow_package_managers.unwrap_or(stored_managers),
+        }
+    }
+}
+
+impl PackagesParams {
+    fn decode(at: At<'_>) -> Result<Self, Invalid> {
+        let mut fields = at.fields()?;
+        fields.nullable("type", |at| at.word(&[("packages", ())]))?;
+        let packages = Self {
+            apt: package_list(&mut fields, "apt")?,
+            cargo: package_list(&mut fields, "cargo")?,
+            gem: package_list(&mut fields, "gem")?,
+            go: package_list(&mut fields, "go")?,
+            npm: package_list(&mut fields, "npm")?,
+            pip: package_list(&mut fields, "pip")?,
+        };
+        fields.finish()?;
+        Ok(packages)
+    }
+
+    fn merge(self, stored: Packages) -> Packages {
+        Packages {
+            kind: PackagesType::Packages,
+            apt: self.apt.unwrap_or(stored.apt),
+            cargo: self.cargo.unwrap_or(stored.cargo),
+            gem: self.gem.unwrap_or(stored.gem),
+            go: self.go.unwrap_or(stored.go),
+            npm: self.npm.unwrap_or(stored.npm),
+            pip: self.pip.unwrap_or(stored.pip),
+        }
+    }
+}
+
+/// Null keeps, like absence: it means the default on create, and the default is an empty list.
+fn package_list(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+) -> Result<Option<Vec<String>>, Invalid> {
+    fields.nullable(key, |at| {
+        at.list(0..=ENVIRONMENT_PACKAGES_MAX, |at| {
+            let package = at.text(ENVIRONMENT_PACKAGE_CHARS)?;
+            // An option of the manager, or two arguments in one, would be a way into its shell.
+            let is_odd = |character: char| character.is_whitespace() || character.is_control();
+            if package.starts_with('-') || package.contains(is_odd) {
+                return Err(at.invalid("Input should be one package, without blanks or options"));
+            }
+            Ok(package)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn create(changes: Value) -> Result<Value, String> {
+        let mut body = json!({"name": "e"});
+        for (key, value) in changes.as_object().unwrap() {
+            body[key] = value.clone();
+        }
+        CreateEnvironment::decode(&body)
+            .and_then(CreateEnvironment::resolve)
+            .map(|fields| serde_json::to_value(fields.config).unwrap())
+            .map_err(|error| error.to_string())
+    }
+
+    fn packages(changes: Value) -> Value {
+        let mut packages = json!({"type": "packages", "apt": [], "cargo": [], "gem": [],
+                                  "go": [], "npm": [], "pip": []});
+        for (key, value) in changes.as_object().unwrap() {
+            packages[key] = value.clone();
+        }
+        packages
+    }
+
+    #[test]
+    fn every_way_to_say_nothing_is_a_cloud_without_limits() {
+        let cloud = json!({"type": "cloud", "networking": {"type": "unrestricted"},
+                           "packages": packages(json!({}))});
+        for given in [
+            json!({}),
+            json!({"config": null}),
+            json!({"config": {"type": "cloud"}}),
+            json!({"config": {"type": "anthropic_cloud"}}),
+            json!({"config": {"type": "cloud", "networking": null, "packages": null}}),
+            json!({"config": {"type": "cloud", "packages": {"apt": null}}, "scope": "organization"}),
+        ] {
+            assert_eq!(create(given.clone()), Ok(cloud.clone()), "{given}");
+        }
+        let own = json!({"type": "self_hosted"});
+        assert_eq!(create(json!({ "config": own })), Ok(own));
+    }
+
+    #[test]
+    fn limited_networking_reads_back_in_full() {
+        let config = json!({"type": "cloud", "networking": {"type": "limited"}});
+        assert_eq!(
+            create(json!({ "config": config })).unwrap()["networking"],
+            json!({"type": "limited", "allowed_hosts": [], "allow_mcp_servers": false,
+                   "allow_package_managers": false})
+        );
+        let config = json!({"type": "cloud",
+            "networking": {"type": "limited", "allowed_hosts": ["API.example.com", "*.x.org"],
+                           "allow_package_managers": true},
+            "packages": {"pip": ["pandas==2.2.0"]}});
+        assert_eq!(
+            create(json!({ "config": config })),
+            Ok(json!({"type": "cloud",
+                "networking": {"type": "limited", "allowed_hosts": ["api.example.com", "*.x.org"],
+                               "allow_mcp_servers": false, "allow_package_managers": true},
+                "packages": packages(json!({"pip": ["pandas==2.2.0"]}))}))
+        );
+    }
+
+    #[test]
+    fn refusals_name_the_field() {
+        let cloud = |changes: Value| {
+            let mut config = json!({"type": "cloud"});
+            for (key, value) in changes.as_object().unwrap() {
+                config[key] = value.clone();
+            }
+            json!({ "config": config })
+        };
+        let host = |host: &str| {
+            cloud(json!({"networking": {"type": "limited", "allowed_hosts": ["a.com", host]}}))
+        };
+        let bad_host = "config.networking.allowed_hosts.1: Input should be a bare host name or '*.' \
+                        and a suffix, without scheme, port or path";
+        let one_package = "Input should be one package, without blanks or options";
+        for (given, message) in [
+            (json!({"name": ""}), "name: String should have at least 1 character".to_owned()),
+            (json!({"name": null}), "name: Input should be a valid string".into()),
+            (json!({"scope": "account"}), "scope: Input should be 'organization'".into()),
+            (json!({"image": "x"}), "image: Extra inputs are not permitted".into()),
+            (
+                json!({"config": {"type": "docker"}}),
+                "config.type: 'docker' is not one of 'cloud', 'self_hosted'".into(),
+            ),
+            (
+                json!({"config": {"type": "self_hosted", "networking": null}}),
+                "config.networking: Extra inputs are not permitted".into(),
+            ),
+            (
+                cloud(json!({"networking": {"type": "none"}})),
+                "config.networking.type: 'none' is not one of 'unrestricted', 'limited'".into(),
+            ),
+            (
+                cloud(json!({"networking": {"type": "unrestricted", "allowed_hosts": []}})),
+                "config.networking.allowed_hosts: Extra inputs are not permitted".into(),
+            ),
+            (host("https://a.com"), bad_host.into()),
+            (host("a.com:443"), bad_host.into()),
+            (host("a.com/x"), bad_host.into()),
+            (host("*"), bad_host.into()),
+            (host("a.*.com"), bad_host.into()),
+            (
+                cloud(json!({"networking": {"type": "limited"}, "packages": {"npm": ["x"]}})),
+                "config.networking.allow_package_managers: Input should be true where packages are listed"
+                    .into(),
+            ),
+            (
+                cloud(json!({"packages": {"pip": ["a b"]}})),
+                format!("config.packages.pip.0: {one_package}"),
+            ),
+            (
+                cloud(json!({"packages": {"pip": ["--index-url=x"]}})),
+                format!("config.packages.pip.0: {one_package}"),
+            ),
+            (
+                cloud(json!({"packages": {"brew": []}})),
+                "config.packages.brew: Extra inputs are not permitted".into(),
+            ),
+        ] {
+            assert_eq!(create(given).unwrap_err(), message);
+        }
+    }
+
+    fn stored(config: &Value) -> EnvironmentFields {
+        let body = json!({"name": "e", "description": "d", "config": config,
+                          "metadata": {"a": "1", "b": "2"}});
+        CreateEnvironment::decode(&body).unwrap().resolve().unwrap()
+    }
+
+    fn update(current: &EnvironmentFields, body: &Value) -> Result<EnvironmentFields, Invalid> {
+        UpdateEnvironment::decode(body).and_then(|update| update.apply(current.clone()))
+    }
+
+    #[test]
+    fn updates_merge_level_by_level() {
+        let limited = json!({"type": "limited", "allowed_hosts": ["a.com"], "allow_mcp_servers": true,
+                             "allow_package_managers": true});
+        let current = stored(&json!({"type": "cloud", "networking": limited,
+                                     "packages": {"pip": ["p"], "apt": ["q"]}}));
+        for body in [
+            json!({}),
+            json!({"name": null, "config": null, "scope": null}),
+            json!({"config": {"type": "cloud", "networking": {"type": "limited"}}}),
+            json!({"config": {"type": "cloud", "packages": {"pip": ["p"]}}}),
+        ] {
+            assert_eq!(update(&current, &body), Ok(current.clone()), "{body}");
+        }
+        let config =
+            |body: Value| serde_json::to_value(update(&current, &body).unwrap().config).unwrap();
+        let changed = config(json!({"config": {"type": "cloud",
+            "networking": {"type": "limited", "allowed_hosts": []}, "packages": {"pip": []}}}));
+        assert_eq!(changed["networking"]["allowed_hosts"], json!([]));
+        assert_eq!(changed["networking"]["allow_mcp_servers"], json!(true));
+        assert_eq!(changed["packages"], packages(json!({"apt": ["q"]})));
+        let opened =
+            config(json!({"config": {"type": "cloud", "networking": {"type": "unrestricted"}}}));
+        assert_eq!(opened["networking"], json!({"type": "unrestricted"}));
+        let open = stored(&json!({"type": "cloud"}));
+        let limit = json!({"config": {"type": "cloud", "networking": {"type": "limited", "allow_mcp_servers": true}}});
+        assert_eq!(
+            serde_json::to_value(update(&open, &limit).unwrap().config).unwrap()["networking"],
+            json!({"type": "limited", "allowed_hosts": [], "allow_mcp_servers": true,
+                   "allow_package_managers": false})
+        );
+    }
+
+    #[test]
+    fn plain_fields_follow_their_own_rules() {
+        let current = stored(&json!({"type": "self_hosted"}));
+        let after = update(
+            &current,
+            &json!({"description": "", "metadata": {"a": "", "b": null, "c": "3"}, "name": "f"}),
+        )
+        .unwrap();
+        assert_eq!(after.description.as_deref(), Some(""));
+        assert_eq!(after.metadata, Metadata::from([("c".into(), "3".into())]));
+        assert_eq!(after.name, "f");
+        let cleared = update(&current, &json!({"description": null})).unwrap();
+        assert_eq!(cleared.description, None);
+        let refusal = update(&current, &json!({"config": {"type": "cloud"}})).unwrap_err();
+        assert_eq!(refusal.code, Some("invalid_config_type_change"));
+        let same = json!({"config": {"type": "self_hosted"}});
+        assert_eq!(update(&current, &same), Ok(current));
+    }
+}
