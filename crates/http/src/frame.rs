@@ -123,3 +123,48 @@ fn method_label(method: &Method) -> &'static str {
         _ => "other",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HttpOptions;
+    use axum::Router;
+    use axum::body::to_bytes;
+    use axum::routing::get;
+    use hostler_domain::Env;
+    use hostler_protocol::ApiErrorBody;
+    use hostler_store::Store;
+    use tower::ServiceExt;
+
+    async fn answer(router: Router<Arc<Api>>) -> (StatusCode, ApiErrorBody) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let api = Arc::new(Api::new(store, Env::fixed(1), HttpOptions::default()));
+        let framed = axum::middleware::from_fn_with_state(Arc::clone(&api), frame);
+        let router = router.layer(framed).with_state(api);
+        let response = router.oneshot(Request::<Body>::default()).await.unwrap();
+        let status = response.status();
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    async fn bug() -> String {
+        panic!("with a secret in it");
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_that_tells_nothing() {
+        let (status, body) = answer(Router::new().route("/", get(bug))).await;
+        assert_eq!(status, 500);
+        assert_eq!(body.error.kind, hostler_protocol::ErrorKind::ApiError);
+        assert_eq!(body.error.message, "internal server error");
+    }
+
+    #[tokio::test]
+    async fn refusals_of_the_framework_get_the_one_body() {
+        let refusal = get(|| async { StatusCode::LENGTH_REQUIRED });
+        let (status, body) = answer(Router::new().route("/", refusal)).await;
+        assert_eq!(status, 411);
+        assert_eq!(body.error.message, "Length Required");
+    }
+}

@@ -142,3 +142,95 @@ fn written(ready: Vec<Result<Frame, ApiError>>, request_id: RequestId) -> (Bytes
     }
     (out.freeze(), false)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HttpOptions;
+    use axum::body::to_bytes;
+    use futures::stream;
+    use hostler_domain::Env;
+    use hostler_store::Store;
+
+    fn frame(seq: Option<i64>, event: &str) -> Frame {
+        Frame {
+            seq,
+            event: event.to_owned(),
+            data: format!(r#"{{"type":"{event}"}}"#).into(),
+        }
+    }
+
+    fn api(options: HttpOptions) -> (Api, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        (Api::new(store, Env::fixed(1), options), folder)
+    }
+
+    async fn text(response: Response) -> String {
+        let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn frames_have_the_form_that_sdks_read() {
+        let (api, _folder) = api(HttpOptions::default());
+        let frames = stream::iter([
+            Ok(frame(Some(7), "session.status_idle")),
+            Ok(frame(None, "event_delta")),
+        ]);
+        let response = event_stream(&api, api.env.id(), frames).unwrap();
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        assert_eq!(response.headers()["cache-control"], "no-cache");
+        assert_eq!(
+            text(response).await,
+            "event: session.status_idle\nid: 7\ndata: {\"type\":\"session.status_idle\"}\n\n\
+             event: event_delta\ndata: {\"type\":\"event_delta\"}\n\n"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_the_last_event() {
+        let (api, _folder) = api(HttpOptions::default());
+        let failure = ApiError::internal("the disk caught fire");
+        let frames = stream::iter([Err(failure), Ok(frame(Some(1), "never"))]);
+        let written = text(event_stream(&api, api.env.id(), frames).unwrap()).await;
+        assert!(written.starts_with("event: error\ndata: {\"type\":\"error\""));
+        assert!(!written.contains("fire") && !written.contains("never"));
+    }
+
+    #[tokio::test]
+    async fn draining_ends_a_stream_with_a_hint() {
+        let options = HttpOptions::default();
+        let draining = options.draining.clone();
+        let (api, _folder) = api(options);
+        let response = event_stream(&api, api.env.id(), stream::pending()).unwrap();
+        draining.cancel();
+        assert_eq!(text(response).await, "retry: 1000\n\n");
+    }
+
+    #[tokio::test]
+    async fn silence_is_filled_with_pings() {
+        let (api, _folder) = api(HttpOptions {
+            ping_interval: std::time::Duration::from_millis(1),
+            ..HttpOptions::default()
+        });
+        let response = event_stream(&api, api.env.id(), stream::pending()).unwrap();
+        let mut chunks = response.into_body().into_data_stream();
+        for _ in 0..2 {
+            assert_eq!(chunks.next().await.unwrap().unwrap(), PING);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_holds_its_place_until_it_is_dropped() {
+        let (api, _folder) = api(HttpOptions {
+            streams_max: 1,
+            ..HttpOptions::default()
+        });
+        let first = event_stream(&api, api.env.id(), stream::pending()).unwrap();
+        let refused = event_stream(&api, api.env.id(), stream::pending()).unwrap_err();
+        assert_eq!(refused.status().as_u16(), 529);
+        drop(first);
+        assert!(event_stream(&api, api.env.id(), stream::pending()).is_ok());
+    }
+}
