@@ -21,15 +21,15 @@ use crate::{Api, ApiError};
 pub(crate) struct JsonBody(Value);
 
 impl JsonBody {
-    /// Reads the value into a type.
+    /// Reads the value into a type, as in `body.decode(CreateAgent::decode)`.
     ///
     /// # Errors
     /// 400 with the path of the first thing that is wrong.
     pub(crate) fn decode<T>(
         &self,
-        read: impl FnOnce(At<'_>) -> Result<T, Invalid>,
+        read: impl FnOnce(&Value) -> Result<T, Invalid>,
     ) -> Result<T, ApiError> {
-        Ok(read(At::root(&self.0))?)
+        Ok(read(&self.0)?)
     }
 }
 

@@ -139,7 +139,12 @@ mod tests {
     async fn answer(router: Router<Arc<Api>>) -> (StatusCode, ApiErrorBody) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        let api = Arc::new(Api::new(store, Env::fixed(1), HttpOptions::default()));
+        let api = Arc::new(Api::new(
+            store,
+            Env::fixed(1),
+            Arc::default(),
+            HttpOptions::default(),
+        ));
         let framed = axum::middleware::from_fn_with_state(Arc::clone(&api), frame);
         let router = router.layer(framed).with_state(api);
         let response = router.oneshot(Request::<Body>::default()).await.unwrap();

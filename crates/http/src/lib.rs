@@ -36,6 +36,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use hostler_domain::Env;
+use hostler_domain::catalog::ModelCatalog;
 use hostler_store::Store;
 use tokio::sync::Semaphore;
 
@@ -48,6 +49,7 @@ use rate_limit::Limiter;
 pub struct Api {
     pub(crate) store: Store,
     pub(crate) env: Env,
+    pub(crate) catalog: Arc<ModelCatalog>,
     pub(crate) options: HttpOptions,
     keyring: Keyring,
     limiter: Limiter,
@@ -58,10 +60,11 @@ pub struct Api {
 }
 
 impl Api {
-    pub fn new(store: Store, env: Env, options: HttpOptions) -> Self {
+    pub fn new(store: Store, env: Env, catalog: Arc<ModelCatalog>, options: HttpOptions) -> Self {
         Self {
             store,
             env,
+            catalog,
             keyring: Keyring::default(),
             limiter: Limiter::new(&options.rate_limits),
             places: Semaphore::new(options.requests_max),

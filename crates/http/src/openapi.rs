@@ -46,9 +46,10 @@ fn describe(operations: &[Operation]) -> OpenApi {
         };
         let success = ContentBuilder::new();
         let (content_type, success) = match &shape.answer {
+            // Each frame's data is one event; `itemSchema` says so in OpenAPI 3.2 only.
             Answer::EventStream(of) => {
                 let item = reference(&mut schemas, of);
-                ("text/event-stream", success.item_schema(Some(item)))
+                ("text/event-stream", success.schema(Some(item)))
             }
             Answer::Bytes => ("application/octet-stream", success),
             answer => {

@@ -163,7 +163,10 @@ mod tests {
     fn api(options: HttpOptions) -> (Api, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        (Api::new(store, Env::fixed(1), options), folder)
+        (
+            Api::new(store, Env::fixed(1), Arc::default(), options),
+            folder,
+        )
     }
 
     async fn text(response: Response) -> String {

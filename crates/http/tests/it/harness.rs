@@ -1,5 +1,6 @@
 //! A service on a fresh store, and a client for it that reads whole answers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -42,7 +43,12 @@ impl Service {
         let workspace = add_workspace(&store, &env).await;
         let (key, key_text) = add_key(&store, &env, workspace).await;
         Self {
-            router: router(Api::new(store.clone(), env.clone(), options)),
+            router: router(Api::new(
+                store.clone(),
+                env.clone(),
+                Arc::default(),
+                options,
+            )),
             store,
             env,
             workspace,
