@@ -53,6 +53,20 @@ impl Complaint {
         (complaint != Self::default()).then_some(complaint)
     }
 
+    /// A body that is no JSON, or that was too long to be read whole. A page says nothing to us.
+    fn from_text(body: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(body);
+        let message = if text.trim_start().starts_with('<') {
+            ""
+        } else {
+            text.trim()
+        };
+        Self {
+            message: message.to_owned(),
+            ..Self::default()
+        }
+    }
+
     /// An error event in the middle of an answer.
     pub(crate) fn into_stream_error(self) -> ModelError {
         let status = self
@@ -137,7 +151,7 @@ fn kind_of_status(status: StatusCode) -> ModelErrorKind {
 
 /// The failure behind a status that is no success.
 pub(crate) fn from_status(status: StatusCode, body: &[u8]) -> ModelError {
-    let complaint = Complaint::from_body(body).unwrap_or_default();
+    let complaint = Complaint::from_body(body).unwrap_or_else(|| Complaint::from_text(body));
     let kind = complaint.kind(Some(status));
     let status = status.as_u16();
     if kind == ModelErrorKind::Authentication {
@@ -230,6 +244,11 @@ mod tests {
                 429,
                 r#"{"error":{"code":"insufficient_quota"}}"#,
                 ModelErrorKind::Billing,
+            ),
+            (
+                400,
+                "the prompt is too long",
+                ModelErrorKind::ContextTooLong,
             ),
             (500, r#"{"error":"out of memory"}"#, ModelErrorKind::Server),
             (503, "", ModelErrorKind::Overloaded),

@@ -18,7 +18,7 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 fn seconds(text: &str, per_second: f64) -> Option<Duration> {
-    let number: f64 = text.parse().ok()?;
+    let number: f64 = text.parse().ok().filter(|number: &f64| !number.is_nan())?;
     let bounded = (number / per_second).min(limits::RETRY_AFTER_MAX.as_secs_f64());
     Duration::try_from_secs_f64(bounded).ok()
 }

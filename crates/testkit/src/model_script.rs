@@ -242,6 +242,8 @@ impl Sending {
                 Some(Frame::Bytes(bytes)) => return Some((Ok(bytes), self)),
                 Some(Frame::Wait(gate)) => gate.pass().await,
                 Some(Frame::Disconnect) => {
+                    // A pause makes the server send what came before.
+                    tokio::task::yield_now().await;
                     self.finished = true;
                     let broken = std::io::Error::other("the script drops the connection here");
                     return Some((Err(broken), self));
