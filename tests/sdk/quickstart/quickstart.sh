@@ -53,14 +53,13 @@ EOF
 SESSION_ID=$(id sesn <<<"$session")
 echo "Session ID: $SESSION_ID"
 
-# Open the stream; its headers are there before anything is sent, so nothing is missed.
+# Open the stream, and wait until the server has answered it: from then on nothing is missed.
 folder=$(mktemp -d)
-trap 'rm -rf "$folder"; kill "$reader" 2>/dev/null || true' EXIT
-mkfifo "$folder/stream" "$folder/headers"
-exec 3<>"$folder/stream" 4<>"$folder/headers"
-request "/v1/sessions/$SESSION_ID/events/stream" -N -D "$folder/headers" -o "$folder/stream" &
-reader=$!
-while IFS= read -r header <&4 && [[ $header != $'\r' ]]; do :; done
+mkfifo "$folder/stream" "$folder/progress"
+exec 3<>"$folder/stream" 4<>"$folder/progress"
+request "/v1/sessions/$SESSION_ID/events/stream" -N -v >&3 2>&4 &
+trap 'rm -rf "$folder"; kill %% 2>/dev/null || true' EXIT
+while IFS= read -r progress <&4 && [[ $progress != "< HTTP/"* ]]; do :; done
 
 request "/v1/sessions/$SESSION_ID/events" -d @- >/dev/null <<'EOF'
 {
