@@ -4,7 +4,7 @@
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
-use crate::api_key::Auth;
+use crate::api_key::{ApiKey, Auth};
 use crate::error::{ModelError, ModelErrorKind};
 
 pub(crate) fn endpoint(base_url: &str, path: &str) -> Result<Url, ModelError> {
@@ -40,12 +40,12 @@ pub(crate) fn add_auth(
 
 pub(crate) fn add_headers(
     headers: &mut HeaderMap,
-    extra: &[(String, String)],
+    extra: &[(String, ApiKey)],
 ) -> Result<(), ModelError> {
     for (name, value) in extra {
         let name = HeaderName::try_from(name)
             .map_err(|_invalid| unusable("headers", "a name is no header name"))?;
-        let mut value = header_value(value)?;
+        let mut value = header_value(value.expose())?;
         // Gateways take their credentials in headers of their own.
         value.set_sensitive(true);
         headers.insert(name, value);

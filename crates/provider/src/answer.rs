@@ -1,12 +1,14 @@
 //! From the bytes of an event stream to chunks: the part that all HTTP adapters share.
 
+use std::sync::Arc;
+
 use async_stream::try_stream;
 use futures::StreamExt;
 use reqwest::Url;
 use reqwest::header::HeaderMap;
 
 use crate::ChunkStream;
-use crate::api_key::Auth;
+use crate::api_key::ApiKey;
 use crate::chunk::{Chunk, Usage};
 use crate::client::HttpClient;
 use crate::error::{ModelError, ModelErrorKind};
@@ -19,7 +21,7 @@ pub(crate) struct Call {
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
-    pub(crate) auth: Auth,
+    pub(crate) secrets: Arc<[ApiKey]>,
 }
 
 /// What one dialect makes of the events of one answer.
@@ -43,7 +45,7 @@ pub(crate) enum Progress {
 
 /// Sends the call when it is polled first, and streams its answer.
 pub(crate) fn stream(call: Call, mut answer: impl Answer) -> ChunkStream {
-    let secret = call.auth.secret().cloned();
+    let secrets = call.secrets;
     let chunks = try_stream! {
         let mut bytes = call.client.post(call.url, call.headers, call.body).await?;
         let mut parser = SseParser::new();
@@ -77,7 +79,7 @@ pub(crate) fn stream(call: Call, mut answer: impl Answer) -> ChunkStream {
         }
     };
     let chunks = chunks.map(move |chunk: Result<Chunk, ModelError>| {
-        chunk.map_err(|error| error.redacted(secret.as_ref()))
+        chunk.map_err(|error| error.redacted(&secrets))
     });
     chunks.boxed()
 }

@@ -15,7 +15,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use crate::ChunkStream;
 use crate::address;
 use crate::answer::{self, Call};
-use crate::api_key::Auth;
+use crate::api_key::{self, ApiKey, Auth};
 use crate::client::{HttpClient, HttpOptions};
 use crate::error::ModelError;
 use crate::request::{ModelRequest, Speed};
@@ -34,8 +34,9 @@ pub struct AnthropicOptions {
     pub auth: Auth,
     /// Values of `anthropic-beta`, for every request.
     pub betas: Vec<String>,
-    /// Further headers of every request, such as a gateway asks for. They win over our own.
-    pub headers: Vec<(String, String)>,
+    /// Further headers of every request, such as a gateway asks for. They win over our own
+    /// and may hold credentials.
+    pub headers: Vec<(String, ApiKey)>,
     /// By model id, before the built-in table. A model in neither is asked for nothing special.
     pub capabilities: BTreeMap<String, ModelCapabilities>,
     pub cache: PromptCache,
@@ -61,6 +62,7 @@ pub struct Anthropic {
     client: HttpClient,
     url: Url,
     headers: HeaderMap,
+    secrets: Arc<[ApiKey]>,
     options: Arc<AnthropicOptions>,
 }
 
@@ -76,6 +78,7 @@ impl Anthropic {
             client: HttpClient::new(options.http.clone())?,
             url,
             headers,
+            secrets: api_key::secrets(&options.auth, &options.headers),
             options: Arc::new(options),
         };
         anthropic.headers_for(Speed::Fast)?;
@@ -96,7 +99,7 @@ impl Anthropic {
             url: self.url.clone(),
             headers,
             body,
-            auth: self.options.auth.clone(),
+            secrets: Arc::clone(&self.secrets),
         };
         answer::stream(call, assembly::MessagesAnswer::default())
     }

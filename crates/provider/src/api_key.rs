@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use crate::limits;
+
 #[derive(Clone)]
 pub struct ApiKey(Arc<Zeroizing<String>>);
 
@@ -35,24 +37,24 @@ pub enum Auth {
     Bearer(ApiKey),
 }
 
-impl Auth {
-    pub(crate) fn secret(&self) -> Option<&ApiKey> {
-        match self {
-            Self::None => None,
-            Self::Header(key) | Self::Bearer(key) => Some(key),
-        }
-    }
+/// What no message may show: the credential, and configured headers that may hold one.
+pub(crate) fn secrets(auth: &Auth, headers: &[(String, ApiKey)]) -> Arc<[ApiKey]> {
+    let auth = match auth {
+        Auth::None => None,
+        Auth::Header(key) | Auth::Bearer(key) => Some(key),
+    };
+    let auth = auth.filter(|key| !key.expose().is_empty());
+    let headers = headers.iter().map(|(_, value)| value);
+    let headers = headers.filter(|value| value.expose().len() >= limits::SECRET_HEADER_BYTES_MIN);
+    auth.into_iter().chain(headers).cloned().collect()
 }
 
-/// Takes our own credential, and what looks like anybody's, out of a message.
-pub(crate) fn redact(message: &str, secret: Option<&ApiKey>) -> String {
-    let secret = secret
-        .map(ApiKey::expose)
-        .filter(|secret| !secret.is_empty());
-    let message = match secret {
-        Some(secret) => message.replace(secret, "***"),
-        None => message.to_owned(),
-    };
+/// Takes our own credentials, and what looks like anybody's, out of a message.
+pub(crate) fn redact(message: &str, secrets: &[ApiKey]) -> String {
+    let mut message = message.to_owned();
+    for secret in secrets {
+        message = message.replace(secret.expose(), "***");
+    }
     let belongs_to_key =
         |character: char| character.is_ascii_alphanumeric() || "-_".contains(character);
     let mut shown = String::with_capacity(message.len());
@@ -79,7 +81,7 @@ mod tests {
         let key = ApiKey::new("my-key");
         let shown = redact(
             "key my-key, 'sk-ant-abc_1' or sk- and sk-x; task-1",
-            Some(&key),
+            std::slice::from_ref(&key),
         );
         assert_eq!(shown, "key ***, '***' or *** and ***; task-1");
         assert_eq!(format!("{key:?}"), "***");

@@ -42,6 +42,8 @@ impl HttpClient {
     pub(crate) fn new(options: HttpOptions) -> Result<Self, ModelError> {
         let client = reqwest::Client::builder()
             .connect_timeout(options.connect_timeout)
+            .http2_keep_alive_interval(limits::KEEP_ALIVE)
+            .http2_keep_alive_timeout(limits::KEEP_ALIVE)
             .redirect(reqwest::redirect::Policy::none())
             // A compressed event stream is buffered by somebody; the tokens should not wait.
             .no_gzip()

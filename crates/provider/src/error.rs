@@ -88,8 +88,8 @@ impl ModelError {
         }
     }
 
-    pub(crate) fn redacted(self, secret: Option<&ApiKey>) -> Self {
-        let message = redact(&self.message, secret);
+    pub(crate) fn redacted(self, secrets: &[ApiKey]) -> Self {
+        let message = redact(&self.message, secrets);
         Self {
             message: one_line(&message, limits::ERROR_MESSAGE_CHARS_MAX),
             ..self

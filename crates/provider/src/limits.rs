@@ -23,12 +23,16 @@ pub(crate) const FOREIGN_NAME_CHARS_MAX: usize = 256;
 pub(crate) const INVALID_INPUT_CHARS_MAX: usize = 4_000;
 /// A provider that asks for a longer wait gets this one.
 pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
-/// The marks that the Messages API takes in one request.
-pub(crate) const CACHE_MARKS_MAX: usize = 4;
+/// The Messages API takes four cache marks in one request: these, the system prompt and the tools.
+pub(crate) const CACHE_MARKED_MESSAGES: usize = 2;
+/// A value of a configured header that is at least so long may be a credential.
+pub(crate) const SECRET_HEADER_BYTES_MIN: usize = 8;
 
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(300);
 pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(180);
+/// How soon a dead connection that is kept for the next request is found out.
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 /// Parts of a script.
 pub(crate) const SCRIPT_BYTES_MAX: usize = 4 * 1024 * 1024;

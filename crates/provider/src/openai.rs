@@ -15,7 +15,7 @@ use reqwest::header::HeaderMap;
 use crate::ChunkStream;
 use crate::address;
 use crate::answer::{self, Call};
-use crate::api_key::Auth;
+use crate::api_key::{self, ApiKey, Auth};
 use crate::client::{HttpClient, HttpOptions};
 use crate::error::ModelError;
 use crate::request::ModelRequest;
@@ -27,8 +27,9 @@ pub struct OpenAiOptions {
     /// Without `/chat/completions`; for most servers it ends in `/v1`.
     pub base_url: String,
     pub auth: Auth,
-    /// Further headers of every request. They win over our own.
-    pub headers: Vec<(String, String)>,
+    /// Further headers of every request. They win over our own
+    /// and may hold credentials.
+    pub headers: Vec<(String, ApiKey)>,
     pub quirks: Quirks,
     pub http: HttpOptions,
 }
@@ -50,6 +51,7 @@ pub struct OpenAi {
     client: HttpClient,
     url: Url,
     headers: HeaderMap,
+    secrets: Arc<[ApiKey]>,
     options: Arc<OpenAiOptions>,
 }
 
@@ -65,6 +67,7 @@ impl OpenAi {
             client,
             url,
             headers,
+            secrets: api_key::secrets(&options.auth, &options.headers),
             options: Arc::new(options),
         })
     }
@@ -79,7 +82,7 @@ impl OpenAi {
             url: self.url.clone(),
             headers: self.headers.clone(),
             body,
-            auth: self.options.auth.clone(),
+            secrets: Arc::clone(&self.secrets),
         };
         answer::stream(
             call,

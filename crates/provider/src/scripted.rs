@@ -87,7 +87,7 @@ fn play_block(
         ScriptBlock::Thinking { thinking } => {
             chunks.push(Ok(Chunk::ThinkingStart { index }));
             let json = canonical(&serde_json::json!({
-                "type": "thinking", "thinking": thinking, "signature": "scripted"
+                "type": "thinking", "thinking": thinking, "signature": ""
             }));
             Block {
                 index,

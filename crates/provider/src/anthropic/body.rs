@@ -2,7 +2,6 @@
 //! copied in, so that the body of a later request of the same conversation begins with the same
 //! bytes (but for cache marks, which the cache does not count).
 
-use crate::limits;
 use crate::request::{Message, ModelRequest, Speed, Thinking, ToolDefinition};
 
 use super::cache_marks::{self, PromptCache};
@@ -23,8 +22,7 @@ pub(super) fn build(
     body.head(request, capabilities);
     body.system(&request.system);
     body.tools(&request.tools);
-    let used = usize::from(!request.system.is_empty()) + usize::from(!request.tools.is_empty());
-    body.messages(&request.messages, limits::CACHE_MARKS_MAX - used);
+    body.messages(&request.messages);
     body.text("}");
     body.out
 }
@@ -62,6 +60,10 @@ impl Body {
     }
 
     fn system(&mut self, sections: &[String]) {
+        let sections: Vec<_> = sections
+            .iter()
+            .filter(|text| !text.trim().is_empty())
+            .collect();
         let Some(last) = sections.len().checked_sub(1) else {
             return;
         };
@@ -95,25 +97,32 @@ impl Body {
         self.text("]");
     }
 
-    fn messages(&mut self, messages: &[Message], marks_max: usize) {
+    fn messages(&mut self, messages: &[Message]) {
         let field = self.cache;
         let marked = match field {
-            Some(_) => cache_marks::places_in_messages(messages, marks_max.min(2)),
+            Some(_) => cache_marks::places_in_messages(messages),
             None => Vec::new(),
         };
         self.text(",\"messages\":[");
+        let mut written = 0;
         for (number, message) in messages.iter().enumerate() {
-            self.comma_after(number);
+            let mut blocks = sendable_blocks(message).peekable();
+            // The provider takes no message without content.
+            if blocks.peek().is_none() {
+                continue;
+            }
+            self.comma_after(written);
+            written += 1;
             self.text("{\"role\":\"");
             self.text(message.role.as_str());
             self.text("\",\"content\":[");
-            for (place, block) in message.content.iter().enumerate() {
-                self.comma_after(place);
+            for (count, (place, block)) in blocks.enumerate() {
+                self.comma_after(count);
                 match field {
                     Some(field) if marked.contains(&(number, place)) => {
-                        cache_marks::splice(block.get(), field, &mut self.out);
+                        cache_marks::splice(block, field, &mut self.out);
                     }
-                    Some(_) | None => self.text(block.get()),
+                    Some(_) | None => self.text(block),
                 }
             }
             self.text("]}");
@@ -143,4 +152,15 @@ impl Body {
     fn text(&mut self, text: &str) {
         self.out.extend_from_slice(text.as_bytes());
     }
+}
+
+/// The blocks of a message and their places. Thinking without a signature comes from a provider of
+/// another dialect; here it is an error that would end the conversation.
+fn sendable_blocks(message: &Message) -> impl Iterator<Item = (usize, &str)> {
+    let blocks = message.content.iter().map(|block| block.get()).enumerate();
+    blocks.filter(|(_, block)| {
+        let unsigned_thinking =
+            block.starts_with("{\"type\":\"thinking\"") && block.ends_with(",\"signature\":\"\"}");
+        !unsigned_thinking
+    })
 }

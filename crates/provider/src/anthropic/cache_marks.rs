@@ -4,6 +4,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::limits;
 use crate::request::{Message, Role};
 
 /// How long the provider keeps our prefixes.
@@ -29,13 +30,13 @@ impl PromptCache {
 
 /// Where in the messages marks belong: (message, block). The last markable block of each of the
 /// last user messages, so that this request writes a prefix and the one before it can be read.
-pub(super) fn places_in_messages(messages: &[Message], marks_max: usize) -> Vec<(usize, usize)> {
+pub(super) fn places_in_messages(messages: &[Message]) -> Vec<(usize, usize)> {
     messages
         .iter()
         .enumerate()
         .rev()
         .filter(|(_, message)| message.role == Role::User)
-        .take(marks_max)
+        .take(limits::CACHE_MARKED_MESSAGES)
         .filter_map(|(number, message)| {
             let block = message
                 .content

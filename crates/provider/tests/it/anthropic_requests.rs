@@ -159,7 +159,7 @@ async fn configuration_wins_over_what_is_built_in() {
     let mut options = anthropic_options(&model);
     options.auth = Auth::Bearer(ApiKey::new("token"));
     options.betas = vec!["one-2026".to_owned(), "two-2026".to_owned()];
-    options.headers = vec![("x-gateway".to_owned(), "yes".to_owned())];
+    options.headers = vec![("x-gateway".to_owned(), ApiKey::new("yes"))];
     let capabilities = ModelCapabilities {
         efforts: vec![Effort::Low],
         fast: FastMode::Supported,
@@ -195,7 +195,7 @@ async fn options_that_cannot_work_are_refused_when_they_are_made() {
     let mut bad_key = anthropic_options(&model);
     bad_key.auth = Auth::Header(ApiKey::new("line\nbreak"));
     let mut bad_header = anthropic_options(&model);
-    bad_header.headers = vec![("no good".to_owned(), String::new())];
+    bad_header.headers = vec![("no good".to_owned(), ApiKey::new(""))];
     for options in [
         bad_address("ftp://x"),
         bad_address("nonsense"),
@@ -206,4 +206,29 @@ async fn options_that_cannot_work_are_refused_when_they_are_made() {
         assert_eq!(error.kind, ModelErrorKind::NotConfigured);
         assert!(!error.message.contains("break"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn leaves_out_what_the_provider_would_refuse() {
+    let mut request = hello();
+    request.system = vec![" ".to_owned()];
+    request.tools.clear();
+    let foreign = r#"{"type":"thinking","thinking":"hm","signature":""}"#;
+    request.messages.push(assistant(&[foreign]));
+    request.messages.push(assistant(&[]));
+    request
+        .messages
+        .push(assistant(&[foreign, r#"{"type":"text","text":"so"}"#]));
+    request
+        .messages
+        .push(user(&[r#"{"type":"text","text":"go on"}"#]));
+    let sent = request_of(request).await;
+    let text = |text: &str| json!({ "type": "text", "text": text });
+    let expected = [
+        json!({ "role": "user", "content": [text("hello")] }),
+        json!({ "role": "assistant", "content": [text("so")] }),
+        json!({ "role": "user", "content": [text("go on")] }),
+    ];
+    assert_eq!(sent.messages(), expected);
+    assert!(sent.json().get("system").is_none() && sent.json().get("tools").is_none());
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use hostler_provider::{Anthropic, Auth, ModelErrorKind, Provider, Usage};
+use hostler_provider::{
+    Anthropic, AnthropicOptions, ApiKey, Auth, ModelErrorKind, Provider, Usage,
+};
 use hostler_testkit::{ModelScript, Reply};
 use serde_json::json;
 
@@ -60,6 +62,26 @@ async fn no_message_shows_a_key_or_grows_without_bound() {
         error.message,
         "the model provider refused the credentials (HTTP 401)"
     );
+}
+
+#[tokio::test]
+async fn a_configured_header_is_a_secret_too() {
+    let model = ModelScript::start().await;
+    model.reply(Reply::error(
+        400,
+        "invalid_request_error",
+        "bad token gateway-token-1",
+    ));
+    let headers = vec![("x-gateway".to_owned(), ApiKey::new("gateway-token-1"))];
+    let options = AnthropicOptions {
+        headers,
+        ..anthropic_options(&model)
+    };
+    assert!(!format!("{options:?}").contains("gateway-token"));
+    let provider = Provider::Anthropic(Anthropic::new(options).expect("the options are good"));
+    assert!(!format!("{provider:?}").contains("gateway-token"));
+    let error = failure(&provider, hello()).await;
+    assert!(error.message.ends_with("bad token ***"), "{error}");
 }
 
 #[tokio::test]
@@ -133,7 +155,7 @@ async fn an_answer_that_ends_too_early_is_a_broken_connection() {
 #[tokio::test]
 async fn a_server_that_is_not_there_is_a_connection_failure() {
     let address = ModelScript::start().await.anthropic_url();
-    let options = hostler_provider::AnthropicOptions::new(address, Auth::None);
+    let options = AnthropicOptions::new(address, Auth::None);
     let provider = Provider::Anthropic(Anthropic::new(options).expect("the options are good"));
     let error = failure(&provider, hello()).await;
     assert_eq!(error.kind, ModelErrorKind::Connection);
