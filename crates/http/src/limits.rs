@@ -24,3 +24,5 @@ pub(crate) const RATE_CLEANUP_INTERVAL: u64 = 4_096;
 pub(crate) const STREAM_RETRY: Duration = Duration::from_secs(1);
 /// Frames of an event stream that are written at once.
 pub(crate) const FRAMES_PER_WRITE: usize = 16;
+/// Bytes of a body that is too large which are read before the client is told.
+pub(crate) const DISCARDED_BYTES_MAX: usize = 64 * 1024 * 1024;

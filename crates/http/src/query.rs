@@ -67,11 +67,7 @@ impl Query {
         if values.next().is_some() {
             return Err(refused(key, "Input should be given once"));
         }
-        let value = first.map(|(_, value)| value.as_str());
-        if value.is_some_and(|value| value.contains('\0')) {
-            return Err(refused(key, "Input should not contain NUL characters"));
-        }
-        Ok(value)
+        first.map(|(_, value)| checked(key, value)).transpose()
     }
 
     pub(crate) fn boolean(&self, key: &str) -> Result<Option<bool>, ApiError> {
@@ -126,18 +122,15 @@ impl Query {
 
     /// `key[]=a&key[]=b`, and the same without brackets.
     pub(crate) fn list(&self, key: &str, length_max: usize) -> Result<Vec<&str>, ApiError> {
-        let values: Vec<&str> = self
+        let values = self
             .pairs
             .iter()
             .filter(|(name, _)| name.strip_suffix("[]").unwrap_or(name) == key)
-            .map(|(_, value)| value.as_str())
-            .collect();
+            .map(|(_, value)| checked(key, value))
+            .collect::<Result<Vec<&str>, ApiError>>()?;
         if values.len() > length_max {
             let message = format!("List should have at most {length_max} items");
             return Err(refused(key, &message));
-        }
-        if values.iter().any(|value| value.contains('\0')) {
-            return Err(refused(key, "Input should not contain NUL characters"));
         }
         Ok(values)
     }
@@ -171,6 +164,15 @@ impl Query {
             .transpose()
             .map_err(|error: <Timestamp as FromStr>::Err| refused(key, &error.to_string()))
     }
+}
+
+/// Text that may go on to the store. Bytes that are no UTF-8 were decoded to U+FFFD.
+fn checked<'q>(key: &str, value: &'q str) -> Result<&'q str, ApiError> {
+    if value.contains(['\0', char::REPLACEMENT_CHARACTER]) {
+        let message = "Input should be valid UTF-8 without NUL characters";
+        return Err(refused(key, message));
+    }
+    Ok(value)
 }
 
 fn meaning<T: Copy>(key: &str, text: &str, words: &[(&str, T)]) -> Result<T, ApiError> {
@@ -238,6 +240,17 @@ mod tests {
         let midnight = "2026-01-01T00:00:00Z".parse().unwrap();
         assert_eq!(range.gte, Some(midnight));
         assert!(range.contains(midnight));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_refused() {
+        for bad in ["%FF", "a%00b"] {
+            let given = query(&format!("page={bad}&types[]={bad}"));
+            let message = "Input should be valid UTF-8 without NUL characters";
+            let page = given.text("page").unwrap_err();
+            assert_eq!(page.message(), format!("page: {message}"));
+            assert!(given.list("types", 9).is_err());
+        }
     }
 
     #[test]
