@@ -56,6 +56,21 @@ def test_an_empty_body_is_no_body(wire: Wire, options: dict[str, Any]) -> None:
     assert wire.call("POST", f"/v1/agents/{agent['id']}/archive", **options).status_code == 200
 
 
+@pytest.mark.parametrize(("content_type", "name"), [
+    (None, "n".encode()), ("application/json; charset=utf-8", "ü".encode()), ("application/json", "😀".encode()),
+    ("application/json; charset=ISO-8859-1", "ü".encode("latin-1")), ("application/merge-patch+json", b"n"),
+])
+def test_charsets(wire: Wire, content_type: str | None, name: bytes) -> None:
+    body = b'{"name": "' + name + b'", "model": "claude-opus-5-5"}'
+    agent = wire.ok("POST", "/v1/agents", content=body, headers={"content-type": content_type})
+    assert agent["name"] in ("n", "ü", "😀")
+
+
+def test_of_two_members_with_one_name_the_last_counts(wire: Wire) -> None:
+    agent = wire.ok("POST", "/v1/agents", content=b'{"name": "a", "name": "b", "model": "claude-opus-5-5"}')
+    assert agent["name"] == "b"
+
+
 def test_request_ids_are_unique_and_on_everything(wire: Wire) -> None:
     seen = [wire.call("GET", path).headers["request-id"]
             for path in ["/v1/agents", "/v1/agents", "/v1/nothing", "/v1/models"]]
