@@ -64,6 +64,8 @@ fn promises_have_a_number() {
 fn tests_wait_for_events_not_for_time() {
     let found: Vec<String> = code_files()
         .filter(|file| file.path.contains("tests/") || file.path.contains("/testkit/"))
+        // Under a paused clock a sleep is an event like others: nobody waits for it.
+        .filter(|file| !file.text.contains("start_paused"))
         .flat_map(|file| lines_with(file, &SLEEPS))
         .collect();
     assert_none(&found, "wait for the event that the sleep hopes for:");
