@@ -130,6 +130,10 @@ impl ApiError {
             .with_status(StatusCode::METHOD_NOT_ALLOWED)
     }
 
+    pub(crate) fn unsupported_media_type(message: impl Into<String>) -> Self {
+        Self::invalid(message).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+    }
+
     pub(crate) fn too_large(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::RequestTooLarge, message)
     }
