@@ -5,8 +5,12 @@
 //! means, what a request may say and how a tool runs is never decided here.
 
 pub mod banner;
+pub mod cli;
 pub mod config;
 pub mod data_folder;
+pub mod demo;
+pub mod doctor;
 pub mod lifecycle;
 mod limits;
 pub mod logging;
+mod terminal;

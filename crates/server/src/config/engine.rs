@@ -23,8 +23,6 @@ pub struct RawEngine {
     pub compaction_threshold: f64,
     /// Tool calls of one answer that run at the same time.
     pub max_parallel_tools: u32,
-    /// The longest that one tool call may take, whatever time the model asks for.
-    pub tool_timeout: Span,
 }
 
 impl Default for RawEngine {
@@ -36,7 +34,6 @@ impl Default for RawEngine {
             model_retry_max: Span(Duration::from_secs(60)),
             compaction_threshold: 0.8,
             max_parallel_tools: 8,
-            tool_timeout: Span(Duration::from_secs(600)),
         }
     }
 }
@@ -50,7 +47,6 @@ pub struct EngineOptions {
     pub model_retry_max: Duration,
     pub compaction_threshold: f64,
     pub max_parallel_tools: usize,
-    pub tool_timeout: Duration,
 }
 
 impl RawEngine {
@@ -66,13 +62,8 @@ impl RawEngine {
                 refuse(key, "must be at least 1");
             }
         }
-        for (key, span) in [
-            ("model_retry_base", self.model_retry_base),
-            ("tool_timeout", self.tool_timeout),
-        ] {
-            if span.0.is_zero() {
-                refuse(key, "must be more than 0");
-            }
+        if self.model_retry_base.0.is_zero() {
+            refuse("model_retry_base", "must be more than 0");
         }
         if self.model_retry_max.0 < self.model_retry_base.0 {
             refuse(
@@ -90,7 +81,6 @@ impl RawEngine {
             model_retry_max: self.model_retry_max.0,
             compaction_threshold: self.compaction_threshold,
             max_parallel_tools: self.max_parallel_tools as usize,
-            tool_timeout: self.tool_timeout.0,
         }
     }
 }

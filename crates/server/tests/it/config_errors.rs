@@ -300,7 +300,7 @@ fn all_problems_are_told_at_once() {
          [providers.anthropic]\napi_key = \"x\"\n",
     );
     let error = file
-        .load([("HOSTLER__ENGINE__TOOL_TIMEOUT", "5")])
+        .load([("HOSTLER__ENGINE__MODEL_RETRY_BASE", "5")])
         .unwrap_err();
     let mut keys: Vec<&str> = error
         .problems
@@ -311,7 +311,7 @@ fn all_problems_are_told_at_once() {
     assert_eq!(
         keys,
         [
-            "engine.tool_timeout",
+            "engine.model_retry_base",
             "log.format",
             "providers.anthropic.api_key",
             "server.listn",

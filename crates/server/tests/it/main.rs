@@ -11,11 +11,13 @@
 )]
 
 mod banner;
+mod cli;
 mod config_errors;
 mod config_example;
 mod config_models;
 mod config_sources;
 mod configuration;
 mod data_folder;
+mod doctor;
 mod lifecycle;
 mod logging;

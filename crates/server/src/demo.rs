@@ -1,0 +1,193 @@
+//! `hostler demo`: starts a server as anybody would, and runs the quickstart of the hosted documentation
+//! on it through the public API.
+//!
+//! It knows nothing that a user does not: it reads the address and the key from the server's banner.
+
+mod client;
+mod model;
+mod server;
+mod show;
+mod sse;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+
+use crate::config::{Environment, SandboxMode};
+use crate::terminal::say;
+use client::Client;
+use model::Chosen;
+use server::DemoServer;
+
+const TASK: &str = "Create a Python script that generates the first 20 Fibonacci numbers and saves them to \
+                    fibonacci.txt";
+const FILE: &str = "fibonacci.txt";
+
+/// The last of the first 20 Fibonacci numbers: a file without it is not the one that was asked for.
+const LAST_NUMBER: &str = "4181";
+
+/// A real model may think and repair for a while.
+const SESSION_TIME_MAX: Duration = Duration::from_secs(600);
+
+#[derive(Debug)]
+pub struct DemoOptions {
+    pub then: Then,
+    /// Passed on to the server.
+    pub sandbox: Option<SandboxMode>,
+    /// The model to use, where it should not follow from the environment.
+    pub model: Option<String>,
+}
+
+/// What happens when the session is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// The server goes on until it is interrupted, for the user to try more.
+    StayUp,
+    /// The demo ends, and says by its exit code whether all went well.
+    Exit,
+}
+
+pub async fn run(options: DemoOptions, environment: &Environment) -> anyhow::Result<ExitCode> {
+    let chosen = model::choose(environment, options.model.as_deref())?;
+    say(&format!(
+        "Starting a server in a fresh folder; the model is {}.\n",
+        chosen.because
+    ));
+    let mut server = DemoServer::start(&chosen, options.sandbox).await?;
+    let client = Client::new(&server.base_url, &server.api_key)?;
+    let session = tokio::select! {
+        session = tokio::time::timeout(SESSION_TIME_MAX, show_session(&client, &chosen.model)) => {
+            session.unwrap_or_else(|_| bail!("the session did not end within {SESSION_TIME_MAX:?}"))
+        }
+        ended = server.ended() => bail!("the server ended in the middle of the session: {}", ended?),
+        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+    };
+    match (session, options.then) {
+        (Ok(()), Then::Exit) => {
+            server.stop().await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        (Err(error), Then::Exit) => {
+            let _ = server.stop().await;
+            Err(error)
+        }
+        (outcome, Then::StayUp) => {
+            if let Err(error) = outcome {
+                say(&format!(
+                    "\nThe session did not go as it should: {error:#}\n"
+                ));
+            }
+            stay_up(server, &chosen).await
+        }
+    }
+}
+
+async fn stay_up(mut server: DemoServer, chosen: &Chosen) -> anyhow::Result<ExitCode> {
+    say(&format!(
+        "
+The server goes on. In another terminal:
+
+  export ANTHROPIC_BASE_URL={}
+  export ANTHROPIC_API_KEY={}
+
+  pip install anthropic
+  python3 -c 'import anthropic; print(anthropic.Anthropic().beta.sessions.list().data[0].id)'
+
+or any program written with an official Anthropic SDK; its agents may name the model {:?}.
+Ctrl-C ends the server and removes its folder; `hostler serve` keeps one.
+",
+        server.base_url, server.api_key, chosen.model
+    ));
+    tokio::select! {
+        ended = server.ended() => bail!("the server ended: {}", ended?),
+        signal = tokio::signal::ctrl_c() => signal.context("signals cannot be received")?,
+    }
+    server.stop().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The quickstart: an agent, an environment, a session, a message, and what comes of it.
+async fn show_session(client: &Client, model: &str) -> anyhow::Result<()> {
+    let agent = client
+        .create(
+            "/v1/agents",
+            &json!({
+                "name": "Coding Assistant",
+                "model": model,
+                "system": "You are a helpful coding assistant. Write clean, well-documented code.",
+                "tools": [{ "type": "agent_toolset_20260401" }],
+            }),
+        )
+        .await?;
+    let environment = client
+        .create("/v1/environments", &json!({ "name": "demo" }))
+        .await?;
+    let session = client
+        .create(
+            "/v1/sessions",
+            &json!({ "agent": agent, "environment_id": environment, "title": "Demo" }),
+        )
+        .await?;
+    say(&format!(
+        "\nagent        {agent}\nenvironment  {environment}\nsession      {session}\n\n"
+    ));
+
+    let mut events = client
+        .stream(&format!("/v1/sessions/{session}/events/stream"))
+        .await?;
+    let message = json!({ "type": "user.message", "content": [{ "type": "text", "text": TASK }] });
+    client
+        .post(
+            &format!("/v1/sessions/{session}/events"),
+            &json!({ "events": [message] }),
+        )
+        .await?;
+    let mut tool_output = String::new();
+    let stop_reason = loop {
+        let event = events
+            .next()
+            .await?
+            .context("the stream ended before the session was idle")?;
+        say(&show::event(&event));
+        if event["type"] == "agent.tool_result" {
+            tool_output = show::text_of(&event);
+        }
+        if event["type"] == "session.status_idle" {
+            break event["stop_reason"]["type"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
+        }
+    };
+    if stop_reason != "end_turn" {
+        bail!("the turn ended because of {stop_reason}");
+    }
+    let content = match produced_file(client, &session).await? {
+        Some(content) => content,
+        // The last command showed the file.
+        None => tool_output,
+    };
+    if !content.contains(LAST_NUMBER) {
+        bail!("{FILE} does not hold the first 20 Fibonacci numbers");
+    }
+    say(&format!("\n{FILE}:\n{}", show::indented(&content)));
+    Ok(())
+}
+
+/// The file that the agent left for its user, where the server offers it.
+async fn produced_file(client: &Client, session: &str) -> anyhow::Result<Option<String>> {
+    let files = client.get(&format!("/v1/files?scope_id={session}")).await?;
+    let is_it = |file: &&Value| file["filename"] == FILE && file["downloadable"] == true;
+    let file = files["data"]
+        .as_array()
+        .and_then(|files| files.iter().find(is_it));
+    match file.and_then(|file| file["id"].as_str()) {
+        Some(id) => client
+            .text(&format!("/v1/files/{id}/content"))
+            .await
+            .map(Some),
+        None => Ok(None),
+    }
+}

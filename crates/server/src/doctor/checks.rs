@@ -1,0 +1,154 @@
+//! The checks of `hostler doctor` that need nothing but the operating system.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use hostler_provider::Script;
+
+use super::Check;
+use crate::config::{ByteSize, ProviderApi, ProviderKey, ProviderOptions};
+use crate::data_folder::{Holder, holder};
+use crate::limits::{DISK_FREE_MIN, DISK_FREE_WANTED, SCRIPT_FILE_BYTES_MAX};
+
+const DATA_FOLDER: &str = "data folder";
+const DISK_SPACE: &str = "disk space";
+
+pub(super) fn data_folder(path: &Path) -> Check {
+    let shown = path.display();
+    let elsewhere = "choose another folder with --data-dir, or give this one to the server's user";
+    if path.exists() && !path.is_dir() {
+        return Check::fail(DATA_FOLDER, format!("{shown} is not a folder"), elsewhere);
+    }
+    let existing = nearest_existing(path);
+    // Asking the kernel is the only way that counts root, read-only mounts and access lists in.
+    let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    if let Err(error) = rustix::fs::access(&existing, access) {
+        let detail = format!("{} cannot be written to: {error}", existing.display());
+        return Check::fail(DATA_FOLDER, detail, elsewhere);
+    }
+    match holder(path) {
+        Ok(Holder::Server(Some(pid))) => Check::ok(
+            DATA_FOLDER,
+            format!("{shown}, in use by the server with process id {pid}"),
+        ),
+        Ok(Holder::Server(None)) => Check::ok(DATA_FOLDER, format!("{shown}, in use by a server")),
+        Ok(Holder::Nobody) if path.exists() => Check::ok(DATA_FOLDER, shown.to_string()),
+        Ok(Holder::Nobody) => Check::ok(
+            DATA_FOLDER,
+            format!("{shown}, which the first start will make"),
+        ),
+        Err(error) => Check::fail(
+            DATA_FOLDER,
+            format!("the lock in {shown}: {error}"),
+            elsewhere,
+        ),
+    }
+}
+
+pub(super) fn disk_space(path: &Path) -> Check {
+    let existing = nearest_existing(path);
+    let free = match rustix::fs::statvfs(&existing) {
+        Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize),
+        Err(error) => {
+            let hint = "look at the disk that holds the data folder";
+            return Check::warn(DISK_SPACE, format!("{}: {error}", existing.display()), hint);
+        }
+    };
+    let detail = format!("{} free for {}", ByteSize(free >> 20 << 20), path.display());
+    let hint = "make room, or choose a folder on another disk with --data-dir";
+    if free < DISK_FREE_MIN {
+        Check::fail(DISK_SPACE, detail, hint)
+    } else if free < DISK_FREE_WANTED {
+        Check::warn(DISK_SPACE, detail, hint)
+    } else {
+        Check::ok(DISK_SPACE, detail)
+    }
+}
+
+pub(super) fn port(listen: SocketAddr, data_dir: &Path) -> Check {
+    let name = "address";
+    let loopback = listen.ip().is_loopback();
+    match TcpListener::bind(listen) {
+        Ok(_) if loopback => Check::ok(name, format!("{listen} is free")),
+        Ok(_) => Check::warn(
+            name,
+            format!("{listen} is free, and can be reached from other machines without encryption"),
+            "put a proxy with TLS in front of it, or listen on 127.0.0.1",
+        ),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            if matches!(holder(data_dir), Ok(Holder::Server(_))) {
+                Check::ok(
+                    name,
+                    format!("{listen} is in use, as the data folder is: a server runs"),
+                )
+            } else {
+                let detail = format!("{listen} is in use by another program");
+                Check::fail(
+                    name,
+                    detail,
+                    "stop that program, or choose another with --listen",
+                )
+            }
+        }
+        Err(error) => {
+            let hint = "choose an address of this machine with --listen, and a port above 1023";
+            Check::fail(name, format!("{listen}: {error}"), hint)
+        }
+    }
+}
+
+pub(super) fn provider(provider: &ProviderOptions) -> Check {
+    let name = format!("provider {}", provider.name);
+    let ProviderApi::Scripted { script } = &provider.api else {
+        return http_provider(name, provider);
+    };
+    let Some(path) = script else {
+        return Check::ok(name, "the script of the demo");
+    };
+    let shown = path.display();
+    let hint = "correct the file, or leave `script` out for the script of the demo";
+    match read_script(path) {
+        Ok(()) => Check::ok(name, format!("the script {shown}")),
+        Err(message) => Check::fail(name, format!("the script {shown}: {message}"), hint),
+    }
+}
+
+fn http_provider(name: String, provider: &ProviderOptions) -> Check {
+    let Some(http) = provider.api.http() else {
+        return Check::ok(name, "");
+    };
+    let url = &http.base_url;
+    match &http.key {
+        ProviderKey::Bearer(_) | ProviderKey::Header(_) => {
+            Check::ok(name, format!("{url}, key present"))
+        }
+        ProviderKey::None if !http.needs_key() => Check::ok(name, format!("{url}, without a key")),
+        ProviderKey::None => {
+            let variable = provider.name.to_uppercase();
+            let hint = format!(
+                "to use its models, set HOSTLER__PROVIDERS__{variable}__API_KEY or `api_key_file`"
+            );
+            Check::warn(name, format!("{url}, no key"), hint)
+        }
+    }
+}
+
+fn read_script(path: &Path) -> Result<(), String> {
+    let size = std::fs::metadata(path)
+        .map_err(|error| error.to_string())?
+        .len();
+    if size > SCRIPT_FILE_BYTES_MAX {
+        return Err(format!("is longer than {SCRIPT_FILE_BYTES_MAX} bytes"));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    Script::parse(&text)
+        .map(|_| ())
+        .map_err(|error| error.to_string())
+}
+
+/// The folder itself, or the one that it would be made in.
+fn nearest_existing(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let existing = absolute.ancestors().find(|folder| folder.exists());
+    existing.unwrap_or(Path::new("/")).to_owned()
+}
