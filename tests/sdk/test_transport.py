@@ -66,11 +66,6 @@ def test_charsets(wire: Wire, content_type: str | None, name: bytes) -> None:
     assert agent["name"] in ("n", "ü", "😀")
 
 
-def test_of_two_members_with_one_name_the_last_counts(wire: Wire) -> None:
-    agent = wire.ok("POST", "/v1/agents", content=b'{"name": "a", "name": "b", "model": "claude-opus-5-5"}')
-    assert agent["name"] == "b"
-
-
 def test_request_ids_are_unique_and_on_everything(wire: Wire) -> None:
     seen = [wire.call("GET", path).headers["request-id"]
             for path in ["/v1/agents", "/v1/agents", "/v1/nothing", "/v1/models"]]

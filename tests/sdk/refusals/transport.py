@@ -78,6 +78,8 @@ BODIES = [
     raw("UTF-16", '{"name": "n"}'.encode("utf-16")),
     raw("lone surrogate", b'{"name": "\\ud800", "model": "m"}'),
     raw("control character", b'{"name": "a\x01b", "model": "m"}'),
+    raw("name twice", b'{"name": "a", "name": "b", "model": "claude-opus-5-5"}', "'name' is given twice"),
+    raw("a key twice, deep inside", b'{"name": "n", "metadata": {"k": "1", "k": "2"}}', "'k' is given twice"),
     raw("deep", nested(10_000)),
     raw("deep inside", b'{"name": "n", "model": "m", "metadata": ' + nested(5_000) + b"}"),
     raw("very deep objects", b'{"a":' * 20_000 + b"1" + b"}" * 20_000),
