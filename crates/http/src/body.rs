@@ -1,7 +1,6 @@
 //! Request bodies: JSON that is bounded in size and in time, and its charset.
 //!
-//! Handlers read the value through `protocol::decode`, so that each error names its path. Of two
-//! members with the same name the last one counts, as in most JSON readers.
+//! Handlers read the value through `protocol::decode`, so that each error names its path.
 
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 use crate::limits::DISCARDED_BYTES_MAX;
-use crate::{Api, ApiError};
+use crate::{Api, ApiError, strict_json};
 
 /// A JSON body.
 #[derive(Debug)]
@@ -181,14 +180,16 @@ fn from_slice(bytes: &[u8]) -> Result<Value, ApiError> {
         let place = error.valid_up_to();
         ApiError::invalid(format!("the body is not valid UTF-8 at byte {place}"))
     })?;
-    // Nesting is bounded by serde_json, at 128 levels.
-    serde_json::from_str(text)
+    strict_json::read(text)
         .map_err(|error| ApiError::invalid(format!("the body is not valid JSON: {error}")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::HttpOptions;
+    use hostler_domain::Env;
+    use hostler_store::Store;
     use serde_json::json;
 
     fn charset(content_type: &str) -> Result<Charset, ApiError> {
@@ -225,5 +226,78 @@ mod tests {
             refusal(b"\"\xff\""),
             "the body is not valid UTF-8 at byte 1"
         );
+    }
+
+    async fn answer(
+        options: HttpOptions,
+        request: axum::http::request::Builder,
+        body: Body,
+    ) -> u16 {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let api = Arc::new(Api::new(store, Env::fixed(1), Arc::default(), options));
+        let read = JsonBody::from_request(request.body(body).unwrap(), &api);
+        read.await
+            .map_or_else(|error| error.status().as_u16(), |_| 200)
+    }
+
+    #[tokio::test]
+    async fn bodies_are_bounded_in_size_and_time() {
+        let small = || HttpOptions {
+            body_bytes_max: 10,
+            body_read_time_max: Duration::from_millis(10),
+            ..HttpOptions::default()
+        };
+        let request = Request::builder;
+        assert_eq!(answer(small(), request(), "[1]".into()).await, 200);
+        assert_eq!(answer(small(), request(), Body::empty()).await, 400);
+        assert_eq!(
+            answer(small(), request(), "[1,2,3,4,5,6]".into()).await,
+            413
+        );
+        let endless =
+            futures::stream::iter(0..).map(|_| Ok::<_, std::io::Error>(vec![b' '; 1 << 20]));
+        assert_eq!(
+            answer(small(), request(), Body::from_stream(endless)).await,
+            413
+        );
+        let stalled = futures::stream::pending::<Result<Bytes, std::io::Error>>();
+        assert_eq!(
+            answer(small(), request(), Body::from_stream(stalled)).await,
+            400
+        );
+        let cut = futures::stream::iter([Err::<Bytes, _>(std::io::Error::other("reset"))]);
+        assert_eq!(
+            answer(small(), request(), Body::from_stream(cut)).await,
+            400
+        );
+        let packed = request().header("content-encoding", "gzip");
+        assert_eq!(answer(small(), packed, "[1]".into()).await, 400);
+    }
+
+    #[tokio::test]
+    async fn no_body_is_nothing_or_an_empty_object() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let api = Arc::new(Api::new(
+            store,
+            Env::fixed(1),
+            Arc::default(),
+            HttpOptions::default(),
+        ));
+        for (text, good) in [
+            ("", true),
+            ("{}", true),
+            (" ", true),
+            ("{\"a\":1}", false),
+            ("[]", false),
+        ] {
+            let request = Request::builder().body(Body::from(text)).unwrap();
+            assert_eq!(
+                EmptyBody::from_request(request, &api).await.is_ok(),
+                good,
+                "{text}"
+            );
+        }
     }
 }

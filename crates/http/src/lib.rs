@@ -27,6 +27,7 @@ mod rate_limit;
 mod refused;
 mod routes;
 mod sse;
+mod strict_json;
 
 pub use api_key::{ApiKeyText, NoRandomness};
 pub use options::{HttpOptions, MetricsText, RateLimits};
