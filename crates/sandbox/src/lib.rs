@@ -1,1 +1,54 @@
-//! Placeholder.
+//! Places where commands run: a sandbox per name, without a daemon or a helper binary.
+//!
+//! [`SandboxHost::start`] proves that the host can make sandboxes, [`SandboxHost::open`] gives
+//! one and [`Sandbox::run`] runs one of six tools in it. A sandbox is a tree of processes in
+//! namespaces of its own. Its first process is ours: it serves calls over a unix socket and
+//! belongs to the host's init, so a sandbox outlives the server and is found again by the
+//! next one. It ends when it is destroyed; if it ended otherwise, [`Provenance::Replaced`]
+//! says so. It has no network. [`init_main`] is the entry of the `sandbox-init` subcommand,
+//! which the server starts to make a sandbox.
+//!
+//! The state directory, mode 0700 and locked by the server that uses it:
+//!
+//! ```text
+//! lock
+//! trash/                    what was destroyed and is being deleted
+//! boxes/<name>/
+//!   layout                  written last; without it the rest is thrown away
+//!   process.json            pid, start time, boot and cgroups of the first process
+//!   agent.sock              its socket
+//!   root/                   empty; the new root is mounted on it
+//!   workspace/              /workspace inside
+//!   outputs/                /mnt/session/outputs inside
+//!   uploads/                /mnt/session/uploads inside, read-only
+//!   home/                   /root inside
+//!   tool_outputs/           long outputs, of an unsafe process only
+//! ```
+//!
+//! It knows no session, keeps no log, and never runs a call twice. Nothing that a sandbox says
+//! is believed: answers are bounded, parsed strictly and checked.
+
+mod agent;
+mod error;
+mod host;
+mod inside;
+mod isolation;
+mod launcher;
+mod limits;
+mod name;
+mod output;
+mod schemas;
+mod sys;
+mod tool;
+mod tools;
+mod wire;
+
+pub use error::{SandboxError, Unavailable};
+pub use host::{HostOptions, Listed, Opened, Provenance, Sandbox, SandboxHost};
+pub use isolation::{IsolationReport, LimitSource, Mode, Network, UserNamespace};
+pub use launcher::init_main;
+pub use limits::Limits;
+pub use name::{InvalidName, SandboxName};
+pub use output::{Block, Output};
+pub use schemas::{ToolSchema, tool_schemas};
+pub use tool::{Call, Tool};

@@ -1,0 +1,101 @@
+//! The agent: the first process of a sandbox. It serves tool calls and reaps zombies.
+//!
+//! One thread accepts connections and collects ended children, one owns the shell, and each
+//! connection has its own, up to a limit. The agent is part of the sandbox: the host believes
+//! nothing that it says without checking.
+
+mod bash_result;
+mod collector;
+mod connection;
+mod process_tree;
+mod reaper;
+mod shell;
+mod shell_owner;
+mod text_cleaner;
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustix::event::{PollFd, PollFlags};
+
+use self::connection::Connections;
+use self::reaper::Reaper;
+use self::shell_owner::ShellOwner;
+use crate::isolation::Mode;
+use crate::sys::process::{child_signals, exit_now};
+
+use self::collector::SpillDirectory;
+
+/// Where things are, as this process sees them.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    /// Relative paths of tools start here; so does a new shell.
+    pub(crate) workspace: PathBuf,
+    pub(crate) home: PathBuf,
+    /// Where outputs go that are too long for a result.
+    pub(crate) spill: PathBuf,
+}
+
+impl Places {
+    pub(crate) fn isolated() -> Self {
+        Self {
+            workspace: "/workspace".into(),
+            home: "/root".into(),
+            spill: "/tmp/tool_outputs".into(),
+        }
+    }
+}
+
+pub(crate) struct Agent {
+    listener: UnixListener,
+    signals: OwnedFd,
+    reaper: Arc<Reaper>,
+    connections: Connections,
+}
+
+impl Agent {
+    /// Starts no thread that outlives an error: the owner of the shell is the last step.
+    pub(crate) fn new(listener: UnixListener, places: Places, mode: Mode) -> io::Result<Self> {
+        let signals = child_signals()?;
+        let reaper = Arc::new(Reaper::default());
+        let shell = ShellOwner::start(places.clone(), mode, Arc::clone(&reaper))?;
+        let connections = Connections::new(places, shell);
+        Ok(Self { listener, signals, reaper, connections })
+    }
+
+    /// Until a shutdown request or a signal ends this process.
+    pub(crate) fn serve(self) -> ! {
+        loop {
+            let mut waiting = [
+                PollFd::new(&self.signals, PollFlags::IN),
+                PollFd::new(&self.listener, PollFlags::IN),
+            ];
+            if rustix::event::poll(&mut waiting, None).is_err() {
+                // Interrupted; what there is to do is still there.
+                continue;
+            }
+            let [children, calls] = waiting.map(|fd| !fd.revents().is_empty());
+            if children {
+                self.forget_signals();
+                self.reaper.reap();
+            }
+            if calls {
+                match self.listener.accept() {
+                    Ok((stream, _)) => self.connections.attend(stream),
+                    // Without descriptors or memory left this would spin: the sandbox has
+                    // used up what it may, and a new one is better than a busy one.
+                    Err(error) if error.kind() != io::ErrorKind::Interrupted => exit_now(1),
+                    Err(_) => {}
+                }
+            }
+        }
+    }
+
+    fn forget_signals(&self) {
+        let mut buffer = [0; 1024];
+        while rustix::io::read(self.signals.as_fd(), &mut buffer).is_ok_and(|length| length > 0) {}
+    }
+}

@@ -1,0 +1,70 @@
+//! Collects every child that ends, whoever's it was, and remembers those asked about.
+
+use std::collections::HashMap;
+use std::io;
+use std::process::Command;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use rustix::process::{WaitOptions, WaitStatus, wait};
+
+/// How a child ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Exit(i32),
+    Signal(i32),
+}
+
+#[derive(Default)]
+pub(super) struct Reaper {
+    /// Children that somebody will ask about; the end is `None` while they live.
+    children: Mutex<HashMap<i32, Option<End>>>,
+    changed: Condvar,
+}
+
+impl Reaper {
+    /// Starts a child whose end can be waited for. The lock is held throughout: a child that
+    /// ends at once must not be reaped before it is known, nor one whose exec failed, which
+    /// `Command` waits for itself.
+    pub(super) fn spawn(&self, command: &mut Command) -> io::Result<i32> {
+        let mut children = self.lock();
+        let pid = command.spawn()?.id().cast_signed();
+        children.insert(pid, None);
+        Ok(pid)
+    }
+
+    /// Waits for the end of a child that [`Reaper::spawn`] started, and forgets it.
+    pub(super) fn wait(&self, pid: i32) -> End {
+        let mut children = self.lock();
+        loop {
+            if let Some(end) = children.get(&pid).copied().flatten() {
+                children.remove(&pid);
+                return end;
+            }
+            children = self.changed.wait(children).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    pub(super) fn reap(&self) {
+        let mut children = self.lock();
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+            if let Some(child) = children.get_mut(&pid.as_raw_nonzero().get()) {
+                *child = Some(End::of(status));
+            }
+        }
+        drop(children);
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<i32, Option<End>>> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl End {
+    fn of(status: WaitStatus) -> Self {
+        match status.exit_status() {
+            Some(code) => Self::Exit(code),
+            None => Self::Signal(status.terminating_signal().unwrap_or_default()),
+        }
+    }
+}

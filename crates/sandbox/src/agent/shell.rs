@@ -1,0 +1,160 @@
+//! One bash process and the three pipes to it.
+//!
+//! It reads NUL-terminated commands from a private pipe, evaluates each with an empty
+//! standard input and both outputs in one pipe, and reports the status on another. No
+//! terminal: programs that ask for one do not find it.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::{Command, Stdio};
+
+use rustix::fs::OFlags;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use super::Places;
+use super::reaper::Reaper;
+use crate::sys::command::give_pipes;
+
+/// `$?` in the condition is the status of the command before. The number before it names that
+/// command: the signal can make the shell report the same one twice. The loop's own standard
+/// error is /dev/null, so `set -x` shows only what the command does.
+const LOOP: &str = r#"trap 'continue 1000 2>/dev/null' RTMAX
+__hostler_n=0
+while builtin printf '%s %s\0' "$__hostler_n" "$?" >&8 &&
+    IFS= builtin read -r -d '' __hostler_n <&9 && IFS= builtin read -r -d '' __hostler_c <&9
+do
+    { builtin eval "$__hostler_c"; } </dev/null >&7 2>&1 7>&- 8>&- 9<&-
+done"#;
+
+const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// A report is two small numbers.
+const REPORT_BYTES_MAX: usize = 32;
+
+pub(super) struct Shell {
+    pub(super) pid: i32,
+    pub(super) pidfd: OwnedFd,
+    commands: OwnedFd,
+    /// `None` once it was closed: the shell ended or became another program.
+    status: Option<OwnedFd>,
+    report: Vec<u8>,
+    /// The number of the command that was sent last.
+    number: u64,
+    /// What of it the pipe has not taken yet.
+    unsent: Vec<u8>,
+}
+
+/// What was found on the status pipe.
+pub(super) enum Report {
+    NotYet,
+    Status(i32),
+    /// Not from our loop.
+    Nonsense,
+}
+
+impl Shell {
+    pub(super) fn start(
+        places: &Places,
+        output: BorrowedFd<'_>,
+        reaper: &Reaper,
+    ) -> io::Result<Self> {
+        let (commands_end, commands) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (status, status_end) = pipe_with(PipeFlags::CLOEXEC)?;
+        // Each end of a pipe has its own flags: the shell's ends stay blocking.
+        rustix::fs::fcntl_setfl(&commands, OFlags::NONBLOCK)?;
+        rustix::fs::fcntl_setfl(&status, OFlags::NONBLOCK)?;
+        let mut command = Command::new("/bin/bash");
+        command
+            .args(["--noprofile", "--norc", "-c", LOOP])
+            .env_clear()
+            .env("PATH", SEARCH_PATH)
+            .env("HOME", &places.home)
+            .env("USER", "root")
+            .env("LOGNAME", "root")
+            .env("SHELL", "/bin/bash")
+            .env("LANG", "C.UTF-8")
+            .env("TERM", "dumb")
+            .current_dir(&places.workspace)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        give_pipes(&mut command, output, status_end.as_fd(), commands_end.as_fd());
+        let pid = reaper.spawn(&mut command)?;
+        let pidfd = Pid::from_raw(pid).map(|pid| pidfd_open(pid, PidfdFlags::empty()));
+        let Some(Ok(pidfd)) = pidfd else {
+            return Err(io::Error::other("it ended at once"));
+        };
+        Ok(Self {
+            pid,
+            pidfd,
+            commands,
+            status: Some(status),
+            report: Vec::new(),
+            number: 0,
+            unsent: Vec::new(),
+        })
+    }
+
+    /// Hands over the next command; [`Shell::send`] moves it into the pipe.
+    pub(super) fn give(&mut self, command: &str) {
+        self.number += 1;
+        self.unsent = format!("{}\0{command}\0", self.number).into_bytes();
+    }
+
+    /// What to wait for before calling [`Shell::send`], if anything.
+    pub(super) fn unsent(&self) -> Option<BorrowedFd<'_>> {
+        (!self.unsent.is_empty()).then(|| self.commands.as_fd())
+    }
+
+    pub(super) fn send(&mut self) {
+        match rustix::io::write(&self.commands, &self.unsent) {
+            Ok(taken) => drop(self.unsent.drain(..taken)),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+            // Nobody reads any more; its end tells.
+            Err(_) => self.unsent.clear(),
+        }
+    }
+
+    pub(super) fn status(&self) -> Option<BorrowedFd<'_>> {
+        self.status.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Reads the status pipe, which anything in the sandbox might have written to.
+    pub(super) fn read_report(&mut self) -> Report {
+        let Some(status) = &self.status else {
+            return Report::NotYet;
+        };
+        let mut bytes = [0; REPORT_BYTES_MAX];
+        match rustix::io::read(status, &mut bytes) {
+            Ok(0) => {
+                self.status = None;
+                return Report::NotYet;
+            }
+            Ok(length) => self.report.extend_from_slice(&bytes[..length]),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+            Err(_) => return Report::Nonsense,
+        }
+        while let Some(end) = self.report.iter().position(|byte| *byte == 0) {
+            let report: Vec<u8> = self.report.drain(..=end).collect();
+            let Some((number, status)) = parse_report(&report[..end]) else {
+                return Report::Nonsense;
+            };
+            if number == self.number {
+                return Report::Status(status);
+            }
+        }
+        if self.report.len() > REPORT_BYTES_MAX { Report::Nonsense } else { Report::NotYet }
+    }
+
+    /// Kills the process itself and waits for its end.
+    pub(super) fn kill(self, reaper: &Reaper) {
+        // It may have ended by itself.
+        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+        reaper.wait(self.pid);
+    }
+}
+
+fn parse_report(report: &[u8]) -> Option<(u64, i32)> {
+    let (number, status) = std::str::from_utf8(report).ok()?.split_once(' ')?;
+    Some((number.parse().ok()?, status.parse().ok()?))
+}

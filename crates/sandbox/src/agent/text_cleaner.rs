@@ -1,0 +1,145 @@
+//! Turns the bytes that programs write for terminals into plain text.
+//!
+//! Escape sequences go, invalid UTF-8 and control characters become U+FFFD. It works on
+//! pieces: a sequence or character may be cut anywhere between two of them.
+
+use crate::limits::ESCAPE_SEQUENCE_BYTES_MAX;
+
+const ESCAPE: u8 = 0x1b;
+const BELL: u8 = 0x07;
+const REPLACEMENT: char = '\u{FFFD}';
+
+#[derive(Debug, Default)]
+pub(super) struct TextCleaner {
+    state: State,
+    /// The beginning of a character whose end has not come yet.
+    cut_character: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+enum State {
+    #[default]
+    Text,
+    Escape,
+    /// After ESC and bytes that announce one more, such as a character set.
+    Intermediate,
+    /// After ESC `[`, with the number of bytes so far.
+    Control(usize),
+    /// A string for the terminal, such as a title, with the number of bytes so far.
+    Terminal(usize),
+    TerminalEscape(usize),
+}
+
+impl TextCleaner {
+    pub(super) fn push(&mut self, mut bytes: &[u8], text: &mut String) {
+        while let Some(byte) = bytes.first().copied() {
+            let used = match self.state {
+                State::Text => {
+                    let plain = bytes.iter().position(|byte| is_control(*byte));
+                    match plain.unwrap_or(bytes.len()) {
+                        0 => {
+                            self.control(byte, text);
+                            1
+                        }
+                        length => {
+                            self.characters(&bytes[..length], text);
+                            length
+                        }
+                    }
+                }
+                State::Escape
+                | State::Intermediate
+                | State::Control(_)
+                | State::Terminal(_)
+                | State::TerminalEscape(_) => {
+                    self.state = self.state.after(byte);
+                    1
+                }
+            };
+            bytes = &bytes[used..];
+        }
+    }
+
+    /// No more bytes come: a cut character stays cut.
+    pub(super) fn finish(&mut self, text: &mut String) {
+        self.give_up_cut_character(text);
+        self.state = State::Text;
+    }
+
+    fn control(&mut self, byte: u8, text: &mut String) {
+        self.give_up_cut_character(text);
+        if byte == ESCAPE {
+            self.state = State::Escape;
+        } else {
+            text.push(REPLACEMENT);
+        }
+    }
+
+    fn characters(&mut self, bytes: &[u8], text: &mut String) {
+        let joined;
+        let bytes = if self.cut_character.is_empty() {
+            bytes
+        } else {
+            self.cut_character.extend_from_slice(bytes);
+            joined = std::mem::take(&mut self.cut_character);
+            &joined
+        };
+        let mut chunks = bytes.utf8_chunks().peekable();
+        while let Some(chunk) = chunks.next() {
+            text.push_str(chunk.valid());
+            let invalid = chunk.invalid();
+            let unfinished = || {
+                std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none())
+            };
+            if chunks.peek().is_none() && unfinished() {
+                self.cut_character = invalid.to_vec();
+            } else if !invalid.is_empty() {
+                text.push(REPLACEMENT);
+            }
+        }
+    }
+
+    fn give_up_cut_character(&mut self, text: &mut String) {
+        if !self.cut_character.is_empty() {
+            self.cut_character.clear();
+            text.push(REPLACEMENT);
+        }
+    }
+}
+
+impl State {
+    fn after(self, byte: u8) -> Self {
+        match self {
+            Self::Text => Self::Text,
+            Self::Escape => match byte {
+                b'[' => Self::Control(0),
+                b']' | b'P' | b'X' | b'^' | b'_' => Self::Terminal(0),
+                0x20..=0x2f => Self::Intermediate,
+                _ => Self::Text,
+            },
+            Self::Intermediate => match byte {
+                0x20..=0x2f => Self::Intermediate,
+                _ => Self::Text,
+            },
+            Self::Control(length) => match byte {
+                // Parameters go on; the final byte and whatever does not belong there end it.
+                0x20..=0x3f if length < ESCAPE_SEQUENCE_BYTES_MAX => Self::Control(length + 1),
+                ESCAPE => Self::Escape,
+                _ => Self::Text,
+            },
+            Self::Terminal(length) | Self::TerminalEscape(length)
+                if length >= ESCAPE_SEQUENCE_BYTES_MAX || byte == BELL =>
+            {
+                Self::Text
+            }
+            Self::Terminal(length) if byte == ESCAPE => Self::TerminalEscape(length + 1),
+            Self::Terminal(length) => Self::Terminal(length + 1),
+            Self::TerminalEscape(_) if byte == b'\\' => Self::Text,
+            Self::TerminalEscape(_) => Self::Escape.after(byte),
+        }
+    }
+}
+
+fn is_control(byte: u8) -> bool {
+    (byte < 0x20 && !matches!(byte, b'\n' | b'\r' | b'\t')) || byte == 0x7f
+}

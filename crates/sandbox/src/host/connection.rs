@@ -1,0 +1,148 @@
+//! Calls from the host to the agent, over its socket. Everything that comes back is checked.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use crate::error::SandboxError;
+use crate::launcher::SOCKET_NAME;
+use crate::limits::{
+    BASH_ANSWER_GRACE, BASH_TIMEOUT_DEFAULT, BASH_TIMEOUT_MAX, FILE_TOOL_TIME_MAX, PING_TIME_MAX,
+    PROTOCOL_VERSION, RESPONSE_BYTES_MAX,
+};
+use crate::output::Output;
+use crate::tool::Tool;
+use crate::wire::{Request, Response, encode, frame_length};
+
+/// One call. Dropped before its end, it cancels what runs inside.
+pub(super) struct Connection(UnixStream);
+
+impl Connection {
+    /// Through the open directory, since a socket's own path has room for 107 bytes only.
+    pub(super) async fn open(directory: &OwnedFd) -> io::Result<Self> {
+        let path = format!("/proc/self/fd/{}/{SOCKET_NAME}", directory.as_raw_fd());
+        Ok(Self(UnixStream::connect(path).await?))
+    }
+
+    async fn send(&mut self, frame: &[u8]) -> Result<(), SandboxError> {
+        let sent = self.0.write_all(frame).await;
+        sent.map_err(|error| SandboxError::lost(format!("it does not take calls: {error}")))
+    }
+
+    async fn receive(&mut self) -> Result<Response, SandboxError> {
+        let ended = |error| SandboxError::lost(format!("it ended during the call: {error}"));
+        let mut header = [0; 4];
+        self.0.read_exact(&mut header).await.map_err(ended)?;
+        let length = frame_length(&header, RESPONSE_BYTES_MAX)
+            .map_err(|error| SandboxError::protocol(error.to_string()))?;
+        let mut body = Vec::new();
+        let read = (&mut self.0).take(length as u64).read_to_end(&mut body).await.map_err(ended)?;
+        if read != length {
+            return Err(ended(io::ErrorKind::UnexpectedEof.into()));
+        }
+        serde_json::from_slice(&body).map_err(|error| SandboxError::protocol(error.to_string()))
+    }
+
+    /// Runs one tool. The time of bash counts from when its command leaves the queue.
+    pub(super) async fn run(
+        mut self,
+        frame: &[u8],
+        tool_time: ToolTime,
+    ) -> Result<Output, SandboxError> {
+        self.send(frame).await?;
+        let first = match tool_time {
+            ToolTime::Queued { .. } => self.receive().await?,
+            ToolTime::AtOnce(limit) => self.receive_within(limit).await?,
+        };
+        match (first, tool_time) {
+            (Response::Started, ToolTime::Queued { command }) => {
+                let second = self.receive_within(command + BASH_ANSWER_GRACE).await?;
+                finished(second)
+            }
+            (first, _) => finished(first),
+        }
+    }
+
+    async fn receive_within(&mut self, limit: Duration) -> Result<Response, SandboxError> {
+        timeout(limit, self.receive()).await.unwrap_or_else(|_| {
+            Err(SandboxError::lost(format!("no answer within {} s", limit.as_secs())))
+        })
+    }
+}
+
+/// How long the host waits for a tool.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ToolTime {
+    /// In the queue as long as the commands before it, each of which is bounded.
+    Queued {
+        command: Duration,
+    },
+    AtOnce(Duration),
+}
+
+impl ToolTime {
+    pub(super) fn of(tool: &Tool) -> Self {
+        match tool {
+            Tool::Bash { timeout_ms: None | Some(0), .. } | Tool::RestartShell => {
+                Self::Queued { command: BASH_TIMEOUT_DEFAULT }
+            }
+            Tool::Bash { timeout_ms: Some(milliseconds), .. } => {
+                let command = Duration::from_millis(*milliseconds).min(BASH_TIMEOUT_MAX);
+                Self::Queued { command }
+            }
+            Tool::Read { .. }
+            | Tool::Write { .. }
+            | Tool::Edit { .. }
+            | Tool::Glob { .. }
+            | Tool::Grep { .. } => Self::AtOnce(FILE_TOOL_TIME_MAX),
+        }
+    }
+}
+
+fn finished(response: Response) -> Result<Output, SandboxError> {
+    match response {
+        Response::Done(output) => match output.check() {
+            Ok(()) => Ok(output),
+            Err(reason) => Err(SandboxError::protocol(reason)),
+        },
+        Response::Refused { reason } => {
+            let reason = reason.chars().take(500).collect();
+            Err(SandboxError::Refused { reason })
+        }
+        Response::Pong { .. } | Response::Started => {
+            Err(SandboxError::protocol("an answer to a question that was not asked"))
+        }
+    }
+}
+
+/// Whether an agent of this version answers.
+pub(super) async fn answers_ping(directory: &OwnedFd) -> bool {
+    let ping = async {
+        let mut connection = Connection::open(directory).await.ok()?;
+        let frame = encode(&Request::Ping, RESPONSE_BYTES_MAX).ok()?;
+        connection.send(&frame).await.ok()?;
+        connection.receive().await.ok()
+    };
+    match timeout(PING_TIME_MAX, ping).await {
+        Ok(Some(Response::Pong { protocol })) => protocol == PROTOCOL_VERSION,
+        // Too busy for one more call, and very much alive.
+        Ok(Some(Response::Refused { .. })) => true,
+        Ok(Some(Response::Started | Response::Done(_)) | None) | Err(_) => false,
+    }
+}
+
+/// Asks an agent to end itself and all that it started. It may not be there any more.
+pub(super) async fn ask_to_end(directory: &OwnedFd) {
+    let shutdown = async {
+        let mut connection = Connection::open(directory).await.ok()?;
+        let frame = encode(&Request::Shutdown, RESPONSE_BYTES_MAX).ok()?;
+        connection.send(&frame).await.ok()?;
+        // The end of the connection is the answer.
+        connection.receive().await.ok()
+    };
+    let _ = timeout(PING_TIME_MAX, shutdown).await;
+}

@@ -1,0 +1,255 @@
+//! The host's side: makes, finds again, and destroys sandboxes.
+
+mod connection;
+mod hint;
+mod launch;
+mod process;
+mod removal;
+mod sandbox;
+mod state_dir;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::OwnedMutexGuard;
+
+use self::connection::answers_ping;
+pub use self::sandbox::Sandbox;
+use self::state_dir::{Files, StateDir, open_directory};
+use crate::error::{SandboxError, Unavailable};
+use crate::isolation::{IsolationReport, Mode};
+use crate::launcher::order::LaunchOrder;
+use crate::launcher::record::ProcessRecord;
+use crate::limits::{Limits, PROTOCOL_VERSION};
+use crate::name::SandboxName;
+use crate::tool::{Call, Tool};
+
+/// The sandbox that [`SandboxHost::start`] makes to see whether it can.
+const PROBE: &str = "hostler_probe";
+
+#[derive(Debug, Clone)]
+pub struct HostOptions {
+    /// Belongs to this server alone; made if it does not exist.
+    pub state_dir: PathBuf,
+    pub mode: Mode,
+    /// The server's own binary: it is called with the argument `sandbox-init`.
+    pub launcher: PathBuf,
+    /// For a server that is root: the host uid of the sandboxes' root. 0: root itself, which
+    /// only makes sense within a container that is isolated already.
+    pub uid_base: u32,
+    pub limits: Limits,
+}
+
+impl HostOptions {
+    pub fn new(state_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            state_dir: state_dir.into(),
+            mode: Mode::Isolated,
+            launcher: "/proc/self/exe".into(),
+            uid_base: 300_000,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Cheap to clone. Dropping it ends no sandbox.
+#[derive(Clone)]
+pub struct SandboxHost {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    options: HostOptions,
+    state: StateDir,
+    isolation: IsolationReport,
+    /// One lock per sandbox that somebody opens or destroys right now. It is held across
+    /// awaits, which is its purpose: the second to open a sandbox waits for the first.
+    busy: Mutex<HashMap<SandboxName, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+/// A sandbox, and whether its processes are the ones that were there before.
+#[derive(Debug)]
+pub struct Opened {
+    pub sandbox: Sandbox,
+    pub provenance: Provenance,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provenance {
+    /// New, with empty directories.
+    Created,
+    /// It was running, and its shell is as it was left.
+    Attached,
+    /// Its files were there and its processes were gone: the state of its shell and all
+    /// background jobs are lost. The model should be told.
+    Replaced,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub name: SandboxName,
+    pub is_alive: bool,
+}
+
+impl SandboxHost {
+    /// Makes, uses and destroys one sandbox before it returns: nothing else proves that this
+    /// host can. Also deletes what a server that crashed had thrown away.
+    pub async fn start(options: HostOptions) -> Result<Self, Unavailable> {
+        let state_dir = options.state_dir.clone();
+        let state = blocking(move || {
+            let state = StateDir::open(&state_dir)?;
+            state.empty_trash()?;
+            Ok(state)
+        });
+        let state = state.await.map_err(|error| Unavailable {
+            reason: format!("the state directory {}: {error}", options.state_dir.display()),
+            hint: "give the server a directory of its own that it can write in".to_owned(),
+        })?;
+        let isolation = IsolationReport::nothing(options.mode);
+        let mut inner = Inner { options, state, isolation, busy: Mutex::default() };
+        let probed = inner.probe().await;
+        inner.isolation = probed
+            .map_err(|error| Unavailable { reason: error.to_string(), hint: hint::hint() })?;
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    pub fn isolation(&self) -> &IsolationReport {
+        &self.inner.isolation
+    }
+
+    /// Finds the running sandbox of this name, or makes one from its files, or makes one.
+    pub async fn open(&self, name: &SandboxName) -> Result<Opened, SandboxError> {
+        let guard = self.inner.claim(name).await;
+        let opened = self.inner.open(name).await;
+        self.inner.release(name, guard);
+        opened.map(|(opened, _)| opened)
+    }
+
+    /// Ends its processes and deletes its files, off the async threads. One that does not
+    /// exist is fine.
+    pub async fn destroy(&self, name: &SandboxName) -> Result<(), SandboxError> {
+        let guard = self.inner.claim(name).await;
+        let ended = self.inner.throw_away(name).await;
+        self.inner.release(name, guard);
+        ended?;
+        let inner = Arc::clone(&self.inner);
+        Ok(blocking(move || inner.state.empty_trash()).await?)
+    }
+
+    /// Every sandbox that has files here.
+    pub async fn list(&self) -> Result<Vec<Listed>, SandboxError> {
+        let inner = Arc::clone(&self.inner);
+        let listed = blocking(move || {
+            let names = inner.state.names()?.into_iter();
+            Ok(names
+                .map(|name| {
+                    let record = ProcessRecord::load(&inner.state.directory_of(&name));
+                    let record = record.ok().flatten();
+                    let is_alive = record.is_some_and(|record| record.living_process().is_some());
+                    Listed { name, is_alive }
+                })
+                .collect())
+        });
+        Ok(listed.await?)
+    }
+}
+
+impl Inner {
+    async fn claim(&self, name: &SandboxName) -> OwnedMutexGuard<()> {
+        let lock = {
+            let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(busy.entry(name.clone()).or_default())
+        };
+        lock.lock_owned().await
+    }
+
+    /// Forgets the lock if nobody else waits for it.
+    fn release(&self, name: &SandboxName, guard: OwnedMutexGuard<()>) {
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(guard);
+        if busy.get(name).is_some_and(|lock| Arc::strong_count(lock) == 1) {
+            busy.remove(name);
+        }
+    }
+
+    async fn probe(&self) -> Result<IsolationReport, SandboxError> {
+        let name: SandboxName = PROBE.parse().map_err(io::Error::other)?;
+        self.throw_away(&name).await?;
+        let (opened, isolation) = self.open(&name).await?;
+        let command = "echo \"$((40 + 2))\"".to_owned();
+        let tool = Tool::Bash { command, timeout_ms: None };
+        let output = opened.sandbox.run(Call { id: PROBE.to_owned(), tool }).await?;
+        if output.is_error || output.joined_text().trim() != "42" {
+            let reason = format!("a command in it answers {:?}", output.joined_text());
+            return Err(SandboxError::Unavailable { reason });
+        }
+        self.throw_away(&name).await?;
+        isolation.ok_or_else(|| SandboxError::lost("the probe was there before"))
+    }
+
+    /// The report comes with a sandbox that was launched now.
+    async fn open(
+        &self,
+        name: &SandboxName,
+    ) -> Result<(Opened, Option<IsolationReport>), SandboxError> {
+        let directory = self.state.directory_of(name);
+        let opened = |provenance| {
+            let sandbox = Sandbox::new(name.clone(), &directory)?;
+            Ok::<_, SandboxError>(Opened { sandbox, provenance })
+        };
+        if self.is_running(name).await {
+            return Ok((opened(Provenance::Attached)?, None));
+        }
+        process::end(&directory, self.options.mode, &self.state.cgroup_name(name)).await?;
+        let ran_before = !matches!(ProcessRecord::load(&directory), Ok(None));
+        let files = self.state.prepare(name, self.owner())?;
+        let order = LaunchOrder {
+            directory: directory.clone(),
+            mode: self.options.mode,
+            uid_base: self.options.uid_base,
+            limits: self.options.limits.clone(),
+            cgroup_name: self.state.cgroup_name(name),
+        };
+        let isolation = launch::launch(&self.options.launcher, &order).await?;
+        let provenance = match files {
+            Files::Kept if ran_before => Provenance::Replaced,
+            Files::Kept | Files::New => Provenance::Created,
+        };
+        Ok((opened(provenance)?, Some(isolation)))
+    }
+
+    async fn is_running(&self, name: &SandboxName) -> bool {
+        let directory = self.state.directory_of(name);
+        let Ok(Some(record)) = ProcessRecord::load(&directory) else {
+            return false;
+        };
+        if record.protocol != PROTOCOL_VERSION || record.living_process().is_none() {
+            return false;
+        }
+        match open_directory(&directory) {
+            Ok(handle) => answers_ping(&handle).await,
+            Err(_) => false,
+        }
+    }
+
+    async fn throw_away(&self, name: &SandboxName) -> Result<(), SandboxError> {
+        let directory = self.state.directory_of(name);
+        process::end(&directory, self.options.mode, &self.state.cgroup_name(name)).await?;
+        Ok(self.state.throw_away(name)?)
+    }
+
+    /// Who the files of a sandbox belong to on the host, if not to the server.
+    fn owner(&self) -> Option<u32> {
+        let is_root = rustix::process::geteuid().is_root();
+        let isolated = self.options.mode == Mode::Isolated;
+        (isolated && is_root && self.options.uid_base > 0).then_some(self.options.uid_base)
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}

@@ -1,0 +1,78 @@
+//! One sandbox, as its user sees it: something that runs tools.
+
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::connection::{Connection, ToolTime};
+use super::state_dir::open_directory;
+use crate::error::SandboxError;
+use crate::limits::{HOST_CALLS_MAX, REQUEST_BYTES_MAX};
+use crate::name::SandboxName;
+use crate::output::Output;
+use crate::tool::{Call, check_call_id};
+use crate::wire::{Request, encode};
+
+/// Cheap to clone. Dropping it does not end the sandbox.
+#[derive(Clone)]
+pub struct Sandbox {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: SandboxName,
+    path: PathBuf,
+    directory: OwnedFd,
+    calls: Semaphore,
+}
+
+impl Sandbox {
+    pub(super) fn new(name: SandboxName, path: &Path) -> Result<Self, SandboxError> {
+        let directory = open_directory(path)?;
+        let calls = Semaphore::new(HOST_CALLS_MAX);
+        Ok(Self { inner: Arc::new(Inner { name, path: path.to_owned(), directory, calls }) })
+    }
+
+    pub fn name(&self) -> &SandboxName {
+        &self.inner.name
+    }
+
+    /// On the host: what is put here appears below `/mnt/session/uploads`, where nobody inside
+    /// can change it. The files must be readable for everybody.
+    pub fn uploads_dir(&self) -> PathBuf {
+        self.inner.path.join("uploads")
+    }
+
+    /// Runs one tool. Dropping the future cancels it inside. After [`SandboxError::Lost`] or
+    /// [`SandboxError::Protocol`], open the sandbox again.
+    pub async fn run(&self, call: Call) -> Result<Output, SandboxError> {
+        if let Err(reason) = check_call_id(&call.id) {
+            return Err(SandboxError::Refused { reason });
+        }
+        let time = ToolTime::of(&call.tool);
+        let request = Request::Run { id: call.id, tool: call.tool };
+        let Ok(frame) = encode(&request, REQUEST_BYTES_MAX) else {
+            let size = REQUEST_BYTES_MAX >> 20;
+            return Ok(Output::error(format!(
+                "the input of this call is too long: at most about {size} MiB can be sent to \
+                 the sandbox at once"
+            )));
+        };
+        let Ok(_turn) = self.inner.calls.acquire().await else {
+            return Err(SandboxError::lost("it is being closed"));
+        };
+        let connection = Connection::open(&self.inner.directory).await;
+        let connection = connection
+            .map_err(|error| SandboxError::lost(format!("nobody answers there: {error}")))?;
+        connection.run(&frame, time).await
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox").field("name", &self.inner.name.as_str()).finish_non_exhaustive()
+    }
+}

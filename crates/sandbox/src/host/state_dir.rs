@@ -1,0 +1,175 @@
+//! The directory that all sandboxes of one server live in. Its layout is told in `lib.rs`.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fs::{self, File};
+use std::hash::{Hash, Hasher};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{FlockOperation, Mode as FileMode, OFlags, flock};
+
+use super::removal::remove_tree;
+use crate::name::SandboxName;
+
+const LAYOUT_FILE: &str = "layout";
+const LAYOUT: &str = "1\n";
+/// What belongs to the root of the sandbox.
+const INSIDE: &[&str] = &["workspace", "outputs", "uploads", "home"];
+/// What belongs to the server.
+const OUTSIDE: &[&str] = &["root", "tool_outputs"];
+
+pub(super) struct StateDir {
+    root: PathBuf,
+    /// Locked as long as this exists: two servers must not manage the same sandboxes.
+    _lock: File,
+    thrown_away: AtomicU64,
+}
+
+/// Whether the files of a sandbox were there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Files {
+    New,
+    Kept,
+}
+
+impl StateDir {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        let root = fs::canonicalize(path)?;
+        if root.to_str().is_none() {
+            return Err(io::Error::other("its path is not UTF-8"));
+        }
+        let owner = fs::metadata(&root)?.uid();
+        if owner != rustix::process::geteuid().as_raw() {
+            return Err(io::Error::other(format!("it belongs to uid {owner}")));
+        }
+        fs::set_permissions(&root, fs::Permissions::from_mode(0o700))?;
+        let lock = File::options().create(true).truncate(false).write(true).open(root.join("lock"))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+            rustix::io::Errno::AGAIN => io::Error::other("another server uses it"),
+            error => error.into(),
+        })?;
+        let state = Self { root, _lock: lock, thrown_away: AtomicU64::new(0) };
+        for directory in [state.boxes(), state.trash()] {
+            make_directory(&directory, 0o700)?;
+        }
+        Ok(state)
+    }
+
+    fn boxes(&self) -> PathBuf {
+        self.root.join("boxes")
+    }
+
+    fn trash(&self) -> PathBuf {
+        self.root.join("trash")
+    }
+
+    pub(super) fn directory_of(&self, name: &SandboxName) -> PathBuf {
+        self.boxes().join(name.as_str())
+    }
+
+    /// The name of the cgroups of a sandbox: other servers on this host have others.
+    pub(super) fn cgroup_name(&self, name: &SandboxName) -> String {
+        let mut hasher = DefaultHasher::new();
+        self.root.hash(&mut hasher);
+        format!("hostler-{:016x}-{name}", hasher.finish())
+    }
+
+    pub(super) fn names(&self) -> io::Result<Vec<SandboxName>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(self.boxes())? {
+            let name = entry?.file_name();
+            names.extend(name.to_str().and_then(|name| name.parse().ok()));
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Makes the directories of a sandbox, or finds them in order. One that is half-made or
+    /// damaged is thrown away whole.
+    pub(super) fn prepare(&self, name: &SandboxName, owner: Option<u32>) -> io::Result<Files> {
+        let directory = self.directory_of(name);
+        if is_laid_out(&directory) {
+            check_owner(&directory, owner)?;
+            return Ok(Files::Kept);
+        }
+        self.throw_away(name)?;
+        make_directory(&directory, 0o700)?;
+        for name in INSIDE {
+            let inside = directory.join(name);
+            make_directory(&inside, 0o755)?;
+            if owner.is_some() {
+                std::os::unix::fs::chown(&inside, owner, owner)?;
+            }
+        }
+        for name in OUTSIDE {
+            make_directory(&directory.join(name), 0o700)?;
+        }
+        // Last: with this file, all of the above is there.
+        fs::write(directory.join(LAYOUT_FILE), LAYOUT)?;
+        Ok(Files::New)
+    }
+
+    /// Takes a sandbox's directory out of the way; [`StateDir::empty_trash`] deletes it.
+    pub(super) fn throw_away(&self, name: &SandboxName) -> io::Result<()> {
+        let directory = self.directory_of(name);
+        loop {
+            let number = self.thrown_away.fetch_add(1, Ordering::Relaxed);
+            let place = self.trash().join(format!("{name}.{number}"));
+            if fs::symlink_metadata(&place).is_ok() {
+                continue;
+            }
+            return match fs::rename(&directory, place) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                renamed => renamed,
+            };
+        }
+    }
+
+    /// Deletes what was thrown away, also before a crash.
+    pub(super) fn empty_trash(&self) -> io::Result<()> {
+        remove_tree(&self.trash())
+    }
+}
+
+/// A descriptor of a sandbox's directory, to reach its socket through.
+pub(super) fn open_directory(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, FileMode::empty())?)
+}
+
+fn is_laid_out(directory: &Path) -> bool {
+    let is_directory =
+        |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
+    let names = || INSIDE.iter().chain(OUTSIDE);
+    is_directory(directory)
+        && fs::symlink_metadata(directory.join(LAYOUT_FILE)).is_ok_and(|found| found.is_file())
+        && fs::read_to_string(directory.join(LAYOUT_FILE)).is_ok_and(|text| text == LAYOUT)
+        && names().all(|name| is_directory(&directory.join(name)))
+}
+
+/// Files made under other settings are not damaged: they are left alone and it is said.
+fn check_owner(directory: &Path, owner: Option<u32>) -> io::Result<()> {
+    let Some(owner) = owner else {
+        return Ok(());
+    };
+    let found = fs::symlink_metadata(directory.join("workspace"))?.uid();
+    if found == owner {
+        return Ok(());
+    }
+    Err(io::Error::other(format!(
+        "its files belong to uid {found} and not to {owner}: it was made under another uid base"
+    )))
+}
+
+fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
+    match fs::DirBuilder::new().mode(mode).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(error),
+        // Whatever the umask took away comes back.
+        Ok(()) => fs::set_permissions(path, fs::Permissions::from_mode(mode)),
+    }
+}

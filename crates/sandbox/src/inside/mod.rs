@@ -1,0 +1,149 @@
+//! The first process of a sandbox, from its birth to the moment it serves calls.
+//!
+//! It runs as a copy of the launcher. In an isolated sandbox it turns itself into the init of
+//! its namespaces, step by step, and gives up what it needed for that; any step that fails
+//! ends it. There is no weaker form to fall back to.
+
+mod etc_files;
+mod landlock;
+mod mounts;
+mod privileges;
+mod seccomp;
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+use rustix::fs::{CWD, Mode as FileMode, OFlags};
+use rustix::net::{RecvFlags, SendFlags};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+use crate::agent::{Agent, Places};
+use crate::isolation::{LimitSource, Mode};
+use crate::launcher::cgroup::CgroupSet;
+use crate::launcher::order::{At, ChildAnswer, LaunchOrder, Refused};
+use crate::sys::descriptors::replace_standard_streams;
+use crate::sys::process::exit_now;
+
+/// The directories of a sandbox that outlive its processes, opened on the host's side.
+struct Sources {
+    /// An empty directory that the new root is mounted on.
+    root: OwnedFd,
+    workspace: OwnedFd,
+    outputs: OwnedFd,
+    uploads: OwnedFd,
+    home: OwnedFd,
+}
+
+/// Never returns: not even a panic may run on into the launcher's clean-up.
+pub(crate) fn run(
+    order: &LaunchOrder,
+    listener: UnixListener,
+    launcher: OwnedFd,
+    cgroups: &CgroupSet,
+) -> ! {
+    let life = AssertUnwindSafe(|| match become_ready(order, listener, cgroups, &launcher) {
+        Ok(agent) => {
+            drop(launcher);
+            agent.serve()
+        }
+        Err(refused) => {
+            tell(&launcher, &ChildAnswer::Failed { reason: refused.to_string() });
+            exit_now(1)
+        }
+    });
+    let _ = catch_unwind(life);
+    exit_now(1)
+}
+
+fn become_ready(
+    order: &LaunchOrder,
+    listener: UnixListener,
+    cgroups: &CgroupSet,
+    launcher: &OwnedFd,
+) -> Result<Agent, Refused> {
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, FileMode::empty());
+    replace_standard_streams(null.at("open /dev/null")?.as_fd()).at("leave the server's pipes")?;
+    let mut word = [0; 2];
+    let (heard, _) =
+        rustix::net::recv(launcher, &mut word[..], RecvFlags::empty()).at("wait for the launcher")?;
+    if heard == 0 {
+        // The launcher is gone; nobody knows this process.
+        exit_now(1);
+    }
+    rustix::process::umask(FileMode::from_raw_mode(0o022));
+    let (places, landlock_abi) = match order.mode {
+        Mode::Isolated => isolate(order, cgroups)?,
+        Mode::UnsafeProcess => stay_on_the_host(order)?,
+    };
+    let agent = Agent::new(listener, places, order.mode).at("start the agent")?;
+    tell(launcher, &ChildAnswer::Ready { landlock_abi });
+    Ok(agent)
+}
+
+/// An answer that nobody takes means that the launch was given up: so is this process.
+fn tell(launcher: &OwnedFd, answer: &ChildAnswer) {
+    let sent = serde_json::to_vec(answer)
+        .map_err(std::io::Error::from)
+        .and_then(|text| Ok(rustix::net::send(launcher, &text, SendFlags::NOSIGNAL)?));
+    if sent.is_err() {
+        exit_now(1);
+    }
+}
+
+/// The order is proven and matters: sources are opened as the server's user, everything is
+/// mounted as root of the user namespace, and the power to mount goes last.
+fn isolate(order: &LaunchOrder, cgroups: &CgroupSet) -> Result<(Places, Option<u32>), Refused> {
+    let sources = Sources::open()?;
+    let range = rustix::process::geteuid().is_root() && order.uid_base > 0;
+    if range {
+        set_thread_groups(&[]).at("drop supplementary groups")?;
+    }
+    let (uid, gid) = (rustix::fs::Uid::ROOT, rustix::fs::Gid::ROOT);
+    set_thread_res_gid(gid, gid, gid).at("become root of the namespace")?;
+    set_thread_res_uid(uid, uid, uid).at("become root of the namespace")?;
+    // The first process of a pid namespace starts in the session of its parent.
+    rustix::process::setsid().at("start a session")?;
+    mounts::enter_new_root(&sources, &order.limits)?;
+    drop(sources);
+    rustix::system::sethostname(b"sandbox").at("set the host name")?;
+    privileges::lower_limits(&order.limits, cgroups.memory == LimitSource::Rlimit)?;
+    privileges::drop_capabilities()?;
+    let landlock_abi = landlock::restrict();
+    seccomp::restrict()?;
+    Ok((Places::isolated(), landlock_abi))
+}
+
+fn stay_on_the_host(order: &LaunchOrder) -> Result<(Places, Option<u32>), Refused> {
+    rustix::process::setsid().at("start a session")?;
+    // Orphans of a command come to us, so that a restart and a shutdown reach them.
+    let own = rustix::process::getpid();
+    rustix::process::set_child_subreaper(Some(own)).at("adopt orphans")?;
+    let within = |name: &str| -> PathBuf { order.directory.join(name) };
+    let places = Places {
+        workspace: within("workspace"),
+        home: within("home"),
+        spill: within("tool_outputs"),
+    };
+    rustix::process::chdir(&places.workspace).at("enter the workspace")?;
+    Ok((places, None))
+}
+
+impl Sources {
+    /// By names relative to the launcher's directory: no path above it needs to be passable
+    /// for the sandbox's root, and the mounts found are those of the new namespace.
+    fn open() -> Result<Self, Refused> {
+        let open = |name: &str| {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            rustix::fs::openat(CWD, name, flags, FileMode::empty()).at(&format!("open {name}"))
+        };
+        Ok(Self {
+            root: open("root")?,
+            workspace: open("workspace")?,
+            outputs: open("outputs")?,
+            uploads: open("uploads")?,
+            home: open("home")?,
+        })
+    }
+}

@@ -1,0 +1,84 @@
+//! What really separates a sandbox from its host, as found by making one.
+
+use serde::{Deserialize, Serialize};
+
+/// How commands run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Namespaces, a read-only base, a private workspace.
+    Isolated,
+    /// An ordinary child process that sees and may do what the server may.
+    UnsafeProcess,
+}
+
+/// The facts for `hostler doctor`; nothing in it is a hope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IsolationReport {
+    pub mode: Mode,
+    pub user_namespace: UserNamespace,
+    pub seccomp: bool,
+    pub no_new_privileges: bool,
+    /// `None` where the kernel has no Landlock.
+    pub landlock_abi: Option<u32>,
+    /// Whether a cgroup v2 leaf holds the processes, so that one write ends them all.
+    pub cgroup_kill: bool,
+    pub memory_limit: LimitSource,
+    pub process_limit: LimitSource,
+    pub network: Network,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UserNamespace {
+    /// Uids 0 to `size` of the sandbox are `base` and up on the host.
+    Range { base: u32, size: u32 },
+    /// Root of the sandbox is the server's own user on the host; no other uid exists.
+    Single,
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitSource {
+    CgroupV2,
+    CgroupV1,
+    Rlimit,
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Network {
+    /// No interface is up, not even loopback.
+    None,
+    /// The host's own.
+    Host,
+}
+
+impl IsolationReport {
+    /// Before anything was tried.
+    pub(crate) fn nothing(mode: Mode) -> Self {
+        Self {
+            mode,
+            user_namespace: UserNamespace::None,
+            seccomp: false,
+            no_new_privileges: false,
+            landlock_abi: None,
+            cgroup_kill: false,
+            memory_limit: LimitSource::None,
+            process_limit: LimitSource::None,
+            network: mode.network(),
+        }
+    }
+}
+
+impl Mode {
+    pub const fn network(self) -> Network {
+        match self {
+            Self::Isolated => Network::None,
+            Self::UnsafeProcess => Network::Host,
+        }
+    }
+}

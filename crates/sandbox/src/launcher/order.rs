@@ -1,0 +1,58 @@
+//! What the host asks of a launcher, and what it hears back.
+//!
+//! Both travel over pipes, never in arguments or the environment: those of the sandbox's
+//! first process can be read inside the sandbox.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::isolation::{IsolationReport, Mode};
+use crate::limits::Limits;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LaunchOrder {
+    /// The sandbox's own directory, laid out by the host.
+    pub(crate) directory: PathBuf,
+    pub(crate) mode: Mode,
+    /// The host uid of the sandbox's root, if the server is root. 0: the server's own.
+    pub(crate) uid_base: u32,
+    pub(crate) limits: Limits,
+    /// The name of the cgroups to make, unique on the host.
+    pub(crate) cgroup_name: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum LaunchAnswer {
+    Ready { isolation: IsolationReport },
+    Failed { reason: String },
+}
+
+/// What the new sandbox tells its launcher, over their socket pair.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum ChildAnswer {
+    Ready { landlock_abi: Option<u32> },
+    Failed { reason: String },
+}
+
+/// A step that the kernel refused.
+#[derive(Debug, thiserror::Error)]
+#[error("{step}: {source}")]
+pub(crate) struct Refused {
+    step: String,
+    source: std::io::Error,
+}
+
+pub(crate) trait At<T> {
+    /// Names the step that failed.
+    fn at(self, step: &str) -> Result<T, Refused>;
+}
+
+impl<T, E: Into<std::io::Error>> At<T> for Result<T, E> {
+    fn at(self, step: &str) -> Result<T, Refused> {
+        self.map_err(|error| Refused { step: step.to_owned(), source: error.into() })
+    }
+}

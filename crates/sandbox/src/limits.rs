@@ -1,0 +1,100 @@
+//! Every bound of this crate, by name.
+//!
+//! What comes out of a sandbox was chosen by a model: nothing of it is read, kept or
+//! waited for without one of these.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What one sandbox may use. Complete disk quotas are not part of it yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Memory of the sandbox as a whole where a cgroup can be made, else of each process.
+    pub memory_bytes: u64,
+    /// Processes and threads.
+    pub processes: u32,
+    /// Open files of each process.
+    pub open_files: u64,
+    /// Size of `/tmp`, which is in memory.
+    pub tmp_bytes: u64,
+    /// Files in `/tmp`.
+    pub tmp_files: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 4 << 30,
+            processes: 1024,
+            open_files: 4096,
+            tmp_bytes: 512 << 20,
+            tmp_files: 65_536,
+        }
+    }
+}
+
+/// The version of what host and sandbox say to each other; another one is never attached to.
+pub(crate) const PROTOCOL_VERSION: u32 = 1;
+
+pub(crate) const REQUEST_BYTES_MAX: usize = 16 << 20;
+pub(crate) const RESPONSE_BYTES_MAX: usize = 48 << 20;
+pub(crate) const LAUNCH_ORDER_BYTES_MAX: u64 = 64 << 10;
+pub(crate) const LAUNCH_ANSWER_BYTES_MAX: u64 = 64 << 10;
+pub(crate) const RECORD_BYTES_MAX: u64 = 64 << 10;
+pub(crate) const CALL_ID_BYTES_MAX: usize = 128;
+
+/// Calls that one sandbox works on at once, and those the host keeps open to it.
+pub(crate) const AGENT_CONNECTIONS_MAX: usize = 64;
+pub(crate) const HOST_CALLS_MAX: usize = 48;
+
+pub(crate) const LAUNCH_TIME_MAX: Duration = Duration::from_secs(30);
+pub(crate) const PING_TIME_MAX: Duration = Duration::from_secs(10);
+pub(crate) const DEATH_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long the agent waits for the bytes of a request, and for its answer to be taken.
+pub(crate) const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long the host waits for a tool other than bash.
+pub(crate) const FILE_TOOL_TIME_MAX: Duration = Duration::from_secs(120);
+/// What the host grants on top of a command's own time-out.
+pub(crate) const BASH_ANSWER_GRACE: Duration = Duration::from_secs(30);
+
+pub(crate) const BASH_TIMEOUT_DEFAULT: Duration = Duration::from_secs(120);
+pub(crate) const BASH_TIMEOUT_MAX: Duration = Duration::from_secs(600);
+pub(crate) const SHELL_START_TIME_MAX: Duration = Duration::from_secs(10);
+/// Between SIGTERM and SIGKILL.
+pub(crate) const TERM_GRACE: Duration = Duration::from_millis(150);
+/// How long the shell may take to answer after its children were killed.
+pub(crate) const SHELL_ANSWER_GRACE: Duration = Duration::from_millis(500);
+pub(crate) const KILL_ROUNDS_MAX: usize = 16;
+pub(crate) const KILL_ROUND_TIME_MAX: Duration = Duration::from_millis(500);
+/// Processes that one round of a kill holds a descriptor of.
+pub(crate) const KILL_BATCH_MAX: usize = 512;
+/// What background jobs wrote between two calls and is shown with the next one.
+pub(crate) const BACKGROUND_OUTPUT_BYTES_MAX: usize = 32 << 10;
+
+/// Above this many characters an output goes to a file and the model gets a preview.
+pub(crate) const OUTPUT_CHARS_MAX: usize = 100_000;
+pub(crate) const PREVIEW_HEAD_CHARS: usize = 10_000;
+pub(crate) const PREVIEW_TAIL_CHARS: usize = 10_000;
+pub(crate) const SPILL_BYTES_MAX: u64 = 64 << 20;
+/// An escape sequence longer than this is not one.
+pub(crate) const ESCAPE_SEQUENCE_BYTES_MAX: usize = 4096;
+
+pub(crate) const READ_TEXT_BYTES_MAX: u64 = 256 << 10;
+pub(crate) const READ_IMAGE_BASE64_BYTES_MAX: u64 = 5 << 20;
+pub(crate) const READ_DOCUMENT_BYTES_MAX: u64 = 20 << 20;
+pub(crate) const EDIT_FILE_BYTES_MAX: u64 = 10 << 20;
+pub(crate) const GLOB_RESULTS_MAX: usize = 200;
+pub(crate) const WALK_FILES_MAX: usize = 200_000;
+pub(crate) const WALK_DEPTH_MAX: usize = 100;
+pub(crate) const GREP_FILES_MAX: usize = 50_000;
+pub(crate) const GREP_OUTPUT_BYTES_MAX: usize = 100 << 10;
+pub(crate) const GREP_LINE_BYTES_MAX: usize = 2_000;
+pub(crate) const GREP_HEAP_BYTES_MAX: usize = 16 << 20;
+pub(crate) const WALK_TIME_MAX: Duration = Duration::from_secs(30);
+pub(crate) const PATH_BYTES_MAX: usize = 4096;
+pub(crate) const PATTERN_BYTES_MAX: usize = 10_000;
+
+/// The uids of a sandbox that root makes, counted from the configured base.
+pub(crate) const UID_RANGE: u32 = 65_536;

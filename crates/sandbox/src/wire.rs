@@ -1,0 +1,86 @@
+//! What host and agent say to each other: one call per connection.
+//!
+//! A frame is a little-endian `u32` length and that many bytes of JSON. The host sends one
+//! [`Request`]; the agent sends at most one [`Response::Started`] and then one answer. A
+//! connection that the host closes early is a cancelled call.
+
+use std::io::{self, Read, Write};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::output::Output;
+use crate::tool::Tool;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Request {
+    Ping,
+    Shutdown,
+    Run { id: String, tool: Tool },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Response {
+    Pong {
+        protocol: u32,
+    },
+    /// The command left the queue of the shell; its time-out runs from here.
+    Started,
+    Done(Output),
+    Refused {
+        reason: String,
+    },
+}
+
+/// The bytes of one frame, length included.
+pub(crate) fn encode<T: Serialize>(message: &T, bytes_max: usize) -> io::Result<Vec<u8>> {
+    let mut frame = vec![0; 4];
+    serde_json::to_writer(&mut frame, message)?;
+    let length = frame.len() - 4;
+    if length > bytes_max {
+        return Err(too_long(length, bytes_max));
+    }
+    let length = u32::try_from(length).map_err(|_| too_long(length, bytes_max))?;
+    frame[..4].copy_from_slice(&length.to_le_bytes());
+    Ok(frame)
+}
+
+pub(crate) fn write_frame<T: Serialize>(
+    stream: &mut impl Write,
+    message: &T,
+    bytes_max: usize,
+) -> io::Result<()> {
+    stream.write_all(&encode(message, bytes_max)?)
+}
+
+/// `None` when the peer closed before the first byte.
+pub(crate) fn read_frame<T: DeserializeOwned>(
+    stream: &mut impl Read,
+    bytes_max: usize,
+) -> io::Result<Option<T>> {
+    let mut header = Vec::new();
+    stream.by_ref().take(4).read_to_end(&mut header)?;
+    if header.is_empty() {
+        return Ok(None);
+    }
+    let length = frame_length(&header, bytes_max)?;
+    let mut body = Vec::new();
+    stream.by_ref().take(length as u64).read_to_end(&mut body)?;
+    if body.len() != length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(Some(serde_json::from_slice(&body)?))
+}
+
+pub(crate) fn frame_length(header: &[u8], bytes_max: usize) -> io::Result<usize> {
+    let header: [u8; 4] = header.try_into().map_err(|_| io::ErrorKind::UnexpectedEof)?;
+    let length = u32::from_le_bytes(header) as usize;
+    if length > bytes_max { Err(too_long(length, bytes_max)) } else { Ok(length) }
+}
+
+fn too_long(length: usize, bytes_max: usize) -> io::Error {
+    let reason = format!("a frame of {length} bytes is over the limit of {bytes_max}");
+    io::Error::new(io::ErrorKind::InvalidData, reason)
+}

@@ -1,0 +1,131 @@
+//! A host with one sandbox, for a test to use and to clean up.
+
+use std::future::Future;
+use std::path::PathBuf;
+
+use hostler_sandbox::{
+    Call, HostOptions, Mode, Opened, Output, Provenance, Sandbox, SandboxHost, SandboxName, Tool,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub(crate) struct World {
+    /// First, so that the state is still there when it is dropped.
+    clean_up: CleanUp,
+    pub(crate) host: SandboxHost,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) state: TempDir,
+    options: HostOptions,
+}
+
+/// Destroys all sandboxes of a host, also when a test fails.
+pub(crate) struct CleanUp(Option<SandboxHost>);
+
+impl CleanUp {
+    pub(crate) fn of(host: &SandboxHost) -> Self {
+        Self(Some(host.clone()))
+    }
+}
+
+impl Drop for CleanUp {
+    fn drop(&mut self) {
+        let Some(host) = self.0.take() else { return };
+        apart(async move {
+            for listed in host.list().await.expect("a list") {
+                host.destroy(&listed.name).await.expect("it can be destroyed");
+            }
+            drop(host);
+        });
+    }
+}
+
+/// Runs a future to its end where no runtime can be entered.
+fn apart(work: impl Future<Output = ()> + Send + 'static) {
+    let run = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(work);
+    };
+    std::thread::spawn(run).join().expect("the clean-up works");
+}
+
+pub(crate) fn name(text: &str) -> SandboxName {
+    text.parse().expect("a valid name")
+}
+
+pub(crate) fn options(state: &TempDir) -> HostOptions {
+    let mut options = HostOptions::new(state.path().join("state"));
+    options.launcher = PathBuf::from(env!("CARGO_BIN_EXE_hostler-sandbox-init"));
+    options.limits.tmp_bytes = 128 << 20;
+    options.limits.memory_bytes = 1 << 30;
+    options
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with_mode(Mode::Isolated).await
+    }
+
+    pub(crate) async fn with_mode(mode: Mode) -> Self {
+        let state = tempfile::tempdir().expect("a directory for the state");
+        let mut options = options(&state);
+        options.mode = mode;
+        let host = SandboxHost::start(options.clone()).await.expect("this host makes sandboxes");
+        let Opened { sandbox, provenance } = host.open(&name("one")).await.expect("a sandbox");
+        assert_eq!(provenance, Provenance::Created);
+        let clean_up = CleanUp(Some(host.clone()));
+        Self { host, sandbox, state, options, clean_up }
+    }
+
+    /// The server is gone and another one starts on the same directory.
+    pub(crate) async fn restart_server(self) -> (SandboxHost, TempDir) {
+        let Self { host, sandbox, state, options, mut clean_up } = self;
+        clean_up.0 = None;
+        drop((host, sandbox, clean_up));
+        let host = SandboxHost::start(options).await.expect("the next server starts");
+        (host, state)
+    }
+
+    /// Runs a tool by its wire name and input.
+    pub(crate) async fn tool(&self, tool: &str, input: Value) -> Output {
+        let tool = Tool::parse(tool, &input).expect("a valid input");
+        let call = Call { id: "call_1".to_owned(), tool };
+        self.sandbox.run(call).await.expect("the sandbox answers")
+    }
+
+    pub(crate) async fn bash(&self, command: &str) -> Output {
+        bash(&self.sandbox, command).await
+    }
+
+    /// The output of a command that must succeed.
+    pub(crate) async fn sh(&self, command: &str) -> String {
+        let output = self.bash(command).await;
+        assert!(!output.is_error, "{command}: {output:?}");
+        output.joined_text().trim_end().to_owned()
+    }
+
+    /// Where the files of the sandbox are on the host.
+    pub(crate) fn on_host(&self, path: &str) -> PathBuf {
+        self.options.state_dir.join("boxes/one").join(path)
+    }
+
+    pub(crate) async fn end(self) {
+        self.host.destroy(&name("one")).await.expect("it can be destroyed");
+        assert_eq!(self.host.list().await.expect("a list"), []);
+    }
+}
+
+pub(crate) async fn bash(sandbox: &Sandbox, command: &str) -> Output {
+    let tool = Tool::Bash { command: command.to_owned(), timeout_ms: None };
+    let call = Call { id: "call_bash".to_owned(), tool };
+    sandbox.run(call).await.expect("the sandbox answers")
+}
+
+#[track_caller]
+pub(crate) fn ok(output: &Output, text: &str) {
+    assert_eq!((output.joined_text().as_str(), output.is_error), (text, false));
+}
+
+#[track_caller]
+pub(crate) fn error(output: &Output, text: &str) {
+    assert_eq!((output.joined_text().as_str(), output.is_error), (text, true));
+}
