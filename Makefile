@@ -28,7 +28,8 @@ test-rust: compiler nextest
 
 .PHONY: test-sdk
 test-sdk: compiler sdk-clients
-	cargo build --locked --package hostler-server
+	@# The same selection as above, so that the binary is there already and nothing is built with other features.
+	cargo test --workspace --locked --no-run --quiet
 	tests/run-sdk-tests
 
 .PHONY: check
