@@ -11,7 +11,6 @@ create table sessions (
     agent_id text not null,
     agent_version bigint not null,
     thread_id text not null,
-    agent text not null,
     title text,
     metadata text not null,
     status text not null,
@@ -30,6 +29,14 @@ create unique index sessions_by_id on sessions (id);
 create index sessions_by_age on sessions (workspace_id, created_at, id);
 create index sessions_by_environment on sessions (environment_id);
 create index sessions_by_due_time on sessions (needs_runner_at) where needs_runner_at is not null;
+create index sessions_by_lease on sessions (lease_owner) where lease_owner is not null;
+
+-- What a session runs. Apart from its row, which is written with every append: this is large and
+-- seldom changes.
+create table session_agents (
+    session_key integer primary key,
+    agent text not null
+);
 
 -- The log. Written by one function, never updated. `source_seq` is set on a row that marks a
 -- queued event as processed: its body is that of the row where it was received.
@@ -75,3 +82,57 @@ create table api_keys (
 );
 create unique index api_keys_by_hash on api_keys (hash);
 create index api_keys_by_age on api_keys (workspace_id, created_at, id);
+
+-- `version` is the newest; what each version says is in `agent_versions`.
+create table agents (
+    id text primary key,
+    workspace_id text not null,
+    version bigint not null,
+    created_at bigint not null,
+    archived_at bigint
+);
+create index agents_by_age on agents (workspace_id, created_at, id);
+
+-- Never changed: an update makes the next version.
+create table agent_versions (
+    agent_id text not null references agents (id),
+    version bigint not null,
+    config text not null,
+    created_at bigint not null,
+    primary key (agent_id, version)
+);
+
+create table environments (
+    id text primary key,
+    workspace_id text not null,
+    name text not null,
+    description text,
+    config text not null,
+    metadata text not null,
+    created_at bigint not null,
+    updated_at bigint not null,
+    archived_at bigint
+);
+create index environments_by_age on environments (workspace_id, created_at, id);
+
+-- The bytes are a blob of the same id. `scope_id` is the session that made the file.
+create table files (
+    id text primary key,
+    workspace_id text not null,
+    filename text not null,
+    mime_type text not null,
+    size_bytes bigint not null,
+    sha256 text not null,
+    downloadable bigint not null,
+    scope_id text,
+    created_at bigint not null,
+    expires_at bigint
+);
+create index files_by_age on files (workspace_id, created_at, id);
+create index files_by_expiry on files (expires_at) where expires_at is not null;
+
+-- The sum of `size_bytes` of a workspace, kept by the transactions that change it.
+create table file_storage (
+    workspace_id text primary key,
+    bytes bigint not null
+);

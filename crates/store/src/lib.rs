@@ -1,20 +1,43 @@
 //! The only crate that knows SQL. SQLite in the data folder; one writer with group commit, a pool
 //! of readers.
 //!
-//! Entry point: [`Store::open`]. `log.rs` has `append`, the only function that writes the table
-//! `events`, and `tail`, by which everybody follows a session; the other files are one resource
-//! each. Nothing here reads a clock, makes an id or decides what an event means.
+//! Entry point: [`Store::open`]. `log.rs` has the only function that writes the table `events`;
+//! `follow.rs` is how everybody outside follows a session, and `lease.rs` says who may act for
+//! it. The other files are one resource each. Nothing here reads the wall clock, makes an id or
+//! decides what an event means.
 
 mod db;
 mod error;
+mod events_list;
+mod follow;
 mod hub;
 mod keys;
+mod lease;
 mod limits;
+mod log;
 mod migrate;
+mod options;
+mod order;
+mod public_rows;
 mod row;
+mod sessions;
+mod sessions_change;
+mod sessions_list;
+mod wire_event;
 
 pub use error::StoreError;
+pub use events_list::{EventCursor, EventPage, EventQuery};
+pub use follow::{Follow, Followed, From};
+pub use hub::{Preview, Wakes};
 pub use keys::{ApiKey, KeyCreated, KeyRevoked, Workspace};
+pub use lease::Lease;
+pub use log::AppendError;
+pub use options::{StoreOptions, WakeUps};
+pub use order::{Order, TimeRange};
+pub use sessions::{CreateSession, NewSession, SessionBrief, SessionRow};
+pub use sessions_change::{ChangeError, Changed, SessionEdit};
+pub use sessions_list::{SessionFilter, SessionPage};
+pub use wire_event::WireEvent;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -35,10 +58,18 @@ impl Store {
     /// # Errors
     /// When the file can't be opened, or was written by a newer version.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        Self::open_with(folder, StoreOptions::default())
+    }
+
+    /// As [`Store::open`].
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_with(folder: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         let db = Db::open(&folder.join("hostler.db"))?;
         Ok(Self {
             db,
-            hub: Arc::new(Hub::new()),
+            hub: Arc::new(Hub::new(options)),
         })
     }
 }

@@ -15,3 +15,27 @@ pub(crate) const PREPARED_STATEMENTS: usize = 128;
 /// Workspaces and keys that are listed at once.
 pub(crate) const WORKSPACES_MAX: i64 = 10_000;
 pub(crate) const API_KEYS_MAX: i64 = 10_000;
+
+/// Bytes of a blob that are written at once.
+pub(crate) const BLOB_PART_BYTES: usize = 4 * 1024 * 1024;
+/// Parts of one blob that may wait to be written.
+pub(crate) const BLOB_PARTS_IN_FLIGHT: usize = 2;
+/// How long a file that has expired is still listed.
+pub(crate) const EXPIRED_FILE_DAYS: u64 = 30;
+/// Files that are looked up by id at once.
+pub(crate) const FILES_BY_ID_MAX: usize = 100;
+/// Expired files that are deleted in one go.
+pub(crate) const SWEPT_FILES_MAX: i64 = 256;
+/// How often whoever waits for a session looks at it without having been woken up.
+pub(crate) const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// Previews that a slow reader may lag behind before it loses some.
+pub(crate) const PREVIEWS: usize = 256;
+/// Events of which one reader is shown previews at a time; the oldest is dropped for a new one.
+pub(crate) const PREVIEWED_EVENTS: usize = 64;
+/// Sessions that wait for a runner before further wake-ups are left to the sweep.
+pub(crate) const DIRTY_SESSIONS: usize = 4_096;
+/// Rows that a follower holds in memory, and their text; one event may be longer.
+pub(crate) const FOLLOW_PAGE_EVENTS: usize = 256;
+pub(crate) const PAGE_BYTES: usize = 8 * 1024 * 1024;
+/// Events on one page of the list.
+pub(crate) const LIST_PAGE_EVENTS: usize = 1_000;
