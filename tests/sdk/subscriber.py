@@ -102,3 +102,11 @@ class Subscriber:
         with self._changed:
             assert self._changed.wait_for(lambda: self._ended, WAIT_SECONDS), "the stream stayed open"
         return self.events
+
+
+def settle(wire: Wire, session_id: str, words: str) -> list[dict[str, Any]]:
+    """Says something and returns what the stream showed until the session was idle again."""
+    with Subscriber(wire, session_id) as stream:
+        wire.say(session_id, words)
+        stream.wait_for_idle()
+        return stream.events
