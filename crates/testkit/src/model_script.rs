@@ -26,6 +26,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -86,6 +87,12 @@ impl ModelScript {
             .route("/v1/chat/completions", post(chat_completions))
             .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
             .with_state(Arc::clone(&shared));
+        // Without it a small event waits for the acknowledgement of the one before.
+        let listener = listener.tap_io(|connection| {
+            connection
+                .set_nodelay(true)
+                .expect("a local connection takes the option");
+        });
         let mut server = JoinSet::new();
         server.spawn(async move {
             axum::serve(listener, router)

@@ -8,15 +8,20 @@ use super::cache_marks::{self, PromptCache};
 use super::capabilities::{ModelCapabilities, ThinkingSupport};
 use crate::raw_object::raw;
 
+/// What a message has around its blocks, and a usual beginning: the buffer should not grow.
+const MESSAGE_FRAME_BYTES: usize = 40;
+const HEAD_BYTES: usize = 32 * 1024;
+
 pub(super) fn build(
     request: &ModelRequest,
     capabilities: &ModelCapabilities,
     cache: PromptCache,
 ) -> Vec<u8> {
     let blocks = request.messages.iter().flat_map(|message| &message.content);
-    let size: usize = blocks.map(|block| block.get().len() + 1).sum();
+    let content: usize = blocks.map(|block| block.get().len() + 1).sum();
+    let size = content + request.messages.len() * MESSAGE_FRAME_BYTES + HEAD_BYTES;
     let mut body = Body {
-        out: Vec::with_capacity(size + 16 * 1024),
+        out: Vec::with_capacity(size),
         cache: cache.field(),
     };
     body.head(request, capabilities);
