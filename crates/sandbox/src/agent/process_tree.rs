@@ -35,14 +35,12 @@ impl Census {
 
     /// The living processes that came after this census from `shell` or from the agent, and
     /// not from a process that was there before. The shell itself is not among them.
-    pub(super) fn born_since(&self, shell: i32) -> Victims {
+    pub(super) fn born_since(&self, shell: Option<i32>) -> Victims {
         let living = living_processes();
         let agent = std::process::id().cast_signed();
         let born = living.iter().filter(|(pid, process)| {
-            **pid != shell
-                && **pid != agent
-                && !self.0.contains(&(**pid, process.start_ticks))
-                && self.is_ours(process, shell, agent, &living)
+            !self.0.contains(&(**pid, process.start_ticks))
+                && self.is_ours(**pid, &living, agent, shell)
         });
         let open = |(pid, process): (&i32, &Process)| {
             let pidfd = pidfd_open(Pid::from_raw(*pid)?, PidfdFlags::empty()).ok()?;
@@ -52,17 +50,28 @@ impl Census {
         Victims(born.filter_map(open).take(KILL_BATCH_MAX).collect())
     }
 
+    /// **Invariant:** only a descendant of the agent is ever ours. In an unsafe process the
+    /// whole host is in sight, so the walk up must end at the agent or at the shell, which is
+    /// its child; the end of the chain, pid 0, is nobody's.
     fn is_ours(
         &self,
-        process: &Process,
-        shell: i32,
-        agent: i32,
+        pid: i32,
         living: &HashMap<i32, Process>,
+        agent: i32,
+        shell: Option<i32>,
     ) -> bool {
-        let mut parent = process.parent;
+        if pid <= 1 || pid == agent || Some(pid) == shell {
+            return false;
+        }
+        let Some(mut parent) = living.get(&pid).map(|process| process.parent) else {
+            return false;
+        };
         // Bounded by the number of processes: parents can change while we look.
         for _ in 0..living.len() {
-            if parent == shell || parent == agent {
+            if parent <= 0 {
+                return false;
+            }
+            if parent == agent || Some(parent) == shell {
                 return true;
             }
             match living.get(&parent) {
@@ -74,7 +83,7 @@ impl Census {
     }
 
     /// Kills those born since, and those that they start meanwhile. False if some remain.
-    pub(super) fn kill_born_since(&self, shell: i32) -> bool {
+    pub(super) fn kill_born_since(&self, shell: Option<i32>) -> bool {
         for _ in 0..KILL_ROUNDS_MAX {
             let victims = self.born_since(shell);
             if victims.0.is_empty() {
@@ -129,4 +138,44 @@ fn process_now(pid: i32) -> Option<Process> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     let (parent, state, start_ticks) = parse_stat(&String::from_utf8_lossy(&stat))?;
     (state != 'Z' && state != 'X').then_some(Process { parent, start_ticks })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The host as an unsafe process sees it: init 1, a kernel thread 2, a bystander 10, the
+    /// agent 20, its shell 21, an old job 22, and children of each.
+    fn ours(shell: Option<i32>, before: &[i32]) -> Vec<i32> {
+        let parents = [
+            (1, 0),
+            (2, 0),
+            (3, 2),
+            (10, 1),
+            (11, 10),
+            (20, 1),
+            (21, 20),
+            (22, 21),
+            (23, 21),
+            (24, 22),
+            (25, 23),
+            (26, 20),
+        ];
+        let living = parents.map(|(pid, parent)| (pid, Process { parent, start_ticks: 7 })).into();
+        let census = Census(before.iter().map(|pid| (*pid, 7)).collect());
+        let pids = parents.map(|(pid, _)| pid).into_iter();
+        let known = |pid: &i32| !before.contains(pid);
+        pids.filter(known).filter(|pid| census.is_ours(*pid, &living, 20, shell)).collect()
+    }
+
+    #[test]
+    fn a_command_owns_what_it_started_and_no_more() {
+        assert_eq!(ours(Some(21), &[1, 2, 3, 10, 20, 21, 22]), [23, 25, 26]);
+    }
+
+    #[test]
+    fn without_a_census_only_descendants_of_the_agent_are_ours() {
+        assert_eq!(ours(None, &[]), [21, 22, 23, 24, 25, 26]);
+        assert_eq!(ours(Some(0), &[]), [21, 22, 23, 24, 25, 26]);
+    }
 }

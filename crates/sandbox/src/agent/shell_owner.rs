@@ -100,7 +100,7 @@ impl ShellHandle {
     /// For the end of the agent: in a sandbox without its own pid namespace, children would
     /// otherwise outlive it.
     pub(super) fn kill_everything(&self) {
-        Census::default().kill_born_since(0);
+        Census::default().kill_born_since(None);
     }
 }
 
@@ -288,11 +288,11 @@ impl ShellOwner {
         // Makes it skip the rest of the command; without that, it would go on to the next
         // statement as soon as the one that hangs is killed.
         let _ = abort_shell_command(shell.pidfd.as_fd());
-        let victims = census.born_since(pid);
+        let victims = census.born_since(Some(pid));
         victims.signal(Signal::TERM);
         let mut happened = self.attend(None, polite_until, collector);
         victims.wait_until(polite_until);
-        let all_gone = census.kill_born_since(pid);
+        let all_gone = census.kill_born_since(Some(pid));
         if matches!(happened, Happened::TimeUp) && all_gone {
             happened = self.attend(None, Instant::now() + SHELL_ANSWER_GRACE, collector);
         }
@@ -309,7 +309,7 @@ impl ShellOwner {
         };
         let pid = shell.pid;
         shell.kill(&self.reaper);
-        if !census.kill_born_since(pid) {
+        if !census.kill_born_since(Some(pid)) {
             // Something starts processes faster than they are found. Background jobs of
             // earlier commands die with it.
             kill_everything_as_init();
@@ -320,7 +320,7 @@ impl ShellOwner {
         if let Some(shell) = self.shell.take() {
             shell.kill(&self.reaper);
         }
-        if !Census::default().kill_born_since(0) {
+        if !Census::default().kill_born_since(None) {
             kill_everything_as_init();
         }
         let mut nobody = Collector::new(&self.spill, "restart");

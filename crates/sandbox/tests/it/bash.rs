@@ -86,8 +86,8 @@ async fn a_time_out_kills_the_tree_and_keeps_the_shell() {
     let output = world.tool("bash", json!({"command": command, "timeout_ms": 300})).await;
     error(
         &output,
-        "partial\nThe command did not finish within 0.3 s. It and everything that it had \
-         started were killed; the shell and its state are kept.",
+        "partial\nTerminated\nThe command did not finish within 0.3 s. It and everything that \
+         it had started were killed; the shell and its state are kept.",
     );
     ok(&world.bash("echo A=$A; kill -0 $old && echo old job lives").await, "A=5\nold job lives\n");
     let left = world.bash("cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c 'sleep [23]'").await;
@@ -139,7 +139,7 @@ async fn a_flood_is_kept_in_a_file_and_shown_in_part() {
     // More than the file may have, and no room for it.
     let output = world.bash("head -c 80000000 /dev/zero | tr '\\0' x").await;
     assert!(output.joined_text().contains("Only its first 67108864 bytes are in /tmp/tool_outputs"));
-    world.sh("head -c 200000000 /dev/zero > /tmp/full || true").await;
+    world.sh("rm /tmp/tool_outputs/*; head -c 200000000 /dev/zero > /tmp/full || true").await;
     let output = world.bash("seq 100000").await;
     assert!(output.joined_text().contains("It could not be kept"), "{}", output.joined_text());
     world.end().await;

@@ -1,1 +1,177 @@
-//! To come.
+//! How sandboxes begin, outlive their server, get lost, are replaced, and end.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hostler_sandbox::{Call, LimitSource, Mode, Network, Provenance, SandboxError, SandboxHost, Tool, UserNamespace};
+use serde_json::Value;
+
+use crate::world::{CleanUp, World, bash, name, ok, options};
+
+/// The pid of a sandbox's first process, from its record.
+fn first_process(directory: &Path) -> u64 {
+    let record = fs::read_to_string(directory.join("process.json")).unwrap();
+    serde_json::from_str::<Value>(&record).unwrap()["pid"].as_u64().unwrap()
+}
+
+fn kill(pid: u64) {
+    let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+/// The cgroups on this host that carry a name of ours.
+fn cgroups_of(directory: &Path) -> Vec<PathBuf> {
+    let record = fs::read_to_string(directory.join("process.json")).unwrap();
+    let record: Value = serde_json::from_str(&record).unwrap();
+    let paths = record["cgroups"].as_array().unwrap();
+    paths.iter().map(|path| PathBuf::from(path.as_str().unwrap())).collect()
+}
+
+#[tokio::test]
+async fn the_report_says_what_separates() {
+    let world = World::new().await;
+    let report = world.host.isolation().clone();
+    assert_eq!((report.mode, report.network), (Mode::Isolated, Network::None));
+    assert!(report.seccomp && report.no_new_privileges);
+    let root = rustix::process::geteuid().is_root();
+    let expected = if root {
+        UserNamespace::Range { base: 300_000, size: 65_536 }
+    } else {
+        UserNamespace::Single
+    };
+    assert_eq!(report.user_namespace, expected);
+    assert_ne!(report.memory_limit, LimitSource::None);
+    assert_ne!(report.process_limit, LimitSource::None);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_next_server_finds_the_shell_as_it_was() {
+    let world = World::new().await;
+    world.sh("A=kept; cd /tmp; sleep 1000 &").await;
+    let (host, _state) = world.restart_server().await;
+    let _clean_up = CleanUp::of(&host);
+    let opened = host.open(&name("one")).await.unwrap();
+    assert_eq!(opened.provenance, Provenance::Attached);
+    ok(&bash(&opened.sandbox, "echo $A; pwd; kill -0 $! && echo job").await, "kept\n/tmp\njob\n");
+}
+
+#[tokio::test]
+async fn a_killed_sandbox_is_lost_then_replaced_with_its_files() {
+    let world = World::new().await;
+    world.sh("echo file > kept; A=5; mkfifo started").await;
+    let directory = world.on_host("");
+    let pid = first_process(&directory);
+    let tool = Tool::Bash { command: "echo x > started; sleep 1000".into(), timeout_ms: None };
+    let run = world.sandbox.run(Call { id: "mid".into(), tool });
+    let path = world.on_host("workspace/started");
+    let strike = async {
+        tokio::task::spawn_blocking(move || fs::read(path)).await.unwrap().unwrap();
+        kill(pid);
+    };
+    let (result, ()) = tokio::join!(run, strike);
+    assert!(matches!(result, Err(SandboxError::Lost { .. })), "{result:?}");
+    let opened = world.host.open(&name("one")).await.unwrap();
+    assert_eq!(opened.provenance, Provenance::Replaced);
+    ok(&bash(&opened.sandbox, "cat kept; echo A=$A").await, "file\nA=\n");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn those_who_open_one_at_once_get_the_same() {
+    let world = World::new().await;
+    let mut opening = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let host = world.host.clone();
+        opening.spawn(async move {
+            let opened = host.open(&name("two")).await.unwrap();
+            bash(&opened.sandbox, "echo $$ $((x += 1)) >> log").await;
+            opened.provenance
+        });
+    }
+    let provenances = opening.join_all().await;
+    let created = provenances.iter().filter(|p| **p == Provenance::Created).count();
+    assert_eq!((created, provenances.len()), (1, 8));
+    let opened = world.host.open(&name("two")).await.unwrap();
+    ok(&bash(&opened.sandbox, "cut -d' ' -f1 log | uniq | wc -l; tail -n1 log | cut -d' ' -f2").await, "1\n8\n");
+    world.host.destroy(&name("two")).await.unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn destroying_leaves_nothing() {
+    let world = World::new().await;
+    // Deeper than the stack and than descriptors, and without any right on the way.
+    world
+        .sh("setsid sleep 1000 & mkdir locked; touch locked/x; chmod 0 locked; \
+             for i in $(seq 2000); do mkdir d && cd d; done; ln -s /etc link; cd /workspace")
+        .await;
+    let directory = world.on_host("");
+    let (pid, cgroups) = (first_process(&directory), cgroups_of(&directory));
+    world.host.destroy(&name("one")).await.unwrap();
+    assert!(!directory.exists());
+    assert!(!Path::new(&format!("/proc/{pid}")).exists());
+    for cgroup in cgroups {
+        assert!(!cgroup.exists(), "{}", cgroup.display());
+    }
+    let trash = world.state.path().join("state/trash");
+    assert_eq!(fs::read_dir(trash).unwrap().count(), 0);
+    assert!(Path::new("/etc/passwd").exists());
+    // What does not exist is destroyed already.
+    world.host.destroy(&name("one")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_directory_is_replaced_not_trusted() {
+    let world = World::new().await;
+    world.sh("echo mine > file").await;
+    kill(first_process(&world.on_host("")));
+    // A damaged record says nothing; the files are whole.
+    fs::write(world.on_host("process.json"), "{").unwrap();
+    let opened = world.host.open(&name("one")).await.unwrap();
+    assert_eq!(opened.provenance, Provenance::Replaced);
+    ok(&bash(&opened.sandbox, "cat file").await, "mine\n");
+    // A directory that is a link now is not entered.
+    kill(first_process(&world.on_host("")));
+    fs::remove_dir(world.on_host("outputs")).unwrap();
+    std::os::unix::fs::symlink("/etc", world.on_host("outputs")).unwrap();
+    let opened = world.host.open(&name("one")).await.unwrap();
+    assert_eq!(opened.provenance, Provenance::Created);
+    ok(&bash(&opened.sandbox, "ls -A /workspace /mnt/session/outputs").await, "/mnt/session/outputs:\n\n/workspace:\n");
+    assert!(Path::new("/etc/passwd").exists());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_record_of_somebody_elses_process_kills_nobody() {
+    let world = World::new().await;
+    let mut bystander = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+    let path = world.on_host("process.json");
+    let mut record: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    kill(first_process(&world.on_host("")));
+    record["pid"] = bystander.id().into();
+    fs::write(&path, record.to_string()).unwrap();
+    world.host.destroy(&name("one")).await.unwrap();
+    assert!(bystander.try_wait().unwrap().is_none(), "it was killed");
+    bystander.kill().unwrap();
+    bystander.wait().unwrap();
+}
+
+#[tokio::test]
+async fn one_state_directory_has_one_server() {
+    let world = World::new().await;
+    let second = SandboxHost::start(options(&world.state)).await;
+    let Err(unavailable) = second else { panic!("two servers on one directory") };
+    assert!(unavailable.reason.ends_with("another server uses it"), "{unavailable}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_launcher_that_cannot_is_explained() {
+    let state = tempfile::tempdir().unwrap();
+    let mut options = options(&state);
+    options.launcher = "/bin/false".into();
+    let Err(unavailable) = SandboxHost::start(options).await else { panic!("it started") };
+    assert!(unavailable.reason.contains("said nothing and ended with exit status: 1"));
+    assert!(unavailable.hint.contains("unsafe-process"));
+}
