@@ -8,6 +8,7 @@
 //! prepared. What can't be shared with another engine sits in this file, behind a name.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -241,6 +242,24 @@ impl Tx<'_> {
             read_rows.push(read(&Row(row))?);
         }
         Ok(read_rows)
+    }
+
+    /// Reads rows until there are no more or `read` breaks off.
+    pub(crate) fn each(
+        &self,
+        sql: &'static str,
+        parameters: &[&dyn ToSql],
+        mut read: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>, StoreError>,
+    ) -> Result<(), StoreError> {
+        let text = self.prepared.translate(sql);
+        let mut statement = self.prepared.connection.prepare_cached(&text)?;
+        let mut rows = statement.query(parameters)?;
+        while let Some(row) = rows.next()? {
+            if read(&Row(row))?.is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn batch(&self, sql: &'static str) -> Result<(), StoreError> {

@@ -5,15 +5,15 @@
 //! that is not in the log, and a slow reader may lose some.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use hostler_protocol::id::SessionId;
+use hostler_protocol::id::{EventId, SessionId};
 use tokio::sync::{broadcast, mpsc, watch};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-/// Previews that a slow reader may lag behind before it loses some.
-const PREVIEWS: usize = 256;
-/// Sessions that wait for a runner before further wake-ups are left to the sweep.
-const DIRTY_SESSIONS: usize = 4_096;
+use crate::limits::{DIRTY_SESSIONS, PREVIEWS};
+use crate::options::{StoreOptions, WakeUps};
 
 /// A frame of a message that the model is still writing, as it goes on the wire.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct Preview {
     pub name: &'static str,
     /// The type of the event that is being previewed, for the reader's filter.
     pub of: &'static str,
+    /// That event's id.
+    pub event_id: EventId,
     pub json: Arc<str>,
 }
 
@@ -29,44 +31,66 @@ pub struct Preview {
 struct Topic {
     wake: watch::Sender<()>,
     previews: broadcast::Sender<Preview>,
+    /// How many [`Watch`]es there are, counted under the lock of the topics.
+    watches: usize,
 }
 
 /// Who listens to which session.
 #[derive(Debug)]
 pub(crate) struct Hub {
+    options: StoreOptions,
     topics: Mutex<HashMap<SessionId, Topic>>,
     dirty: mpsc::Sender<SessionId>,
     dirty_receiver: Mutex<Option<mpsc::Receiver<SessionId>>>,
 }
 
 impl Hub {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(options: StoreOptions) -> Self {
         let (dirty, receiver) = mpsc::channel(DIRTY_SESSIONS);
         Self {
+            options,
             topics: Mutex::default(),
             dirty,
             dirty_receiver: Mutex::new(Some(receiver)),
         }
     }
 
-    /// Tells followers and the supervisor to look at the session.
+    /// Tells everybody who watches the session to look at it.
     pub(crate) fn wake(&self, session: SessionId) {
-        if let Some(topic) = self.topics().get(&session) {
+        if self.options.wake_ups == WakeUps::On
+            && let Some(topic) = self.topics().get(&session)
+        {
             topic.wake.send_replace(());
         }
-        // A full queue is fine: the sweep finds due sessions without any wake-up.
-        let _ = self.dirty.try_send(session);
     }
 
-    pub(crate) fn subscribe(self: &Arc<Self>, session: SessionId) -> Subscription {
+    /// Tells the supervisor that the session may want a runner.
+    pub(crate) fn wake_supervisor(&self, session: SessionId) {
+        if self.options.wake_ups == WakeUps::On {
+            // A full queue is fine: the sweep finds due sessions without any wake-up.
+            let _ = self.dirty.try_send(session);
+        }
+    }
+
+    pub(crate) fn watch(self: &Arc<Self>, session: SessionId) -> Watch {
         let mut topics = self.topics();
-        let topic = topics.entry(session).or_insert_with(|| Topic {
-            wake: watch::Sender::new(()),
-            previews: broadcast::Sender::new(PREVIEWS),
-        });
-        Subscription {
-            wake: topic.wake.subscribe(),
+        self.watch_topic(topic(&mut topics, session), session)
+    }
+
+    pub(crate) fn follow(self: &Arc<Self>, session: SessionId) -> Audience {
+        let mut topics = self.topics();
+        let topic = topic(&mut topics, session);
+        Audience {
             previews: topic.previews.subscribe(),
+            watch: self.watch_topic(topic, session),
+        }
+    }
+
+    fn watch_topic(self: &Arc<Self>, topic: &mut Topic, session: SessionId) -> Watch {
+        topic.watches += 1;
+        Watch {
+            wake: topic.wake.subscribe(),
+            looks: looks(self.options.look_interval),
             session,
             hub: Arc::clone(self),
         }
@@ -81,7 +105,9 @@ impl Hub {
 
     /// Whether anybody would see a preview, so that none is made for nobody.
     pub(crate) fn has_followers(&self, session: SessionId) -> bool {
-        self.topics().contains_key(&session)
+        self.topics()
+            .get(&session)
+            .is_some_and(|topic| topic.previews.receiver_count() > 0)
     }
 
     /// The queue of sessions to look at, for the one supervisor of this process.
@@ -92,29 +118,84 @@ impl Hub {
             .take()
     }
 
-    fn topics(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, Topic>> {
+    fn topics(&self) -> MutexGuard<'_, HashMap<SessionId, Topic>> {
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A place in the audience of a session; leaving it frees what nobody else needs.
+fn topic(topics: &mut HashMap<SessionId, Topic>, session: SessionId) -> &mut Topic {
+    topics.entry(session).or_insert_with(|| Topic {
+        wake: watch::Sender::new(()),
+        previews: broadcast::Sender::new(PREVIEWS),
+        watches: 0,
+    })
+}
+
+fn looks(period: Duration) -> Interval {
+    let mut looks = interval_at(Instant::now() + period, period);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    looks
+}
+
+/// Somebody who wants to know when to look at a session. Dropping it frees what nobody else needs.
 #[derive(Debug)]
-pub(crate) struct Subscription {
-    pub(crate) wake: watch::Receiver<()>,
-    pub(crate) previews: broadcast::Receiver<Preview>,
+pub(crate) struct Watch {
+    wake: watch::Receiver<()>,
+    /// Its state outlives a cancelled wait, so that frequent cancelling can't keep it from ticking.
+    looks: Interval,
     session: SessionId,
     hub: Arc<Hub>,
 }
 
-impl Drop for Subscription {
+impl Watch {
+    /// Waits until it is time to look: after a wake-up, or since the last look was long ago.
+    /// Cancel-safe.
+    pub(crate) async fn changed(&mut self) {
+        tokio::select! {
+            biased;
+            // The sender is in the topic, which this watch keeps alive.
+            Ok(()) = self.wake.changed() => self.looks.reset(),
+            _ = self.looks.tick() => {}
+        }
+    }
+
+    /// Whether a wake-up has come that nobody has looked after.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.wake.has_changed().unwrap_or(false)
+    }
+
+    /// Wake-ups until now are answered by the look that follows.
+    pub(crate) fn mark_seen(&mut self) {
+        self.wake.mark_unchanged();
+    }
+}
+
+impl Drop for Watch {
     fn drop(&mut self) {
         let mut topics = self.hub.topics();
-        // This subscription still counts as one receiver.
-        if topics
-            .get(&self.session)
-            .is_some_and(|topic| topic.wake.receiver_count() <= 1)
-        {
-            topics.remove(&self.session);
+        if let Some(topic) = topics.get_mut(&self.session) {
+            topic.watches -= 1;
+            if topic.watches == 0 {
+                topics.remove(&self.session);
+            }
         }
+    }
+}
+
+/// A [`Watch`] that is also shown previews.
+#[derive(Debug)]
+pub(crate) struct Audience {
+    pub(crate) previews: broadcast::Receiver<Preview>,
+    pub(crate) watch: Watch,
+}
+
+/// Wake-ups of one session, for its runner.
+#[derive(Debug)]
+pub struct Wakes(pub(crate) Watch);
+
+impl Wakes {
+    /// Waits until it is time to look at the session: it may have changed. Cancel-safe.
+    pub async fn changed(&mut self) {
+        self.0.changed().await;
     }
 }

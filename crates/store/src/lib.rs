@@ -6,9 +6,13 @@
 //! it. The other files are one resource each. Nothing here reads the wall clock, makes an id or
 //! decides what an event means.
 
+mod agents;
+mod blobs;
 mod db;
+mod environments;
 mod error;
 mod events_list;
+mod files;
 mod follow;
 mod hub;
 mod keys;
@@ -18,6 +22,7 @@ mod log;
 mod migrate;
 mod options;
 mod order;
+mod page;
 mod public_rows;
 mod row;
 mod sessions;
@@ -25,8 +30,12 @@ mod sessions_change;
 mod sessions_list;
 mod wire_event;
 
+pub use agents::{AgentFilter, AgentSave, AgentSaved};
+pub use blobs::{BlobStream, BlobUpload};
+pub use environments::{EnvironmentDeleted, EnvironmentUpdated};
 pub use error::StoreError;
 pub use events_list::{EventCursor, EventPage, EventQuery};
+pub use files::{FileContent, FileCreated, NewFile};
 pub use follow::{Follow, Followed, From};
 pub use hub::{Preview, Wakes};
 pub use keys::{ApiKey, KeyCreated, KeyRevoked, Workspace};
@@ -34,6 +43,7 @@ pub use lease::Lease;
 pub use log::AppendError;
 pub use options::{StoreOptions, WakeUps};
 pub use order::{Order, TimeRange};
+pub use page::{Archived, PageRange};
 pub use sessions::{CreateSession, NewSession, SessionBrief, SessionRow};
 pub use sessions_change::{ChangeError, Changed, SessionEdit};
 pub use sessions_list::{SessionFilter, SessionPage};
@@ -42,6 +52,7 @@ pub use wire_event::WireEvent;
 use std::path::Path;
 use std::sync::Arc;
 
+use blobs::Blobs;
 use db::Db;
 use hub::Hub;
 
@@ -50,6 +61,7 @@ use hub::Hub;
 pub struct Store {
     db: Db,
     hub: Arc<Hub>,
+    blobs: Blobs,
 }
 
 impl Store {
@@ -70,6 +82,7 @@ impl Store {
         Ok(Self {
             db,
             hub: Arc::new(Hub::new(options)),
+            blobs: Blobs::open(folder)?,
         })
     }
 }

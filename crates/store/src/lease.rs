@@ -1,0 +1,124 @@
+//! Who may act for a session. A lease is taken for a while, renewed, and fenced by its epoch:
+//! whoever holds an old one can append nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hostler_protocol::Timestamp;
+use hostler_protocol::event::Epoch;
+use hostler_protocol::id::SessionId;
+
+use crate::{Store, StoreError, Wakes};
+
+/// The right to append as the session's runner, until somebody else takes it.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    pub session: SessionId,
+    /// Which holder this is: one more with each claim.
+    pub epoch: Epoch,
+    pub owner: Arc<str>,
+}
+
+// An owner that claims again has lost track of its runner: that one is fenced off like anybody.
+const CLAIM: &str = "\
+    update sessions set lease_owner = $2, lease_epoch = lease_epoch + 1, lease_expires_at = $4 \
+    where id = $1 and (lease_owner is null or lease_owner = $2 or lease_expires_at <= $3) \
+    returning lease_epoch";
+
+const RENEW_LEASES: &str = "update sessions set lease_expires_at = $2 where lease_owner = $1";
+
+const RELEASE: &str = "\
+    update sessions set lease_owner = null, lease_expires_at = 0 \
+    where id = $1 and lease_owner = $2 and lease_epoch = $3 \
+    returning needs_runner_at is not null and needs_runner_at <= updated_at";
+
+const FREE_ALL_LEASES: &str = "\
+    update sessions set lease_owner = null, lease_expires_at = 0 where lease_owner is not null";
+
+const SESSIONS_DUE: &str = "\
+    select id from sessions \
+    where needs_runner_at <= $1 and (lease_owner is null or lease_expires_at <= $1) \
+    order by needs_runner_at limit $2";
+
+impl Store {
+    /// Takes the lease of a session if it is free, has expired, or is `owner`'s own; every claim
+    /// makes all leases before it worthless. `None`: somebody else has it, or the session is gone.
+    pub async fn claim(
+        &self,
+        session: SessionId,
+        owner: &str,
+        now: Timestamp,
+        ttl: Duration,
+    ) -> Result<Option<Lease>, StoreError> {
+        let owner: Arc<str> = owner.into();
+        let holder = Arc::clone(&owner);
+        let epoch = self.db.write(move |tx| {
+            let (id, expires_at) = (session.to_string(), now.plus(ttl).as_micros());
+            tx.one(
+                CLAIM,
+                &[&id, &holder, &now.as_micros(), &expires_at],
+                |row| row.integer(0),
+            )
+        });
+        Ok(epoch.await?.map(|epoch| Lease {
+            session,
+            epoch: Epoch(epoch),
+            owner,
+        }))
+    }
+
+    /// Prolongs everything that `owner` holds.
+    pub async fn renew_leases(&self, owner: &str, expires_at: Timestamp) -> Result<(), StoreError> {
+        let owner = owner.to_owned();
+        self.db
+            .write(move |tx| tx.execute(RENEW_LEASES, &[&owner, &expires_at.as_micros()]))
+            .await
+            .map(|_| ())
+    }
+
+    /// Gives the lease back, if it is still this one. If there is something to do at once, the
+    /// supervisor is told; for what is due later there is [`Store::sessions_due`].
+    pub async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+        let session = lease.session;
+        let lease = lease.clone();
+        let released = self.db.write(move |tx| {
+            let id = session.to_string();
+            tx.one(RELEASE, &[&id, &lease.owner, &lease.epoch.0], |row| {
+                row.flag(0)
+            })
+        });
+        if released.await? == Some(true) {
+            self.hub.wake_supervisor(session);
+        }
+        Ok(())
+    }
+
+    /// For the start of the only process on this data folder: whoever held a lease is dead.
+    pub async fn free_all_leases(&self) -> Result<(), StoreError> {
+        self.db
+            .write(|tx| tx.execute(FREE_ALL_LEASES, &[]))
+            .await
+            .map(|_| ())
+    }
+
+    /// Sessions with something to do that nobody does, longest due first.
+    pub async fn sessions_due(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        self.db
+            .read(move |tx| tx.all(SESSIONS_DUE, &[&now.as_micros(), &limit], |row| row.id(0)))
+            .await
+    }
+
+    /// Wake-ups of a session from now on.
+    pub fn wakes(&self, session: SessionId) -> Wakes {
+        Wakes(self.hub.watch(session))
+    }
+
+    /// The queue of sessions that may want a runner, for the one supervisor of this process.
+    pub fn take_dirty(&self) -> Option<tokio::sync::mpsc::Receiver<SessionId>> {
+        self.hub.take_dirty()
+    }
+}

@@ -1,0 +1,298 @@
+//! The log of a session: the one function that appends to it, and the read that a fold needs.
+//!
+//! **Invariant:** only [`insert_events`] writes rows of `events`, and it writes what follows from
+//! them (status, usage, queue, when a runner is due) in the same transaction. Positions come from
+//! the session's row, so they have no gaps and no two writers get the same one.
+
+use hostler_domain::session::Summary;
+use hostler_protocol::agent::SessionAgent;
+use hostler_protocol::event::{Audience, Draft, Epoch, Event, Recorded, Seq};
+use hostler_protocol::id::SessionId;
+use rusqlite::ToSql;
+
+use crate::db::Tx;
+use crate::row::Row;
+use crate::{Lease, Store, StoreError};
+
+/// Why a runner's events were not appended. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The log has grown past the expected position: read and decide again.
+    #[error("the log has grown in the meantime")]
+    Moved,
+    /// Somebody else has the session now.
+    #[error("the lease is lost")]
+    LostLease,
+    #[error("no such session")]
+    NoSuchSession,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Who appends.
+pub(crate) enum Writer<'l> {
+    Client,
+    /// Only with this lease, and only if the log ends at `expected`.
+    Runner {
+        lease: &'l Lease,
+        expected: Seq,
+    },
+}
+
+/// What became of an append.
+pub(crate) struct Appended {
+    pub(crate) first: Seq,
+    pub(crate) last: Seq,
+    pub(crate) summary: Summary,
+}
+
+/// The places of new rows, taken.
+struct Places {
+    key: i64,
+    last: Seq,
+    summary: Summary,
+}
+
+const TAKE_PLACES: &str = "\
+    update sessions set last_seq = last_seq + $2 where id = $1 \
+    returning key, last_seq, summary";
+
+const TAKE_PLACES_AS_RUNNER: &str = "\
+    update sessions set last_seq = last_seq + $2 \
+    where id = $1 and last_seq = $3 and lease_owner = $4 and lease_epoch = $5 \
+    returning key, last_seq, summary";
+
+const LEASE_OF_SESSION: &str = "select lease_owner, lease_epoch from sessions where id = $1";
+
+const INSERT_EVENT: &str = "\
+    insert into events \
+    (session_key, seq, id, type, visibility, source_seq, thread_id, epoch, at, body) \
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+
+const UPDATE_SUMMARY: &str = "\
+    update sessions set status = $2, summary = $3, updated_at = $4, needs_runner_at = $5 \
+    where key = $1";
+
+const UPDATE_AGENT: &str = "update session_agents set agent = $2 where session_key = $1";
+
+const READ_LOG: &str = "\
+    select seq, epoch, id, at, thread_id, type, source_seq, body from events \
+    where session_key = (select key from sessions where id = $1) and seq > $2 \
+    order by seq limit $3";
+
+impl Store {
+    /// Appends for the holder of `lease`, if the log still ends at `expected`.
+    ///
+    /// # Errors
+    /// See [`AppendError`].
+    pub async fn append(
+        &self,
+        lease: &Lease,
+        expected: Seq,
+        drafts: Vec<Draft>,
+    ) -> Result<(), AppendError> {
+        if drafts.is_empty() {
+            return Ok(());
+        }
+        let session = lease.session;
+        let lease = lease.clone();
+        self.db
+            .write(move |tx| {
+                let writer = Writer::Runner {
+                    lease: &lease,
+                    expected,
+                };
+                insert_events(tx, session, &writer, drafts)
+            })
+            .await?;
+        self.hub.wake(session);
+        Ok(())
+    }
+
+    /// Up to `limit` rows behind `after`, internal ones included. None if there are no more, or
+    /// no such session.
+    pub async fn read_log(
+        &self,
+        session: SessionId,
+        after: Seq,
+        limit: u32,
+    ) -> Result<Vec<Recorded>, StoreError> {
+        self.db
+            .read(move |tx| {
+                tx.all(
+                    READ_LOG,
+                    &[&session.to_string(), &after.0, &limit],
+                    read_recorded,
+                )
+            })
+            .await
+    }
+}
+
+/// Appends `drafts`, which must be some, and brings the session's row up to date.
+pub(crate) fn insert_events(
+    tx: &Tx<'_>,
+    session: SessionId,
+    writer: &Writer<'_>,
+    drafts: Vec<Draft>,
+) -> Result<Appended, AppendError> {
+    let count = i64::try_from(drafts.len()).unwrap_or(i64::MAX);
+    let Places {
+        key,
+        last,
+        mut summary,
+    } = take_places(tx, session, writer, count)?;
+    let epoch = match writer {
+        Writer::Client => Epoch::CLIENT,
+        Writer::Runner { lease, .. } => lease.epoch,
+    };
+    let first = Seq(last.0 - count + 1);
+    let mut seq = first;
+    for draft in drafts {
+        let recorded = draft.recorded(seq, epoch);
+        summary.apply(&recorded);
+        insert_event(tx, key, &recorded)?;
+        if let Event::SessionUpdated(updated) = &recorded.event
+            && let Some(agent) = &updated.agent
+        {
+            update_agent(tx, key, agent)?;
+        }
+        seq = seq.next();
+    }
+    update_summary(tx, key, &summary)?;
+    Ok(Appended {
+        first,
+        last,
+        summary,
+    })
+}
+
+fn take_places(
+    tx: &Tx<'_>,
+    session: SessionId,
+    writer: &Writer<'_>,
+    count: i64,
+) -> Result<Places, AppendError> {
+    let id = session.to_string();
+    let read = |row: &Row<'_>| {
+        Ok(Places {
+            key: row.integer(0)?,
+            last: Seq(row.integer(1)?),
+            summary: row.json(2)?,
+        })
+    };
+    let (places, lease) = match writer {
+        Writer::Client => (tx.one(TAKE_PLACES, &[&id, &count], read)?, None),
+        Writer::Runner { lease, expected } => {
+            let parameters: [&dyn ToSql; 5] =
+                [&id, &count, &expected.0, &lease.owner, &lease.epoch.0];
+            let places = tx.one(TAKE_PLACES_AS_RUNNER, &parameters, read)?;
+            (places, Some(lease))
+        }
+    };
+    match (places, lease) {
+        (Some(places), _) => Ok(places),
+        (None, None) => Err(AppendError::NoSuchSession),
+        (None, Some(lease)) => Err(why_no_places(tx, &id, lease)?),
+    }
+}
+
+/// Asked in the transaction that found no place, so the answer can't be another one by now.
+fn why_no_places(tx: &Tx<'_>, id: &str, lease: &Lease) -> Result<AppendError, StoreError> {
+    let holder = tx.one(LEASE_OF_SESSION, &[&id], |row| {
+        Ok((row.optional_text(0)?, row.integer(1)?))
+    })?;
+    Ok(match holder {
+        None => AppendError::NoSuchSession,
+        Some((Some(owner), epoch)) if owner == *lease.owner && epoch == lease.epoch.0 => {
+            AppendError::Moved
+        }
+        Some(_) => AppendError::LostLease,
+    })
+}
+
+fn insert_event(tx: &Tx<'_>, key: i64, recorded: &Recorded) -> Result<(), StoreError> {
+    let event = &recorded.event;
+    // The public place of an input is where it was processed: its row there has the face of the
+    // input, and its body says which row was processed.
+    let (id, name, visibility, source) = match event {
+        Event::InputProcessed(processed) => (
+            processed.event_id,
+            processed.event_type.as_str(),
+            "public",
+            Some(processed.received_seq.0),
+        ),
+        _ => (recorded.id, event.name(), visibility(event), None),
+    };
+    let thread = recorded.thread.map(|thread| thread.to_string());
+    tx.execute(
+        INSERT_EVENT,
+        &[
+            &key,
+            &recorded.seq.0,
+            &id.to_string(),
+            &name,
+            &visibility,
+            &source,
+            &thread,
+            &recorded.epoch.0,
+            &recorded.at.as_micros(),
+            &event.to_json(),
+        ],
+    )?;
+    Ok(())
+}
+
+fn visibility(event: &Event) -> &'static str {
+    match event.audience() {
+        Audience::Public => "public",
+        Audience::Queued => "queued",
+        Audience::Internal => "internal",
+    }
+}
+
+fn update_summary(tx: &Tx<'_>, key: i64, summary: &Summary) -> Result<(), StoreError> {
+    let needs_runner_at = summary.needs_runner_at().map(|at| at.as_micros());
+    tx.execute(
+        UPDATE_SUMMARY,
+        &[
+            &key,
+            &summary.status.as_str(),
+            &json(summary)?,
+            &summary.updated_at.as_micros(),
+            &needs_runner_at,
+        ],
+    )?;
+    Ok(())
+}
+
+pub(crate) fn update_agent(tx: &Tx<'_>, key: i64, agent: &SessionAgent) -> Result<(), StoreError> {
+    tx.execute(UPDATE_AGENT, &[&key, &json(agent)?])?;
+    Ok(())
+}
+
+/// The text of a value for a column.
+pub(crate) fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Corrupt {
+        what: format!("a value without a JSON form: {error}"),
+    })
+}
+
+fn read_recorded(row: &Row<'_>) -> Result<Recorded, StoreError> {
+    let is_processing = row.optional_integer(6)?.is_some();
+    let name = match is_processing {
+        true => "hostler.input_processed".to_owned(),
+        false => row.text(5)?,
+    };
+    let event = Event::from_json(&name, &row.text(7)?);
+    Ok(Recorded {
+        seq: Seq(row.integer(0)?),
+        epoch: Epoch(row.integer(1)?),
+        id: row.id(2)?,
+        at: row.timestamp(3)?,
+        thread: row.optional_id(4)?,
+        event: event.map_err(|error| StoreError::Corrupt {
+            what: error.to_string(),
+        })?,
+    })
+}

@@ -1,0 +1,113 @@
+//! The public side of a log: the rows that clients see, in the order of the log, a bounded piece
+//! at a time.
+
+use std::ops::ControlFlow;
+
+use hostler_protocol::event::Seq;
+
+use crate::db::Tx;
+use crate::limits::PAGE_BYTES;
+use crate::wire_event::WireEvent;
+use crate::{Order, StoreError, TimeRange};
+
+/// Which public rows of a session.
+pub(crate) struct PublicRange {
+    pub(crate) order: Order,
+    /// Behind this position, in that order.
+    pub(crate) after: Seq,
+    /// See [`crate::sessions_list::word_list`].
+    pub(crate) types: String,
+    pub(crate) created_at: TimeRange,
+}
+
+// An input's body is that of the row in which it was received.
+const PUBLIC_ASCENDING: &str = "\
+    select e.seq, e.id, e.type, e.at, coalesce(received.body, e.body) from events e \
+    left join events received \
+    on received.session_key = e.session_key and received.seq = e.source_seq \
+    where e.session_key = $1 and e.seq > $2 and e.visibility = 'public' and e.thread_id is null \
+    and ($3 = '' or $3 like '%,' || e.type || ',%') and e.at >= $4 and e.at <= $5 \
+    order by e.seq limit $6";
+
+const PUBLIC_DESCENDING: &str = "\
+    select e.seq, e.id, e.type, e.at, coalesce(received.body, e.body) from events e \
+    left join events received \
+    on received.session_key = e.session_key and received.seq = e.source_seq \
+    where e.session_key = $1 and e.seq < $2 and e.visibility = 'public' and e.thread_id is null \
+    and ($3 = '' or $3 like '%,' || e.type || ',%') and e.at >= $4 and e.at <= $5 \
+    order by e.seq desc limit $6";
+
+/// Events up to a number and a size. Full means that there is at least one more.
+pub(crate) struct PageInMaking {
+    events: Vec<WireEvent>,
+    limit: usize,
+    bytes: usize,
+    is_full: bool,
+}
+
+impl PageInMaking {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            events: Vec::new(),
+            limit,
+            bytes: 0,
+            is_full: false,
+        }
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    pub(crate) fn into_events(self) -> Vec<WireEvent> {
+        self.events
+    }
+
+    /// Takes the event, or breaks off because there is no room. The first always has room.
+    pub(crate) fn offer(&mut self, event: WireEvent) -> ControlFlow<()> {
+        let bytes = self.bytes.saturating_add(event.json.len());
+        if self.events.len() >= self.limit || (bytes > PAGE_BYTES && !self.events.is_empty()) {
+            self.is_full = true;
+            return ControlFlow::Break(());
+        }
+        self.bytes = bytes;
+        self.events.push(event);
+        ControlFlow::Continue(())
+    }
+
+    /// Takes public rows while there is room; answers the position of the last one.
+    pub(crate) fn fill(
+        &mut self,
+        tx: &Tx<'_>,
+        key: i64,
+        range: &PublicRange,
+    ) -> Result<Seq, StoreError> {
+        let sql = match range.order {
+            Order::Ascending => PUBLIC_ASCENDING,
+            Order::Descending => PUBLIC_DESCENDING,
+        };
+        let (first_at, last_at) = range.created_at.bounds();
+        // One more than there is room for: it tells that there is more.
+        let rows = i64::try_from(self.limit - self.events.len() + 1).unwrap_or(i64::MAX);
+        let mut last = range.after;
+        let parameters: [&dyn rusqlite::ToSql; 6] = [
+            &key,
+            &range.after.0,
+            &range.types,
+            &first_at,
+            &last_at,
+            &rows,
+        ];
+        tx.each(sql, &parameters, |row| {
+            let (seq, at) = (Seq(row.integer(0)?), row.timestamp(3)?);
+            let (id, name) = (row.text(1)?, row.text(2)?);
+            let event = WireEvent::new(Some(seq), id, name, Some(at), &row.text(4)?);
+            let flow = self.offer(event);
+            if flow.is_continue() {
+                last = seq;
+            }
+            Ok(flow)
+        })?;
+        Ok(last)
+    }
+}

@@ -1,0 +1,238 @@
+//! Sessions: making one and looking at one.
+
+use std::collections::BTreeMap;
+
+use hostler_domain::session::Summary;
+use hostler_protocol::Timestamp;
+use hostler_protocol::agent::SessionAgent;
+use hostler_protocol::event::{Draft, Seq};
+use hostler_protocol::id::{EnvironmentId, SessionId, ThreadId, WorkspaceId};
+
+use crate::db::Tx;
+use crate::log::{AppendError, Writer, insert_events, json};
+use crate::row::Row;
+use crate::{Store, StoreError};
+
+/// A session: what was chosen for it, and what follows from its log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionRow {
+    pub id: SessionId,
+    pub workspace_id: WorkspaceId,
+    pub environment_id: EnvironmentId,
+    pub agent: SessionAgent,
+    pub title: Option<String>,
+    pub metadata: BTreeMap<String, String>,
+    pub summary: Summary,
+    pub created_at: Timestamp,
+    pub archived_at: Option<Timestamp>,
+    /// Where its log ends.
+    pub last_seq: Seq,
+}
+
+/// What follows from the log, without the rest: for whoever acts for the session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionBrief {
+    pub summary: Summary,
+    pub last_seq: Seq,
+}
+
+impl SessionBrief {
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.summary.needs_runner_at().is_some_and(|at| at <= now)
+    }
+}
+
+/// A session to be made.
+#[derive(Debug)]
+pub struct NewSession {
+    pub id: SessionId,
+    pub workspace_id: WorkspaceId,
+    pub environment_id: EnvironmentId,
+    pub agent: SessionAgent,
+    pub title: Option<String>,
+    pub metadata: BTreeMap<String, String>,
+    pub at: Timestamp,
+    /// The primary thread.
+    pub thread: ThreadId,
+    /// The first is `hostler.session_created`.
+    pub events: Vec<Draft>,
+}
+
+/// What became of a new session.
+#[derive(Debug)]
+pub enum CreateSession {
+    Created(Box<SessionRow>),
+    /// Its environment is gone or archived.
+    NoSuchEnvironment,
+}
+
+const LIVE_ENVIRONMENT: &str = "\
+    select 1 from environments \
+    where workspace_id = $1 and id = $2 and archived_at is null";
+
+const INSERT_SESSION: &str = "\
+    insert into sessions \
+    (id, workspace_id, environment_id, agent_id, agent_version, thread_id, title, metadata, \
+    status, summary, created_at, updated_at, archived_at, last_seq, needs_runner_at, \
+    lease_owner, lease_epoch, lease_expires_at) \
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, null, 0, null, null, 0, 0) \
+    returning key";
+
+const INSERT_AGENT: &str = "insert into session_agents (session_key, agent) values ($1, $2)";
+
+const SESSION: &str = "\
+    select s.id, s.workspace_id, s.environment_id, a.agent, s.title, s.metadata, s.summary, \
+    s.created_at, s.archived_at, s.last_seq, s.key \
+    from sessions s join session_agents a on a.session_key = s.key \
+    where s.workspace_id = $1 and s.id = $2";
+
+const SESSION_BRIEF: &str = "select summary, last_seq from sessions where id = $1";
+
+const ENVIRONMENT_IN_USE: &str = "\
+    select 1 from sessions where workspace_id = $1 and environment_id = $2 limit 1";
+
+impl Store {
+    /// Makes a session with the first rows of its log.
+    ///
+    /// # Panics
+    /// Without any events: the log of a session begins with its creation.
+    pub async fn create_session(&self, new: NewSession) -> Result<CreateSession, StoreError> {
+        assert!(!new.events.is_empty(), "a new session has a first event");
+        let id = new.id;
+        let created = self.db.write(move |tx| {
+            if !environment_is_live(tx, new.workspace_id, new.environment_id)? {
+                return Ok::<_, StoreError>(None);
+            }
+            insert_session(tx, new).map(Some)
+        });
+        let Some(row) = created.await? else {
+            return Ok(CreateSession::NoSuchEnvironment);
+        };
+        self.hub.wake(id);
+        if row.summary.needs_runner_at().is_some() {
+            self.hub.wake_supervisor(id);
+        }
+        Ok(CreateSession::Created(Box::new(row)))
+    }
+
+    pub async fn session(
+        &self,
+        workspace: WorkspaceId,
+        id: SessionId,
+    ) -> Result<Option<SessionRow>, StoreError> {
+        self.db
+            .read(move |tx| Ok(find_session(tx, workspace, id)?.map(|(row, _)| row)))
+            .await
+    }
+
+    /// A session of any workspace, for its runner.
+    pub async fn session_brief(&self, id: SessionId) -> Result<Option<SessionBrief>, StoreError> {
+        self.db
+            .read(move |tx| {
+                tx.one(SESSION_BRIEF, &[&id.to_string()], |row| {
+                    Ok(SessionBrief {
+                        summary: row.json(0)?,
+                        last_seq: Seq(row.integer(1)?),
+                    })
+                })
+            })
+            .await
+    }
+
+    /// Whether any session, archived ones included, names the environment.
+    pub async fn environment_in_use(
+        &self,
+        workspace: WorkspaceId,
+        environment: EnvironmentId,
+    ) -> Result<bool, StoreError> {
+        self.db
+            .read(move |tx| {
+                let parameters: [&dyn rusqlite::ToSql; 2] =
+                    [&workspace.to_string(), &environment.to_string()];
+                Ok(tx
+                    .one(ENVIRONMENT_IN_USE, &parameters, |_| Ok(()))?
+                    .is_some())
+            })
+            .await
+    }
+}
+
+fn environment_is_live(
+    tx: &Tx<'_>,
+    workspace: WorkspaceId,
+    environment: EnvironmentId,
+) -> Result<bool, StoreError> {
+    let parameters: [&dyn rusqlite::ToSql; 2] = [&workspace.to_string(), &environment.to_string()];
+    Ok(tx.one(LIVE_ENVIRONMENT, &parameters, |_| Ok(()))?.is_some())
+}
+
+fn insert_session(tx: &Tx<'_>, new: NewSession) -> Result<SessionRow, StoreError> {
+    let first_at = new.events.first().map_or(new.at, |first| first.at);
+    let summary = Summary::new(new.thread, new.agent.name.clone(), first_at);
+    let key = tx.one(
+        INSERT_SESSION,
+        &[
+            &new.id.to_string(),
+            &new.workspace_id.to_string(),
+            &new.environment_id.to_string(),
+            &new.agent.id.to_string(),
+            &new.agent.version,
+            &new.thread.to_string(),
+            &new.title,
+            &json(&new.metadata)?,
+            &summary.status.as_str(),
+            &json(&summary)?,
+            &new.at.as_micros(),
+        ],
+        |row| row.integer(0),
+    )?;
+    tx.execute(INSERT_AGENT, &[&key, &json(&new.agent)?])?;
+    let appended = insert_events(tx, new.id, &Writer::Client, new.events);
+    let appended = appended.map_err(|error| match error {
+        AppendError::Store(error) => error,
+        AppendError::Moved | AppendError::LostLease | AppendError::NoSuchSession => {
+            StoreError::Corrupt {
+                what: format!("a session that was just made: {error}"),
+            }
+        }
+    })?;
+    Ok(SessionRow {
+        id: new.id,
+        workspace_id: new.workspace_id,
+        environment_id: new.environment_id,
+        agent: new.agent,
+        title: new.title,
+        metadata: new.metadata,
+        summary: appended.summary,
+        created_at: new.at,
+        archived_at: None,
+        last_seq: appended.last,
+    })
+}
+
+/// The session and its key.
+pub(crate) fn find_session(
+    tx: &Tx<'_>,
+    workspace: WorkspaceId,
+    id: SessionId,
+) -> Result<Option<(SessionRow, i64)>, StoreError> {
+    tx.one(SESSION, &[&workspace.to_string(), &id.to_string()], |row| {
+        Ok((read_session(row)?, row.integer(10)?))
+    })
+}
+
+/// The first ten columns of `SESSION`.
+pub(crate) fn read_session(row: &Row<'_>) -> Result<SessionRow, StoreError> {
+    Ok(SessionRow {
+        id: row.id(0)?,
+        workspace_id: row.id(1)?,
+        environment_id: row.id(2)?,
+        agent: row.json(3)?,
+        title: row.optional_text(4)?,
+        metadata: row.json(5)?,
+        summary: row.json(6)?,
+        created_at: row.timestamp(7)?,
+        archived_at: row.optional_timestamp(8)?,
+        last_seq: Seq(row.integer(9)?),
+    })
+}

@@ -1,0 +1,156 @@
+//! What clients do to a session: send events, update, archive, delete.
+//!
+//! The caller decides on the session as it is inside the transaction, so that two clients can't
+//! both pass a check that only one of them may.
+
+use std::collections::BTreeMap;
+
+use hostler_protocol::Timestamp;
+use hostler_protocol::agent::SessionAgent;
+use hostler_protocol::event::{Draft, Seq};
+use hostler_protocol::id::{EventId, SessionId, WorkspaceId};
+
+use crate::db::Tx;
+use crate::log::{AppendError, Writer, insert_events, json, update_agent};
+use crate::sessions::find_session;
+use crate::{SessionRow, Store, StoreError};
+
+/// What a change amounts to: events to append, and new values of columns.
+#[derive(Debug, Default)]
+pub struct SessionEdit {
+    pub drafts: Vec<Draft>,
+    /// `Some(None)` clears.
+    pub title: Option<Option<String>>,
+    pub metadata: Option<BTreeMap<String, String>>,
+    pub agent: Option<Box<SessionAgent>>,
+    pub archived_at: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+pub struct Changed {
+    /// After the change.
+    pub row: SessionRow,
+    /// The position of the first of the drafts.
+    pub first_seq: Seq,
+}
+
+/// Why nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError<R> {
+    #[error("no such session")]
+    NoSuchSession,
+    /// The caller's own reason.
+    #[error("refused")]
+    Refused(R),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+const UPDATE_SESSION: &str = "\
+    update sessions set title = $2, metadata = $3, archived_at = $4 where key = $1";
+
+const DELETE_EVENTS: &str = "delete from events where session_key = $1";
+const DELETE_AGENT: &str = "delete from session_agents where session_key = $1";
+const DELETE_SESSION: &str = "delete from sessions where key = $1";
+
+const INSERT_DELETED: &str = "\
+    insert into deleted_sessions (id, workspace_id, event_id, deleted_at) \
+    values ($1, $2, $3, $4)";
+
+impl Store {
+    /// Does what `decide` says on seeing the session, in one transaction.
+    ///
+    /// # Errors
+    /// See [`ChangeError`].
+    pub async fn change_session<R: Send + 'static>(
+        &self,
+        workspace: WorkspaceId,
+        id: SessionId,
+        decide: impl FnOnce(&SessionRow) -> Result<SessionEdit, R> + Send + 'static,
+    ) -> Result<Changed, ChangeError<R>> {
+        let changed = self.db.write(move |tx| {
+            let (row, key) = find_session(tx, workspace, id)?.ok_or(ChangeError::NoSuchSession)?;
+            let edit = decide(&row).map_err(ChangeError::Refused)?;
+            apply_edit(tx, key, row, edit)
+        });
+        let changed = changed.await?;
+        if changed.row.last_seq >= changed.first_seq {
+            self.hub.wake(id);
+            if changed.row.summary.needs_runner_at().is_some() {
+                self.hub.wake_supervisor(id);
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Removes the session and its log, if `decide` lets it. Open streams are told with an event
+    /// of the id `event_id`.
+    ///
+    /// # Errors
+    /// See [`ChangeError`].
+    pub async fn delete_session<R: Send + 'static>(
+        &self,
+        workspace: WorkspaceId,
+        id: SessionId,
+        event_id: EventId,
+        at: Timestamp,
+        decide: impl FnOnce(&SessionRow) -> Result<(), R> + Send + 'static,
+    ) -> Result<(), ChangeError<R>> {
+        let deleted = self.db.write(move |tx| {
+            let (row, key) = find_session(tx, workspace, id)?.ok_or(ChangeError::NoSuchSession)?;
+            decide(&row).map_err(ChangeError::Refused)?;
+            for statement in [DELETE_EVENTS, DELETE_AGENT, DELETE_SESSION] {
+                tx.execute(statement, &[&key])?;
+            }
+            tx.execute(
+                INSERT_DELETED,
+                &[
+                    &id.to_string(),
+                    &workspace.to_string(),
+                    &event_id.to_string(),
+                    &at.as_micros(),
+                ],
+            )?;
+            Ok::<_, ChangeError<R>>(())
+        });
+        deleted.await?;
+        self.hub.wake(id);
+        Ok(())
+    }
+}
+
+fn apply_edit<R>(
+    tx: &Tx<'_>,
+    key: i64,
+    mut row: SessionRow,
+    edit: SessionEdit,
+) -> Result<Changed, ChangeError<R>> {
+    let first_seq = row.last_seq.next();
+    if !edit.drafts.is_empty() {
+        let appended = insert_events(tx, row.id, &Writer::Client, edit.drafts);
+        let appended = appended.map_err(|error| match error {
+            AppendError::Store(error) => ChangeError::Store(error),
+            AppendError::Moved | AppendError::LostLease | AppendError::NoSuchSession => {
+                ChangeError::NoSuchSession
+            }
+        })?;
+        row.summary = appended.summary;
+        row.last_seq = appended.last;
+        debug_assert_eq!(appended.first, first_seq, "one writer at a time");
+    }
+    if let Some(agent) = edit.agent {
+        update_agent(tx, key, &agent)?;
+        row.agent = *agent;
+    }
+    if edit.title.is_some() || edit.metadata.is_some() || edit.archived_at.is_some() {
+        row.title = edit.title.unwrap_or(row.title);
+        row.metadata = edit.metadata.unwrap_or(row.metadata);
+        row.archived_at = edit.archived_at.or(row.archived_at);
+        let archived_at = row.archived_at.map(Timestamp::as_micros);
+        tx.execute(
+            UPDATE_SESSION,
+            &[&key, &row.title, &json(&row.metadata)?, &archived_at],
+        )?;
+    }
+    Ok(Changed { row, first_seq })
+}
