@@ -8,6 +8,7 @@ mod accept;
 mod change;
 mod closing;
 mod conversation;
+mod fold;
 mod next;
 mod state;
 mod summary;

@@ -9,6 +9,8 @@ use super::summary::{SessionStatus, Summary};
 
 /// Inputs that may wait in one session.
 const QUEUED_INPUTS_MAX: usize = 1_000;
+/// Beyond that, room for interrupts alone: a session whose queue is full can still be stopped.
+const QUEUED_INTERRUPTS_EXTRA: usize = 100;
 
 /// An event that a client sends.
 #[derive(Debug, Clone)]
@@ -54,7 +56,15 @@ pub fn accept(summary: &Summary, inputs: Vec<Input>) -> Result<Vec<Event>, Refus
     if summary.status == SessionStatus::Terminated {
         return Err(Refusal::Terminated);
     }
-    if summary.queued.len() + inputs.len() > QUEUED_INPUTS_MAX {
+    let only_interrupts = inputs
+        .iter()
+        .all(|input| matches!(input, Input::Interrupt(_)));
+    let extra = if only_interrupts {
+        QUEUED_INTERRUPTS_EXTRA
+    } else {
+        0
+    };
+    if summary.queued.len() + inputs.len() > QUEUED_INPUTS_MAX + extra {
         return Err(Refusal::QueueFull);
     }
     for (position, input) in inputs.iter().enumerate() {

@@ -10,10 +10,12 @@ use hostler_protocol::event::{
 };
 use hostler_protocol::id::EventId;
 
-use super::state::State;
+use super::state::{Interrupt, Queued, State};
 
 /// What a call that an interrupt cut off answers. The contract fixes the words.
 const INTERRUPTED: &str = "Tool execution was interrupted before completion. Please retry.";
+/// What a call answers that came with a refusal: a model that declines is not obeyed.
+const REFUSED: &str = "The model declined to go on, so this tool was not run.";
 /// What a call answers that was under way when the server ended.
 const OUTCOME_UNKNOWN: &str = "The server was restarted while this tool was running. The call was \
      interrupted and may or may not have taken effect; it was not run again. Check what it did \
@@ -46,17 +48,15 @@ impl State {
 
     /// Every waiting interrupt is applied at once: open work is closed, the turn is over.
     pub(super) fn close_interrupted(&self, now: Timestamp) -> Vec<Event> {
+        // What began this turn ends with it, even if no runner has looked at it yet; what came
+        // later begins the next one.
         let mut events: Vec<Event> = self
-            .interrupts
+            .messages
             .iter()
-            .map(|(seq, id)| {
-                Event::InputProcessed(InputProcessed {
-                    event_id: *id,
-                    event_type: "user.interrupt".to_owned(),
-                    received_seq: *seq,
-                })
-            })
+            .filter(|queued| queued.seq < self.turn_started)
+            .map(taken)
             .collect();
+        events.extend(self.take_interrupts());
         if let Some(request) = self.open_request {
             events.push(request_end(request.id, None));
         }
@@ -68,14 +68,18 @@ impl State {
 
     /// Takes every waiting message into the conversation.
     pub(super) fn take_messages(&self) -> Vec<Event> {
-        let take = |queued: &super::state::Queued| {
+        self.messages.iter().map(taken).collect()
+    }
+
+    pub(super) fn take_interrupts(&self) -> Vec<Event> {
+        let take = |interrupt: &Interrupt| {
             Event::InputProcessed(InputProcessed {
-                event_id: queued.id,
-                event_type: "user.message".to_owned(),
-                received_seq: queued.seq,
+                event_id: interrupt.id,
+                event_type: "user.interrupt".to_owned(),
+                received_seq: interrupt.seq,
             })
         };
-        self.messages.iter().map(take).collect()
+        self.interrupts.iter().map(take).collect()
     }
 
     /// The turn can't go on: say why, and rest.
@@ -102,6 +106,18 @@ impl State {
             Event::SessionStatusRescheduled(Empty {}),
         ]
     }
+}
+
+fn taken(queued: &Queued) -> Event {
+    Event::InputProcessed(InputProcessed {
+        event_id: queued.id,
+        event_type: "user.message".to_owned(),
+        received_seq: queued.seq,
+    })
+}
+
+pub(super) fn not_run_after_refusal(call: EventId) -> Event {
+    failed_result(call, REFUSED)
 }
 
 pub(super) fn outcome_unknown(call: EventId) -> Event {

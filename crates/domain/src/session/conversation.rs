@@ -1,12 +1,19 @@
 //! The conversation as a model is shown it: a list of messages that only ever grows at its end,
 //! so that each request's prefix is that of the request before, byte for byte.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use hostler_protocol::content::{ContentBlock, Source};
 use hostler_protocol::event::AgentToolResult;
+use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
+
+use super::state::ToolCall;
+
+/// What stands for content without a word.
+const NOTHING: &str = "(empty)";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -85,7 +92,7 @@ impl Conversation {
 }
 
 pub(super) fn user_blocks(content: &[ContentBlock]) -> Vec<Block> {
-    content
+    shown(content)
         .iter()
         .map(|block| match file_of(block) {
             Some(file_id) => Block::WithFile {
@@ -117,12 +124,58 @@ pub(super) fn tool_result_block(provider_id: &str, result: &AgentToolResult) -> 
     let mut block = json!({
         "type": "tool_result",
         "tool_use_id": provider_id,
-        "content": result.content,
+        "content": shown(&result.content),
     });
     if result.is_error {
         block["is_error"] = json!(true);
     }
     json_block(&block)
+}
+
+/// What a model said, without what the next request could not repeat: text without a word, which
+/// providers refuse, and calls that are not answered because they were never announced.
+pub(super) fn assistant_blocks(blocks: &[Box<RawValue>], calls: &[ToolCall]) -> Vec<Block> {
+    #[derive(Deserialize)]
+    struct Head {
+        #[serde(rename = "type")]
+        kind: String,
+        text: Option<String>,
+        id: Option<String>,
+    }
+    let repeatable = |block: &&RawValue| {
+        let Ok(head) = serde_json::from_str::<Head>(block.get()) else {
+            return true;
+        };
+        match head.kind.as_str() {
+            "text" => head.text.is_some_and(|text| !is_blank(&text)),
+            "tool_use" => calls
+                .iter()
+                .any(|call| head.id.as_ref() == Some(&call.provider_id)),
+            _ => true,
+        }
+    };
+    let json = |block: &RawValue| Block::Json(Arc::from(block.to_owned()));
+    let blocks = blocks.iter().map(Box::as_ref);
+    blocks.filter(repeatable).map(json).collect()
+}
+
+/// Content as a model can be shown it: no text without a word, and never nothing, since one such
+/// block would make every later request of the session fail.
+fn shown(content: &[ContentBlock]) -> Cow<'_, [ContentBlock]> {
+    let blank =
+        |block: &ContentBlock| matches!(block, ContentBlock::Text { text } if is_blank(text));
+    if !content.is_empty() && !content.iter().any(blank) {
+        return Cow::Borrowed(content);
+    }
+    let mut kept: Vec<ContentBlock> = content.iter().filter(|b| !blank(b)).cloned().collect();
+    if kept.is_empty() {
+        kept.push(ContentBlock::text(NOTHING));
+    }
+    Cow::Owned(kept)
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
 }
 
 pub(super) fn json_block(value: &serde_json::Value) -> Block {

@@ -7,7 +7,7 @@ use hostler_protocol::event::{
 use hostler_protocol::id::EventId;
 
 use super::accept::start_of_turn;
-use super::closing::{outcome_unknown, permission_denied, request_end};
+use super::closing::{not_run_after_refusal, outcome_unknown, permission_denied, request_end};
 use super::state::State;
 use super::summary::SessionStatus;
 
@@ -59,6 +59,11 @@ impl State {
     pub fn next(&self, epoch: Epoch, now: Timestamp, policy: &Policy) -> Step {
         match self.summary.status {
             SessionStatus::Terminated => Step::Wait { until: None },
+            SessionStatus::Running | SessionStatus::Rescheduling if self.interrupted() => {
+                Step::Record(self.close_interrupted(now))
+            }
+            // There was nothing to interrupt: the event is taken and that is all.
+            _ if !self.interrupts.is_empty() => Step::Record(self.take_interrupts()),
             SessionStatus::Idle => self.next_idle(),
             SessionStatus::Running => self.next_running(epoch, now, policy),
             SessionStatus::Rescheduling => self.next_rescheduling(now),
@@ -66,17 +71,6 @@ impl State {
     }
 
     fn next_idle(&self) -> Step {
-        if !self.interrupts.is_empty() {
-            // There is nothing to interrupt: the event is taken and that is all.
-            let taken = self.interrupts.iter().map(|(seq, id)| {
-                Event::InputProcessed(hostler_protocol::event::InputProcessed {
-                    event_id: *id,
-                    event_type: "user.interrupt".to_owned(),
-                    received_seq: *seq,
-                })
-            });
-            return Step::Record(taken.collect());
-        }
         if self.messages.is_empty() {
             return Step::Wait { until: None };
         }
@@ -84,9 +78,6 @@ impl State {
     }
 
     fn next_rescheduling(&self, now: Timestamp) -> Step {
-        if !self.interrupts.is_empty() {
-            return Step::Record(self.close_interrupted(now));
-        }
         match self.summary.retry_at {
             Some(at) if at > now => Step::Wait { until: Some(at) },
             _ => Step::Record(start_of_turn(&self.summary).into()),
@@ -94,9 +85,6 @@ impl State {
     }
 
     fn next_running(&self, epoch: Epoch, now: Timestamp, policy: &Policy) -> Step {
-        if !self.interrupts.is_empty() {
-            return Step::Record(self.close_interrupted(now));
-        }
         if !self.calls.is_empty() {
             return self.next_tools(epoch);
         }
@@ -138,6 +126,9 @@ impl State {
                 (EvaluatedPermission::Allow, Some(by)) if by != epoch => {
                     Some(outcome_unknown(call.id))
                 }
+                (EvaluatedPermission::Allow, None) if self.refused() => {
+                    Some(not_run_after_refusal(call.id))
+                }
                 (EvaluatedPermission::Allow, _) => None,
             })
             .collect();
@@ -160,7 +151,7 @@ impl State {
 
     fn next_after_failure(&self, now: Timestamp, policy: &Policy) -> Option<Step> {
         let failure = self.failure.as_ref()?;
-        if failure.context_too_long && self.compactions < COMPACTIONS_MAX && self.attempts <= 1 {
+        if failure.context_too_long && self.compactions < COMPACTIONS_MAX && self.overflows <= 1 {
             // Not an error to speak of: the next request is a summary.
             return None;
         }
@@ -189,7 +180,7 @@ impl State {
         let limit = window.saturating_mul(policy.compaction_percent) / 100;
         // A conversation of one message has nothing that a summary could leave out.
         let compactable = self.messages().len() > 1;
-        if compactable && self.context_tokens + self.added_tokens > limit {
+        if compactable && self.context_tokens.saturating_add(self.added_tokens) > limit {
             return Purpose::Compact;
         }
         Purpose::Answer

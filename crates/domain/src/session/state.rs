@@ -1,16 +1,17 @@
-//! The fold: what a whole log amounts to. A runner has one; nothing else in memory is true.
+//! What a whole log amounts to. A runner has one; nothing else in memory is true. How a row
+//! changes it is in `fold.rs`.
 
 use std::sync::Arc;
 
 use hostler_protocol::agent::SessionAgent;
 use hostler_protocol::event::{
-    AgentToolResult, AgentToolUse, Draft, Epoch, EvaluatedPermission, Event, ModelFailed,
-    ModelResponse, ModelStop, Recorded, Seq, StopDetails, StopReason, UserMessage,
+    AgentToolResult, AgentToolUse, Epoch, EvaluatedPermission, Event, ModelFailed, Recorded, Seq,
+    StopDetails, StopReason, UserMessage,
 };
 use hostler_protocol::id::EventId;
 use serde_json::value::RawValue;
 
-use super::conversation::{Block, Conversation, Message, Role, tool_result_block, user_blocks};
+use super::conversation::{Conversation, Message};
 use super::summary::{SessionStatus, Summary};
 
 /// A call that the model made in its last response.
@@ -35,6 +36,16 @@ pub(super) struct Queued {
     pub(super) message: UserMessage,
 }
 
+/// An interrupt that was received and is not yet applied.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Interrupt {
+    pub(super) seq: Seq,
+    pub(super) id: EventId,
+    /// It came when nothing ran: it stops nothing, least of all the turn that a message sent
+    /// with it begins.
+    pub(super) came_at_rest: bool,
+}
+
 /// A model request without an end.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OpenRequest {
@@ -49,8 +60,9 @@ pub struct State {
     pub(super) agent: Arc<SessionAgent>,
     pub(super) last_seq: Seq,
     pub(super) messages: Vec<Queued>,
-    /// Interrupts that wait: the row and the event.
-    pub(super) interrupts: Vec<(Seq, EventId)>,
+    pub(super) interrupts: Vec<Interrupt>,
+    /// The row with which the present turn, or the last one, began.
+    pub(super) turn_started: Seq,
     pub(super) conversation: Conversation,
     /// Calls of the response that is being recorded, until the response itself is.
     pub(super) announced: Vec<(EventId, AgentToolUse)>,
@@ -69,6 +81,10 @@ pub struct State {
     /// What was added to the conversation since, estimated.
     pub(super) added_tokens: u64,
     pub(super) context_overflowed: bool,
+    /// Requests in a row that the model refused as too long.
+    pub(super) overflows: u32,
+    /// Answers in a row after which the provider wanted to be called again.
+    pub(super) pauses: u32,
     /// Summaries since the model last answered.
     pub(super) compactions: u32,
 }
@@ -93,6 +109,7 @@ impl State {
             last_seq: first.seq,
             messages: Vec::new(),
             interrupts: Vec::new(),
+            turn_started: Seq::default(),
             conversation: Conversation::default(),
             announced: Vec::new(),
             calls: Vec::new(),
@@ -105,6 +122,8 @@ impl State {
             context_tokens: 0,
             added_tokens: 0,
             context_overflowed: false,
+            overflows: 0,
+            pauses: 0,
             compactions: 0,
         }
     }
@@ -140,187 +159,14 @@ impl State {
         self.attempts
     }
 
+    /// Whether the model has refused the conversation as too long.
+    pub fn context_overflowed(&self) -> bool {
+        self.context_overflowed
+    }
+
     /// Whether what a runner is doing right now has been interrupted.
     pub fn interrupted(&self) -> bool {
-        !self.interrupts.is_empty() || self.summary.status == SessionStatus::Terminated
-    }
-
-    /// Folds the next row.
-    ///
-    /// # Panics
-    /// On a gap in the positions: that is corruption, not input.
-    pub fn apply(&mut self, recorded: &Recorded) {
-        let expected = self.last_seq.next();
-        assert_eq!(
-            recorded.seq, expected,
-            "the log has a gap before position {}",
-            recorded.seq.0
-        );
-        self.last_seq = recorded.seq;
-        self.summary.apply(recorded);
-        match &recorded.event {
-            Event::UserMessage(message) => self.messages.push(Queued {
-                seq: recorded.seq,
-                id: recorded.id,
-                message: message.clone(),
-            }),
-            Event::UserInterrupt(_) => self.interrupts.push((recorded.seq, recorded.id)),
-            Event::InputProcessed(processed) => {
-                self.input_processed(recorded.seq, processed.received_seq);
-            }
-            Event::ModelRequestStart(_) => {
-                self.failure = None;
-                self.open_request = Some(OpenRequest {
-                    id: recorded.id,
-                    epoch: recorded.epoch,
-                });
-            }
-            Event::ModelRequestEnd(_) => self.open_request = None,
-            Event::AgentToolUse(call) => self.announced.push((recorded.id, call.clone())),
-            Event::ModelResponse(response) => self.model_response(recorded.seq, response),
-            Event::ModelFailed(failed) => self.model_failed(failed),
-            Event::ToolStarted(started) => {
-                if let Some(call) = self.call(started.tool_use_id) {
-                    call.started_by = Some(recorded.epoch);
-                }
-            }
-            Event::AgentToolResult(result) => self.tool_result(recorded.seq, result),
-            Event::ContextCompacted(compacted) => {
-                self.conversation.replace(&compacted.summary);
-                self.context_tokens = u64::try_from(compacted.summary.len() / 4).unwrap_or(0);
-                self.added_tokens = 0;
-                self.context_overflowed = false;
-                self.compactions += 1;
-                self.attempts = 0;
-            }
-            Event::SessionStatusRunning(_) | Event::SessionStatusRescheduled(_) => {
-                self.failure = None;
-            }
-            Event::SessionStatusIdle(_) => {
-                self.failure = None;
-                self.attempts = 0;
-                self.compactions = 0;
-                // Whatever was unanswered stays in the conversation for the next turn.
-                self.answered = self.last_input;
-            }
-            Event::SessionUpdated(updated) => {
-                if let Some(agent) = &updated.agent {
-                    self.agent = Arc::new(SessionAgent::clone(agent));
-                }
-            }
-            Event::AgentMessage(_)
-            | Event::AgentThinking(_)
-            | Event::AgentThreadContextCompacted(_)
-            | Event::SessionStatusTerminated(_)
-            | Event::SessionError(_)
-            | Event::SessionUsage(_)
-            | Event::SessionThreadStatusRunning(_)
-            | Event::SessionThreadStatusIdle(_)
-            | Event::SessionThreadStatusRescheduled(_)
-            | Event::SessionThreadStatusTerminated(_)
-            | Event::SessionCreated(_)
-            | Event::Unknown { .. } => {}
-        }
-    }
-
-    /// Folds an event that is not in the log yet, as the row that it will be.
-    pub fn apply_draft(&mut self, draft: &Draft, epoch: Epoch) {
-        let recorded = draft.clone().recorded(self.last_seq.next(), epoch);
-        self.apply(&recorded);
-    }
-
-    fn call(&mut self, id: EventId) -> Option<&mut ToolCall> {
-        self.calls.iter_mut().find(|call| call.id == id)
-    }
-
-    fn input_processed(&mut self, seq: Seq, received: Seq) {
-        self.interrupts.retain(|(row, _)| *row != received);
-        let Some(position) = self
-            .messages
-            .iter()
-            .position(|queued| queued.seq == received)
-        else {
-            return;
-        };
-        let queued = self.messages.remove(position);
-        self.add(Role::User, user_blocks(&queued.message.content));
-        self.last_input = seq;
-    }
-
-    fn add(&mut self, role: Role, blocks: Vec<Block>) {
-        self.added_tokens += blocks.iter().map(Block::estimated_tokens).sum::<u64>();
-        self.conversation.push(role, blocks);
-    }
-
-    fn model_response(&mut self, seq: Seq, response: &ModelResponse) {
-        let announced = std::mem::take(&mut self.announced);
-        self.calls = response
-            .tool_uses
-            .iter()
-            .filter_map(|used| {
-                let (id, call) = announced.iter().find(|(id, _)| *id == used.event_id)?;
-                Some(ToolCall {
-                    id: *id,
-                    name: call.name.clone(),
-                    input: Arc::from(call.input.clone()),
-                    permission: call.evaluated_permission,
-                    provider_id: used.provider_id.clone(),
-                    started_by: None,
-                    result: None,
-                })
-            })
-            .collect();
-        let blocks = response
-            .blocks
-            .iter()
-            .map(|block| Block::Json(Arc::from(block.clone())));
-        self.conversation.push(Role::Assistant, blocks.collect());
-        self.answered = response.based_on;
-        self.context_tokens = response.usage.context_tokens();
-        self.added_tokens = 0;
-        self.attempts = 0;
-        self.compactions = 0;
-        self.stop = match &response.stop {
-            ModelStop::Refusal {
-                category,
-                explanation,
-            } => {
-                let details = StopDetails::Refusal {
-                    category: category.clone(),
-                    explanation: explanation.clone(),
-                };
-                (StopReason::Refusal, Some(details))
-            }
-            ModelStop::PauseTurn => {
-                // The provider's own wish to be called again counts as input.
-                self.last_input = seq;
-                (StopReason::EndTurn, None)
-            }
-            ModelStop::EndTurn | ModelStop::ToolUse | ModelStop::MaxTokens => {
-                (StopReason::EndTurn, None)
-            }
-        };
-    }
-
-    fn model_failed(&mut self, failed: &ModelFailed) {
-        self.announced.clear();
-        self.attempts += 1;
-        self.context_overflowed |= failed.context_too_long;
-        self.failure = Some(failed.clone());
-    }
-
-    fn tool_result(&mut self, seq: Seq, result: &AgentToolResult) {
-        if let Some(call) = self.call(result.tool_use_id) {
-            call.result = Some(result.clone());
-        }
-        if self.calls.iter().any(|call| call.result.is_none()) {
-            return;
-        }
-        let calls = std::mem::take(&mut self.calls);
-        let blocks = calls
-            .iter()
-            .filter_map(|call| Some(tool_result_block(&call.provider_id, call.result.as_ref()?)));
-        self.add(Role::User, blocks.collect());
-        self.last_input = seq;
+        self.interrupts.iter().any(|waiting| !waiting.came_at_rest)
+            || self.summary.status == SessionStatus::Terminated
     }
 }

@@ -1,0 +1,40 @@
+//! What every provider demands of a conversation.
+
+use hostler_domain::session::{Message, Role};
+use serde_json::Value;
+
+use crate::show::block_json;
+
+/// Users begin, roles alternate, no message and no text is empty, and every call is answered at
+/// the beginning of the message that follows it.
+pub(crate) fn check(messages: &[Message]) {
+    let first = messages.first().expect("a conversation");
+    assert_eq!(first.role, Role::User, "{messages:#?}");
+    let mut open: Vec<String> = Vec::new();
+    let mut before = None;
+    for message in messages {
+        assert_ne!(before, Some(message.role), "{messages:#?}");
+        before = Some(message.role);
+        let blocks: Vec<Value> = message.blocks.iter().map(block_json).collect();
+        assert!(!blocks.is_empty(), "{messages:#?}");
+        let answered: Vec<String> = ids(&blocks, "tool_result", "tool_use_id");
+        assert_eq!(answered, open, "{messages:#?}");
+        let leading = blocks
+            .iter()
+            .take_while(|block| block["type"] == "tool_result");
+        assert_eq!(leading.count(), open.len(), "{messages:#?}");
+        for block in &blocks {
+            let text = block["text"].as_str().unwrap_or("fine");
+            assert!(!text.trim().is_empty(), "{messages:#?}");
+        }
+        open = ids(&blocks, "tool_use", "id");
+    }
+    assert!(open.is_empty(), "calls without results: {messages:#?}");
+}
+
+fn ids(blocks: &[Value], kind: &str, key: &str) -> Vec<String> {
+    let wanted = blocks.iter().filter(|block| block["type"] == kind);
+    wanted
+        .map(|block| block[key].as_str().unwrap().to_owned())
+        .collect()
+}

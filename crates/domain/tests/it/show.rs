@@ -1,0 +1,109 @@
+//! Events, steps and conversations as lines of text.
+
+use hostler_domain::session::{Block, Purpose, Role, Step};
+use hostler_protocol::event::{Audience, Event, Seq};
+use serde_json::Value;
+
+use crate::log::Log;
+
+impl Log {
+    /// The step that follows, in the words of the events that it would record.
+    pub(crate) fn next(&self) -> String {
+        match self.step() {
+            Step::Wait { until: None } => "wait".to_owned(),
+            Step::Wait { until: Some(until) } => {
+                format!("wait {}s", until.since(self.env.now()).as_secs())
+            }
+            Step::Record(events) => {
+                let lines: Vec<String> = events.iter().map(|event| self.show(event)).collect();
+                lines.join("\n")
+            }
+            Step::CallModel(call) if call.purpose == Purpose::Answer => "call the model".to_owned(),
+            Step::CallModel(_) => "call the model for a summary".to_owned(),
+            Step::RunTools(calls) => {
+                let labels: Vec<String> =
+                    calls.iter().map(|id| self.label(*id).to_string()).collect();
+                format!("run {}", labels.join(" "))
+            }
+        }
+    }
+
+    /// What clients see, in the order in which they see it.
+    pub(crate) fn public(&self) -> String {
+        let seen = self.rows.iter().filter(|row| {
+            row.event.audience() == Audience::Public
+                || row.event.name() == "hostler.input_processed"
+        });
+        let lines: Vec<String> = seen.map(|row| self.show(&row.event)).collect();
+        lines.join("\n")
+    }
+
+    fn show(&self, event: &Event) -> String {
+        let json: Value = serde_json::from_str(&event.to_json()).unwrap();
+        let word = |pointer: &str| json.pointer(pointer).and_then(Value::as_str).unwrap_or("?");
+        let label = || self.label(word("/tool_use_id").parse().unwrap());
+        let name = event.name();
+        match name {
+            "hostler.input_processed" => {
+                let received = Seq(json["received_seq"].as_i64().unwrap());
+                let row = self.rows.iter().find(|row| row.seq == received).unwrap();
+                self.show(&row.event)
+            }
+            "user.message" | "agent.message" => format!("{name} {}", word("/content/0/text")),
+            "agent.tool_use" => format!("{name} {}", word("/name")),
+            "agent.tool_result" => format!("{name} {}: {}", label(), word("/content/0/text")),
+            "hostler.tool_started" => format!("{name} {}", label()),
+            "session.status_idle" | "session.thread_status_idle" => {
+                let details = json.pointer("/stop_details/category");
+                let details = details.map_or(String::new(), |category| format!(" {category}"));
+                format!("{name} {}{details}", word("/stop_reason/type"))
+            }
+            "session.error" => {
+                let (kind, status) = (word("/error/type"), word("/error/retry_status/type"));
+                format!("{name} {kind} {status}")
+            }
+            "span.model_request_end" => match json["is_error"].as_bool() {
+                Some(false) => name.to_owned(),
+                Some(true) => format!("{name} error"),
+                None => format!("{name} null"),
+            },
+            _ => name.to_owned(),
+        }
+    }
+
+    /// What the model would be shown: a line for a message, blocks between bars.
+    pub(crate) fn shown(&self) -> String {
+        let message = |message: &hostler_domain::session::Message| {
+            let role = match message.role {
+                Role::User => "user",
+                Role::Assistant => "assistant",
+            };
+            let blocks: Vec<String> = message.blocks.iter().map(show_block).collect();
+            format!("{role}: {}", blocks.join(" | "))
+        };
+        let lines: Vec<String> = self.state.messages().iter().map(message).collect();
+        lines.join("\n")
+    }
+}
+
+pub(crate) fn block_json(block: &Block) -> Value {
+    match block {
+        Block::Json(json) => serde_json::from_str(json.get()).unwrap(),
+        Block::WithFile { block, .. } => serde_json::to_value(block).unwrap(),
+    }
+}
+
+fn show_block(block: &Block) -> String {
+    let json = block_json(block);
+    let word = |pointer: &str| json.pointer(pointer).and_then(Value::as_str).unwrap_or("?");
+    match word("/type") {
+        "text" => word("/text").to_owned(),
+        "tool_use" => format!("use {}", word("/id")),
+        "tool_result" => format!(
+            "result {}: {}",
+            word("/tool_use_id"),
+            word("/content/0/text")
+        ),
+        other => other.to_owned(),
+    }
+}
