@@ -1,1 +1,22 @@
-//! Placeholder.
+//! Everything that acts on a session: one runner for each session that has work.
+//!
+//! [`Engine::run`] is the one entry point. It follows the store's wake-ups and a slow sweep,
+//! takes a session's lease and runs `runner.rs` for it until the session rests. What to do is
+//! decided in `hostler-domain`; this crate only does it and records what came of it.
+//!
+//! It answers no requests, and it keeps nothing in memory that the log does not hold.
+
+mod attachments;
+mod backoff;
+mod journal;
+mod limits;
+mod model_call;
+mod options;
+mod preview;
+mod prompt;
+mod runner;
+mod supervisor;
+mod sweep;
+mod tools;
+
+pub use options::{Engine, EngineOptions};

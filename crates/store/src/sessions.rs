@@ -32,6 +32,7 @@ pub struct SessionRow {
 /// What follows from the log, without the rest: for whoever acts for the session.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionBrief {
+    pub workspace_id: WorkspaceId,
     pub summary: Summary,
     pub last_seq: Seq,
 }
@@ -86,7 +87,7 @@ const SESSION: &str = "\
     from sessions s join session_agents a on a.session_key = s.key \
     where s.workspace_id = $1 and s.id = $2";
 
-const SESSION_BRIEF: &str = "select summary, last_seq from sessions where id = $1";
+const SESSION_BRIEF: &str = "select summary, last_seq, workspace_id from sessions where id = $1";
 
 const ENVIRONMENT_IN_USE: &str = "\
     select 1 from sessions where workspace_id = $1 and environment_id = $2 limit 1";
@@ -133,6 +134,7 @@ impl Store {
                     Ok(SessionBrief {
                         summary: row.json(0)?,
                         last_seq: Seq(row.integer(1)?),
+                        workspace_id: row.id(2)?,
                     })
                 })
             })

@@ -1,0 +1,186 @@
+//! A runner's view of its session's log: the state folded so far, and what is about to be
+//! appended.
+//!
+//! Facts (what a model or a tool answered) and the decisions that follow from them are appended
+//! together, with the position that they were decided at. **Invariant:** if the log has moved,
+//! nothing is written; the journal reads again, keeps the facts, and decides anew (ADR 3). So no
+//! decision is ever taken on an old state, and a turn waits for few syncs.
+
+use std::sync::Arc;
+
+use hostler_domain::session::{Policy, State, Step};
+use hostler_protocol::event::{Draft, Event, Seq};
+use hostler_store::{AppendError, Lease, StoreError};
+
+use crate::limits::{DECISIONS_MAX, LOG_PAGE};
+use crate::options::Parts;
+
+/// Why a runner ends other than by having nothing to do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JournalError {
+    /// Another runner has the session, or it is gone. Nothing is wrong.
+    #[error("the session belongs to another runner or is gone")]
+    NotOurs,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+pub(crate) struct Journal {
+    parts: Arc<Parts>,
+    lease: Lease,
+    state: State,
+    /// The last row that is known to be in the log and folded.
+    durable: Seq,
+    /// What the world answered and the log does not hold yet.
+    facts: Vec<Draft>,
+}
+
+impl Journal {
+    pub(crate) async fn open(parts: Arc<Parts>, lease: Lease) -> Result<Self, JournalError> {
+        let state = fold(&parts, &lease).await?;
+        let durable = state.last_seq();
+        Ok(Self {
+            parts,
+            lease,
+            state,
+            durable,
+            facts: Vec::new(),
+        })
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// Facts to be appended by the next [`Journal::settle`].
+    pub(crate) fn note(&mut self, facts: Vec<Draft>) {
+        self.facts.extend(facts);
+    }
+
+    /// Folds rows that others have appended.
+    pub(crate) async fn read(&mut self) -> Result<(), JournalError> {
+        loop {
+            let rows = self
+                .parts
+                .store
+                .read_log(self.lease.session, self.durable, LOG_PAGE)
+                .await?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            self.durable = last.seq;
+            for row in &rows {
+                self.state.apply(row);
+            }
+        }
+    }
+
+    /// Appends the noted facts and every decision that follows, until there is something to do.
+    /// Whatever the returned step relies on is on disk by then.
+    pub(crate) async fn settle(&mut self) -> Result<Step, JournalError> {
+        loop {
+            let (drafts, step) = self.decide();
+            if drafts.is_empty() {
+                return Ok(step);
+            }
+            match self
+                .parts
+                .store
+                .append(&self.lease, self.durable, drafts)
+                .await
+            {
+                Ok(()) => {
+                    self.durable = self.state.last_seq();
+                    self.facts.clear();
+                    return Ok(step);
+                }
+                Err(AppendError::Moved) => {
+                    self.state = fold(&self.parts, &self.lease).await?;
+                    self.durable = self.state.last_seq();
+                }
+                Err(AppendError::LostLease | AppendError::NoSuchSession) => {
+                    return Err(JournalError::NotOurs);
+                }
+                Err(AppendError::Store(error)) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Folds the facts, then decision after decision, into the state; none is in the log yet.
+    fn decide(&mut self) -> (Vec<Draft>, Step) {
+        let epoch = self.lease.epoch;
+        let mut drafts = self.facts.clone();
+        for fact in &drafts {
+            self.state.apply_draft(fact, epoch);
+        }
+        for _ in 0..DECISIONS_MAX {
+            let now = self.parts.env.now();
+            match self.state.next(epoch, now, &self.policy()) {
+                Step::Record(events) => {
+                    for event in events {
+                        let draft = self.parts.draft(event);
+                        self.state.apply_draft(&draft, epoch);
+                        drafts.push(draft);
+                    }
+                }
+                step @ (Step::Wait { .. } | Step::CallModel(_) | Step::RunTools(_)) => {
+                    return (drafts, step);
+                }
+            }
+        }
+        panic!("the domain decided {DECISIONS_MAX} times in a row without anything to do");
+    }
+
+    fn policy(&self) -> Policy {
+        let options = &self.parts.options;
+        let model = self.parts.catalog.find(&self.state.agent().model.id);
+        Policy {
+            attempts_max: options.model_attempts_max,
+            context_window: model.and_then(|model| model.context_window),
+            compaction_percent: options.compaction_percent,
+        }
+    }
+}
+
+/// The state that the whole log amounts to. A start, a take-over and a moved log are all this.
+async fn fold(parts: &Parts, lease: &Lease) -> Result<State, JournalError> {
+    let rows = parts
+        .store
+        .read_log(lease.session, Seq::default(), LOG_PAGE)
+        .await?;
+    let Some((first, rest)) = rows.split_first() else {
+        return Err(JournalError::NotOurs);
+    };
+    let mut state = State::new(first);
+    for row in rest {
+        state.apply(row);
+    }
+    loop {
+        let rows = parts
+            .store
+            .read_log(lease.session, state.last_seq(), LOG_PAGE)
+            .await?;
+        if rows.is_empty() {
+            return Ok(state);
+        }
+        for row in &rows {
+            state.apply(row);
+        }
+    }
+}
+
+impl Parts {
+    /// An event of now, with a new id.
+    pub(crate) fn draft(&self, event: Event) -> Draft {
+        Draft {
+            id: self.env.id(),
+            at: self.env.now(),
+            thread: None,
+            event,
+        }
+    }
+}

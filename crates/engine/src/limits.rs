@@ -1,0 +1,24 @@
+//! Every bound of this crate, by name. What an operator may change is in `EngineOptions`.
+
+use std::time::Duration;
+
+/// Rows of the log that are read at a time.
+pub(crate) const LOG_PAGE: u32 = 1_000;
+/// Due sessions that a sweep takes up at a time.
+pub(crate) const DUE_SESSIONS: u32 = 256;
+/// How long a lease holds without being renewed.
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
+/// Decisions in a row without anything to do between them: more is a bug in the domain.
+pub(crate) const DECISIONS_MAX: usize = 64;
+/// Panics of a session's runner before the session is given up.
+pub(crate) const PANICS_MAX: u32 = 3;
+/// Tokens that a model may answer where the configuration doesn't say.
+pub(crate) const OUTPUT_TOKENS_DEFAULT: u32 = 8_192;
+/// Tokens of a summary of a conversation.
+pub(crate) const SUMMARY_TOKENS: u32 = 8_192;
+/// Calls that a model may make in one answer.
+pub(crate) const TOOL_CALLS_MAX: usize = 128;
+/// Characters of a message about a failed model request.
+pub(crate) const ERROR_CHARS_MAX: usize = 1_000;
+/// Bytes of a file that a model is shown: what providers take in one request.
+pub(crate) const ATTACHMENT_BYTES_MAX: usize = 32 * 1024 * 1024;

@@ -1,0 +1,70 @@
+//! What the engine is made of.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hostler_domain::Env;
+use hostler_domain::catalog::ModelCatalog;
+use hostler_provider::Provider;
+use hostler_sandbox::SandboxHost;
+use hostler_store::Store;
+
+/// What an operator decides about the engine.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// Who holds the leases: unique among the processes on one database.
+    pub owner: String,
+    /// Sessions that run at the same time; more wait their turn.
+    pub running_sessions_max: usize,
+    /// Attempts at one model call, the first included.
+    pub model_attempts_max: u32,
+    /// The pause before the second attempt; it doubles from then on, with jitter.
+    pub model_retry_base: Duration,
+    pub model_retry_max: Duration,
+    /// Share of the model's context window above which a conversation is summarised, in per cent.
+    pub compaction_percent: u64,
+    /// Tools of one answer that run side by side.
+    pub parallel_tools_max: usize,
+    /// How often due sessions and leftover sandboxes are looked for without any wake-up.
+    pub sweep_interval: Duration,
+}
+
+/// The engine of one process. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) parts: Arc<Parts>,
+}
+
+/// What every runner shares.
+pub(crate) struct Parts {
+    pub(crate) store: Store,
+    pub(crate) env: Env,
+    pub(crate) sandboxes: SandboxHost,
+    pub(crate) catalog: Arc<ModelCatalog>,
+    /// By the name of their section in the configuration.
+    pub(crate) providers: HashMap<String, Provider>,
+    pub(crate) options: EngineOptions,
+}
+
+impl Engine {
+    pub fn new(
+        store: Store,
+        env: Env,
+        sandboxes: SandboxHost,
+        catalog: Arc<ModelCatalog>,
+        providers: HashMap<String, Provider>,
+        options: EngineOptions,
+    ) -> Self {
+        Self {
+            parts: Arc::new(Parts {
+                store,
+                env,
+                sandboxes,
+                catalog,
+                providers,
+                options,
+            }),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The request to a model: the agent's configuration and the conversation, in a form whose
+//! prefix is the same, byte for byte, from one request of a session to the next.
+
+use std::sync::Arc;
+
+use hostler_domain::catalog::ModelSpec;
+use hostler_domain::session::{Block, Purpose, Role, State};
+use hostler_domain::{compaction, tools};
+use hostler_protocol::agent::{EffortLevel, SessionAgent, Speed};
+use hostler_provider::{Effort, Message, ModelRequest, Thinking, ToolDefinition};
+use hostler_sandbox::{Network, tool_schemas};
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use crate::limits::{OUTPUT_TOKENS_DEFAULT, SUMMARY_TOKENS};
+
+/// What every agent with a sandbox is told about it. Part of the cached prefix: never put
+/// anything into it that changes between requests.
+const ISOLATED: &str = "You have a private Linux sandbox. Your working directory is /workspace. \
+    Files that the user should receive belong in /mnt/session/outputs. The sandbox has no network \
+    access: commands that need it will fail, so do not retry them. What your tools print is shown \
+    to you, not to the user.";
+
+/// The same where the operator has opted out of isolation.
+const NOT_ISOLATED: &str = "Your tools run on a Linux machine, in a directory of this session; \
+    relative paths start there. What your tools print is shown to you, not to the user.";
+
+/// A block whose file can't be had any more.
+const FILE_GONE: &str = "[The file that was attached here is no longer available.]";
+
+/// The request for the next answer, or for a summary of the conversation. Blocks whose bytes are
+/// in the file store are taken from `files`.
+pub(crate) fn request(
+    state: &State,
+    model: &ModelSpec,
+    purpose: Purpose,
+    network: Network,
+    files: &dyn Fn(&str) -> Option<Arc<RawValue>>,
+) -> ModelRequest {
+    let agent = state.agent();
+    let mut messages: Vec<Message> = state
+        .messages()
+        .iter()
+        .map(|message| Message {
+            role: match message.role {
+                Role::User => hostler_provider::Role::User,
+                Role::Assistant => hostler_provider::Role::Assistant,
+            },
+            content: message
+                .blocks
+                .iter()
+                .map(|block| block_json(block, files))
+                .collect(),
+        })
+        .collect();
+    let upstream = model
+        .upstream_id
+        .clone()
+        .unwrap_or_else(|| agent.model.id.clone());
+    let output_max = model.max_output_tokens.unwrap_or(OUTPUT_TOKENS_DEFAULT);
+    let speed = match agent.model.speed {
+        Speed::Standard => hostler_provider::Speed::Standard,
+        Speed::Fast => hostler_provider::Speed::Fast,
+    };
+    let mut request = ModelRequest {
+        model: upstream,
+        system: system(agent, network),
+        tools: definitions(agent, network),
+        messages: Vec::new(),
+        max_tokens: output_max,
+        effort: effort(agent, model),
+        speed,
+        thinking: Thinking::Adaptive,
+    };
+    if purpose == Purpose::Compact {
+        // The same system prompt and tools as ever, so that the provider's cache still serves
+        // the conversation.
+        if state.context_overflowed() {
+            leave_out_long_results(&mut messages);
+        }
+        ask_for_summary(&mut messages);
+        request.max_tokens = SUMMARY_TOKENS.min(output_max);
+    }
+    request.messages = messages;
+    request
+}
+
+fn system(agent: &SessionAgent, network: Network) -> Vec<String> {
+    let own = agent
+        .system
+        .clone()
+        .filter(|system| !system.trim().is_empty());
+    let place = match network {
+        Network::None => ISOLATED,
+        Network::Host => NOT_ISOLATED,
+    };
+    let sandbox = (!tools::offered(agent).is_empty()).then(|| place.to_owned());
+    own.into_iter().chain(sandbox).collect()
+}
+
+fn definitions(agent: &SessionAgent, network: Network) -> Vec<ToolDefinition> {
+    let offered = tools::offered(agent);
+    tool_schemas(network)
+        .iter()
+        .filter(|schema| offered.iter().any(|tool| tool.name() == schema.name))
+        .map(|schema| ToolDefinition {
+            name: schema.name.to_owned(),
+            description: schema.description.to_owned(),
+            input_schema: raw(schema.input_schema.to_owned()),
+        })
+        .collect()
+}
+
+fn effort(agent: &SessionAgent, model: &ModelSpec) -> Option<Effort> {
+    let level = agent.model.effort.level;
+    model.efforts.contains(&level).then_some(match level {
+        EffortLevel::Low => Effort::Low,
+        EffortLevel::Medium => Effort::Medium,
+        EffortLevel::High => Effort::High,
+        EffortLevel::Xhigh => Effort::Xhigh,
+        EffortLevel::Max => Effort::Max,
+    })
+}
+
+fn block_json(block: &Block, files: &dyn Fn(&str) -> Option<Arc<RawValue>>) -> Arc<RawValue> {
+    match block {
+        Block::Json(json) => Arc::clone(json),
+        Block::WithFile { file_id, .. } => files(file_id).unwrap_or_else(|| text_block(FILE_GONE)),
+    }
+}
+
+fn ask_for_summary(messages: &mut Vec<Message>) {
+    let instruction = text_block(compaction::INSTRUCTION);
+    match messages.last_mut() {
+        Some(last) if last.role == hostler_provider::Role::User => last.content.push(instruction),
+        _ => messages.push(Message {
+            role: hostler_provider::Role::User,
+            content: vec![instruction],
+        }),
+    }
+}
+
+fn leave_out_long_results(messages: &mut [Message]) {
+    for block in messages
+        .iter_mut()
+        .flat_map(|message| message.content.iter_mut())
+    {
+        let json = block.get();
+        if json.len() <= compaction::OMITTED_ABOVE_BYTES {
+            continue;
+        }
+        let Ok(mut value) = serde_json::from_str::<serde_json::Value>(json) else {
+            continue;
+        };
+        match value["type"].as_str() {
+            Some("tool_result") => value["content"] = json!(compaction::OMITTED),
+            Some("image" | "document") => {
+                value = json!({"type": "text", "text": compaction::OMITTED});
+            }
+            _ => continue,
+        }
+        *block = raw(value.to_string());
+    }
+}
+
+pub(crate) fn text_block(text: &str) -> Arc<RawValue> {
+    raw(json!({"type": "text", "text": text}).to_string())
+}
+
+/// JSON text that this crate made.
+fn raw(json: String) -> Arc<RawValue> {
+    Arc::from(RawValue::from_string(json).unwrap_or_default())
+}

@@ -1,0 +1,159 @@
+//! The loop of one session: settle the log, do the one thing that follows, note what came of it.
+//!
+//! A start after a crash is this same loop. While something is being done the runner keeps
+//! reading the log; an interrupt drops what is being done, and the next settling records why.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use hostler_domain::session::{ModelCall, Step};
+use hostler_protocol::Timestamp;
+use hostler_protocol::event::Draft;
+use hostler_protocol::id::EventId;
+use hostler_store::{Lease, Wakes};
+use tokio_util::sync::CancellationToken;
+
+use crate::journal::{Journal, JournalError};
+use crate::model_call::call_model;
+use crate::options::Parts;
+use crate::tools::run_tools;
+
+/// What is being done, and the facts that come of it. Dropping it stops the work.
+struct Activity {
+    kind: Kind,
+    facts: BoxStream<'static, Vec<Draft>>,
+}
+
+#[derive(PartialEq, Eq)]
+enum Kind {
+    Model(ModelCall),
+    Tools(Vec<EventId>),
+}
+
+/// Runs the session until it rests, its lease is lost, or `stop` is called and the present
+/// activity has ended.
+pub(crate) async fn run_session(
+    parts: Arc<Parts>,
+    lease: Lease,
+    stop: CancellationToken,
+) -> Result<(), JournalError> {
+    let mut wakes = parts.store.wakes(lease.session);
+    let mut journal = Journal::open(Arc::clone(&parts), lease).await?;
+    let mut activity: Option<Activity> = None;
+    loop {
+        let step = journal.settle().await?;
+        if journal.state().interrupted() {
+            activity = None;
+        }
+        let until = match step {
+            Step::Wait { until: None } => {
+                parts.store.release(journal.lease()).await?;
+                return Ok(());
+            }
+            Step::Wait { until } => {
+                activity = None;
+                until
+            }
+            Step::CallModel(call) => {
+                activity = Some(carry_on(activity, Kind::Model(call), &parts, &journal));
+                None
+            }
+            Step::RunTools(calls) => {
+                activity = Some(carry_on(activity, Kind::Tools(calls), &parts, &journal));
+                None
+            }
+            Step::Record(_) => unreachable!("settle records every decision"),
+        };
+        if activity.is_none() && stop.is_cancelled() {
+            parts.store.release(journal.lease()).await?;
+            return Ok(());
+        }
+        wait(
+            &parts,
+            &mut activity,
+            &mut journal,
+            &mut wakes,
+            until,
+            &stop,
+        )
+        .await?;
+    }
+}
+
+/// The activity for a step: the one under way, if it is that, else a new one.
+fn carry_on(
+    current: Option<Activity>,
+    kind: Kind,
+    parts: &Arc<Parts>,
+    journal: &Journal,
+) -> Activity {
+    if let Some(current) = current
+        && current.covers(&kind)
+    {
+        return current;
+    }
+    let state = journal.state();
+    let session = journal.lease().session;
+    let facts = match &kind {
+        Kind::Model(call) => call_model(Arc::clone(parts), session, state, *call),
+        Kind::Tools(calls) => run_tools(Arc::clone(parts), session, state, calls),
+    };
+    Activity { kind, facts }
+}
+
+impl Activity {
+    /// Whether this activity does what `wanted` says: of several tools some may be done.
+    fn covers(&self, wanted: &Kind) -> bool {
+        match (&self.kind, wanted) {
+            (Kind::Model(mine), Kind::Model(call)) => mine == call,
+            (Kind::Tools(mine), Kind::Tools(calls)) => calls.iter().all(|call| mine.contains(call)),
+            (Kind::Model(_), Kind::Tools(_)) | (Kind::Tools(_), Kind::Model(_)) => false,
+        }
+    }
+}
+
+/// Until there are facts, new rows, or it is time. All three branches are cancel-safe: a stream's
+/// next item, a change of a watch, a timer.
+async fn wait(
+    parts: &Parts,
+    activity: &mut Option<Activity>,
+    journal: &mut Journal,
+    wakes: &mut Wakes,
+    until: Option<Timestamp>,
+    stop: &CancellationToken,
+) -> Result<(), JournalError> {
+    let resting = activity.is_none();
+    let timer = async {
+        match until {
+            Some(until) => tokio::time::sleep(until.since(parts.env.now())).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        facts = next_facts(activity) => {
+            journal.note(facts);
+            Ok(())
+        }
+        () = wakes.changed() => journal.read().await,
+        () = timer => Ok(()),
+        () = stop.cancelled(), if resting => Ok(()),
+    }
+}
+
+async fn next_facts(activity: &mut Option<Activity>) -> Vec<Draft> {
+    match activity {
+        Some(current) => match current.facts.next().await {
+            Some(facts) => facts,
+            None => {
+                // An activity that ends without the facts that its step needs would be asked for
+                // again at once; a pause keeps a bug from becoming a storm.
+                *activity = None;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                Vec::new()
+            }
+        },
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,210 @@
+//! Which session has a runner: a wake-up or the sweep says "look", the lease says "yours".
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hostler_protocol::id::SessionId;
+use hostler_store::Lease;
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::journal::JournalError;
+use crate::limits::{DUE_SESSIONS, LEASE, PANICS_MAX};
+use crate::options::{Engine, Parts};
+use crate::runner::run_session;
+use crate::sweep;
+
+type RunnerResult = Result<(), JournalError>;
+
+struct Supervisor {
+    parts: Arc<Parts>,
+    soft: CancellationToken,
+    runners: JoinSet<RunnerResult>,
+    leases: HashMap<Id, Lease>,
+    running: HashMap<SessionId, Id>,
+    panics: HashMap<SessionId, u32>,
+}
+
+impl Engine {
+    /// Runs sessions until `stop` is called and every runner has ended its present activity.
+    /// Dropping the future stops them all at once: the log knows where they were.
+    pub async fn run(self, stop: CancellationToken) {
+        let Some(mut dirty) = self.parts.store.take_dirty() else {
+            tracing::error!("a second engine on one store: it does nothing");
+            return;
+        };
+        let mut supervisor = Supervisor {
+            soft: stop.clone(),
+            runners: JoinSet::new(),
+            leases: HashMap::new(),
+            running: HashMap::new(),
+            panics: HashMap::new(),
+            parts: Arc::clone(&self.parts),
+        };
+        let mut sweeps = ticker(self.parts.options.sweep_interval);
+        let mut renewals = ticker(LEASE / 3);
+        while !stop.is_cancelled() {
+            supervisor
+                .turn(&mut dirty, &mut sweeps, &mut renewals, &stop)
+                .await;
+        }
+        supervisor.drain(&mut renewals).await;
+    }
+}
+
+impl Supervisor {
+    /// Waits for one thing and does it. Every branch is cancel-safe: queues, timers, join sets.
+    async fn turn(
+        &mut self,
+        dirty: &mut mpsc::Receiver<SessionId>,
+        sweeps: &mut Interval,
+        renewals: &mut Interval,
+        stop: &CancellationToken,
+    ) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            Some(session) = dirty.recv() => self.start(session).await,
+            Some(ended) = self.runners.join_next_with_id() => self.ended(ended).await,
+            _ = renewals.tick() => self.renew().await,
+            _ = sweeps.tick() => {
+                self.start_due().await;
+                sweep::leftover_sandboxes(&self.parts).await;
+            }
+        }
+    }
+
+    async fn start(&mut self, session: SessionId) {
+        let full = self.running.len() >= self.parts.options.running_sessions_max;
+        if full || self.running.contains_key(&session) {
+            // A runner sees new rows by itself; without a place the sweep comes back to it.
+            return;
+        }
+        let now = self.parts.env.now();
+        let owner = &self.parts.options.owner;
+        let lease = match self.parts.store.claim(session, owner, now, LEASE).await {
+            Ok(Some(lease)) => lease,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::error!(%session, %error, "a lease can't be taken");
+                return;
+            }
+        };
+        let run = run_session(Arc::clone(&self.parts), lease.clone(), self.soft.clone());
+        let task = self.runners.spawn(run);
+        self.leases.insert(task.id(), lease);
+        self.running.insert(session, task.id());
+        self.count();
+    }
+
+    async fn start_due(&mut self) {
+        match self
+            .parts
+            .store
+            .sessions_due(self.parts.env.now(), DUE_SESSIONS)
+            .await
+        {
+            Ok(due) => {
+                for session in due {
+                    self.start(session).await;
+                }
+            }
+            Err(error) => tracing::error!(%error, "due sessions can't be looked up"),
+        }
+    }
+
+    async fn ended(&mut self, ended: Result<(Id, RunnerResult), JoinError>) {
+        let id = match &ended {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
+        };
+        let Some(lease) = self.leases.remove(&id) else {
+            return;
+        };
+        let session = lease.session;
+        self.running.remove(&session);
+        self.count();
+        match ended {
+            Ok((_, Ok(()))) => {
+                self.panics.remove(&session);
+                // An input may have come between the runner's last look and its end.
+                self.look_again(session).await;
+            }
+            Ok((_, Err(JournalError::NotOurs))) => {}
+            Ok((_, Err(JournalError::Store(error)))) => {
+                tracing::error!(%session, %error, "a runner ended because of the store");
+                self.release(&lease).await;
+            }
+            Err(error) => {
+                self.release(&lease).await;
+                if error.is_panic() {
+                    self.panicked(session).await;
+                }
+            }
+        }
+    }
+
+    async fn look_again(&mut self, session: SessionId) {
+        if self.soft.is_cancelled() {
+            return;
+        }
+        match self.parts.store.session_brief(session).await {
+            Ok(Some(brief)) if brief.is_due(self.parts.env.now()) => self.start(session).await,
+            Ok(_) => {}
+            Err(error) => tracing::error!(%session, %error, "a session can't be looked up"),
+        }
+    }
+
+    /// A bug in a runner must hurt no other session, and this one not for ever: the sweep starts
+    /// it again, a few times.
+    async fn panicked(&mut self, session: SessionId) {
+        let panics = self.panics.entry(session).or_default();
+        *panics += 1;
+        tracing::error!(%session, panics = *panics, "a runner panicked");
+        if *panics >= PANICS_MAX {
+            self.panics.remove(&session);
+            sweep::give_up(&self.parts, session).await;
+        }
+    }
+
+    async fn release(&self, lease: &Lease) {
+        if let Err(error) = self.parts.store.release(lease).await {
+            // It is taken over when it has run out at the latest.
+            tracing::error!(session = %lease.session, %error, "a lease can't be released");
+        }
+    }
+
+    async fn renew(&self) {
+        let expires_at = self.parts.env.now().plus(LEASE);
+        if let Err(error) = self
+            .parts
+            .store
+            .renew_leases(&self.parts.options.owner, expires_at)
+            .await
+        {
+            tracing::error!(%error, "leases can't be renewed");
+        }
+    }
+
+    async fn drain(mut self, renewals: &mut Interval) {
+        while !self.runners.is_empty() {
+            tokio::select! {
+                Some(ended) = self.runners.join_next_with_id() => self.ended(ended).await,
+                _ = renewals.tick() => self.renew().await,
+            }
+        }
+    }
+
+    fn count(&self) {
+        let running = u32::try_from(self.running.len()).unwrap_or(u32::MAX);
+        metrics::gauge!("hostler_sessions_running").set(f64::from(running));
+    }
+}
+
+fn ticker(period: Duration) -> Interval {
+    let mut ticker = interval(period);
+    ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticker
+}
