@@ -248,7 +248,12 @@ impl IntoResponse for ApiError {
 
 impl From<Invalid> for ApiError {
     fn from(invalid: Invalid) -> Self {
-        let mut error = Self::invalid(invalid.to_string());
+        let message = invalid.to_string();
+        let mut error = match invalid.code {
+            // Text that can't be an environment's id names none that exists.
+            Some("environment_not_found") => Self::new(ErrorKind::NotFoundError, message),
+            _ => Self::invalid(message),
+        };
         error.code = invalid.code;
         error
     }

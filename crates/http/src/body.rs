@@ -31,6 +31,11 @@ impl JsonBody {
     ) -> Result<T, ApiError> {
         Ok(read(&self.0)?)
     }
+
+    /// For requests whose errors need a second look.
+    pub(crate) fn value(&self) -> &Value {
+        &self.0
+    }
 }
 
 impl FromRequest<Arc<Api>> for JsonBody {

@@ -17,6 +17,7 @@ mod caller;
 mod frame;
 mod health;
 mod limits;
+mod model_lookup;
 mod openapi;
 mod operation;
 mod options;
@@ -26,6 +27,7 @@ mod query;
 mod rate_limit;
 mod refused;
 mod routes;
+mod sessions;
 mod sse;
 mod strict_json;
 

@@ -26,3 +26,7 @@ pub(crate) const STREAM_RETRY: Duration = Duration::from_secs(1);
 pub(crate) const FRAMES_PER_WRITE: usize = 16;
 /// Bytes of a body that is too large which are read before the client is told.
 pub(crate) const DISCARDED_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Values of the filters of lists and streams.
+pub(crate) const STATUSES_MAX: usize = 16;
+pub(crate) const EVENT_TYPES_MAX: usize = 100;
+pub(crate) const EVENT_DELTAS_MAX: usize = 100;

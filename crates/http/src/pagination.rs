@@ -8,41 +8,37 @@
 //! `request.after` in [`PageRequest::reading_order`], and gives them to [`PageRequest::page`] or
 //! [`PageRequest::two_way_page`].
 
+use std::str::FromStr;
+
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hostler_protocol::Timestamp;
 use hostler_protocol::page::{Page, TwoWayPage};
+use hostler_store::{Order, TimeRange};
 
 use crate::ApiError;
 use crate::limits::CURSOR_CHARS_MAX;
-use crate::query::{Query, TimeRange};
+use crate::query::Query;
 
 const PREFIX: &str = "page_";
 const CHECKSUM_BYTES: usize = 6;
 const VERSION: &str = "1";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
-    Ascending,
-    Descending,
+/// The values of `order`.
+const ORDERS: &[(&str, Order)] = &[("asc", Order::Ascending), ("desc", Order::Descending)];
+
+fn reversed(order: Order) -> Order {
+    match order {
+        Order::Ascending => Order::Descending,
+        Order::Descending => Order::Ascending,
+    }
 }
 
-impl Order {
-    pub(crate) const WORDS: &'static [(&'static str, Self)] =
-        &[("asc", Self::Ascending), ("desc", Self::Descending)];
-
-    fn reversed(self) -> Self {
-        match self {
-            Self::Ascending => Self::Descending,
-            Self::Descending => Self::Ascending,
-        }
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Ascending => "asc",
-            Self::Descending => "desc",
-        }
+fn word(order: Order) -> &'static str {
+    match order {
+        Order::Ascending => "asc",
+        Order::Descending => "desc",
     }
 }
 
@@ -111,7 +107,7 @@ impl List {
     /// # Errors
     /// As [`List::request`], and for a cursor that was made in another order.
     pub(crate) fn ordered_request(&self, query: &Query) -> Result<PageRequest, ApiError> {
-        let order = query.word("order", Order::WORDS)?.unwrap_or(self.order);
+        let order = query.word("order", ORDERS)?.unwrap_or(self.order);
         self.request_in_order(query, order)
     }
 
@@ -152,7 +148,7 @@ impl List {
         let body = format!(
             "{VERSION} {} {} {direction} {} {}",
             self.name,
-            order.word(),
+            word(order),
             position.rank,
             position.id
         );
@@ -162,14 +158,14 @@ impl List {
     }
 
     fn read_cursor(&self, cursor: &str, order: Order) -> Result<(Direction, Position), ApiError> {
-        let invalid = || ApiError::invalid("page: invalid page cursor");
+        let invalid = PageRequest::invalid_cursor;
         let body = opened(cursor).ok_or_else(invalid)?;
         let mut parts = body.splitn(6, ' ');
         let mut part = || parts.next().ok_or_else(invalid);
         if part()? != VERSION || part()? != self.name {
             return Err(invalid());
         }
-        if part()? != order.word() {
+        if part()? != word(order) {
             let message = "page: page token order does not match request";
             return Err(ApiError::invalid(message));
         }
@@ -223,7 +219,7 @@ impl PageRequest {
     pub(crate) fn reading_order(&self) -> Order {
         match self.direction {
             Direction::Next => self.order,
-            Direction::Previous => self.order.reversed(),
+            Direction::Previous => reversed(self.order),
         }
     }
 
@@ -233,7 +229,11 @@ impl PageRequest {
     /// 400 when the rank, read as a moment, is outside `range`.
     pub(crate) fn check_within(&self, range: &TimeRange) -> Result<(), ApiError> {
         let outside = self.after.as_ref().is_some_and(|position| {
-            !range.contains(hostler_protocol::Timestamp::from_micros(position.rank))
+            let moment = Timestamp::from_micros(position.rank);
+            range.gt.is_some_and(|bound| moment <= bound)
+                || range.gte.is_some_and(|bound| moment < bound)
+                || range.lt.is_some_and(|bound| moment >= bound)
+                || range.lte.is_some_and(|bound| moment > bound)
         });
         if outside {
             let message = "page: the created_at filter leaves out the position of this cursor";
@@ -276,6 +276,33 @@ impl PageRequest {
             prev_page: first.map(|first| self.cursor(Direction::Previous, &first)),
             data: items,
         }
+    }
+
+    /// For lists that the store pages by itself: the cursor that goes on behind `position`.
+    pub(crate) fn next_cursor(&self, position: &Position) -> String {
+        self.cursor(Direction::Next, position)
+    }
+
+    /// A cursor that is none of ours, or not one of this list.
+    pub(crate) fn invalid_cursor() -> ApiError {
+        ApiError::invalid("page: invalid page cursor")
+    }
+
+    /// Rows to read: one more than the page shows.
+    pub(crate) fn rows(&self) -> u32 {
+        u32::try_from(self.limit + 1).unwrap_or(u32::MAX)
+    }
+
+    /// The position in a list that is ordered by a moment and an id.
+    ///
+    /// # Errors
+    /// 400 when the cursor holds something else.
+    pub(crate) fn after_moment<T: FromStr>(&self) -> Result<Option<(Timestamp, T)>, ApiError> {
+        let position = self.after.as_ref().map(|position| {
+            let id = position.id.parse().map_err(|_| Self::invalid_cursor())?;
+            Ok((Timestamp::from_micros(position.rank), id))
+        });
+        position.transpose()
     }
 
     fn cursor(&self, direction: Direction, position: &Position) -> String {

@@ -1,0 +1,116 @@
+//! `POST /v1/sessions`: finds what the request names, takes the snapshot, writes the first rows.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use hostler_domain::session::{Input, Summary, accept};
+use hostler_protocol::agent::{SessionAgent, SessionAgentParams};
+use hostler_protocol::decode::Invalid;
+use hostler_protocol::event::{Event, SessionCreated};
+use hostler_protocol::id::{EnvironmentId, MalformedId, ThreadId, WorkspaceId};
+use hostler_protocol::session::{CreateSession, Session};
+use hostler_store::{CreateSession as Outcome, NewSession};
+
+use super::events::check_files;
+use super::{drafts, shown};
+use crate::body::JsonBody;
+use crate::caller::Caller;
+use crate::model_lookup::model_lookup;
+use crate::{Api, ApiError};
+
+pub(crate) async fn create(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<Json<Session>, ApiError> {
+    let workspace_id = caller.workspace_id;
+    let request = CreateSession::decode(body.value()).map_err(unknown_agent)?;
+    let environment_id = request.environment_id;
+    let agent = snapshot(&api, workspace_id, request.agent).await?;
+    check_environment(&api, workspace_id, environment_id).await?;
+    let messages = request.initial_events.iter().enumerate();
+    check_files(&api, workspace_id, "initial_events", messages).await?;
+    let (at, thread): (_, ThreadId) = (api.env.now(), api.env.id());
+    let inputs = request.initial_events.into_iter().map(Input::Message);
+    let summary = Summary::new(thread, agent.name.clone(), at);
+    let mut events = vec![Event::SessionCreated(Box::new(SessionCreated {
+        agent: agent.clone(),
+        environment_id,
+        session_thread_id: thread,
+    }))];
+    events.extend(accept(&summary, inputs.collect())?);
+    let new = NewSession {
+        id: api.env.id(),
+        workspace_id,
+        environment_id,
+        agent,
+        title: request.title,
+        metadata: request.metadata,
+        at,
+        thread,
+        events: drafts(&api.env, at, events),
+    };
+    match api.store.create_session(new).await? {
+        Outcome::Created(row) => Ok(Json(shown(*row, at))),
+        // It was there a moment ago.
+        Outcome::NoSuchEnvironment => Err(no_such_environment(environment_id)),
+    }
+}
+
+/// The agent that will hold in the session, checked for what this version can run.
+async fn snapshot(
+    api: &Api,
+    workspace: WorkspaceId,
+    params: SessionAgentParams,
+) -> Result<SessionAgent, ApiError> {
+    let reference = params.reference;
+    let agent = api.store.agent(workspace, reference).await?;
+    let agent = agent.ok_or_else(|| match reference.version {
+        Some(version) => ApiError::not_found(format!("version {version} of {}", reference.id)),
+        None => ApiError::not_found(format!("agent {}", reference.id)),
+    })?;
+    if agent.archived_at.is_some() {
+        let message = format!("agent: {} is archived", reference.id);
+        return Err(ApiError::invalid(message));
+    }
+    let roster = api.store.agents_by_reference(workspace, agent.roster());
+    let roster = roster.await?;
+    let models = model_lookup(&api.catalog);
+    let agent = params.effective(&agent, &roster, models.as_ref())?;
+    match agent.unsupported() {
+        None => Ok(agent),
+        Some(unsupported) => Err(unsupported.into()),
+    }
+}
+
+async fn check_environment(
+    api: &Api,
+    workspace: WorkspaceId,
+    id: EnvironmentId,
+) -> Result<(), ApiError> {
+    let environment = api.store.environment(workspace, id).await?;
+    let environment = environment.ok_or_else(|| no_such_environment(id))?;
+    if environment.archived_at.is_some() {
+        let message = format!("environment_id: {id} is archived");
+        return Err(ApiError::invalid(message).with_code("environment_archived"));
+    }
+    match environment.unsupported() {
+        None => Ok(()),
+        Some(unsupported) => Err(unsupported.into()),
+    }
+}
+
+fn no_such_environment(id: EnvironmentId) -> ApiError {
+    ApiError::not_found(format!("environment {id}")).with_code("environment_not_found")
+}
+
+/// Text that can't be an agent's id names an agent that doesn't exist: 404, not 400.
+fn unknown_agent(invalid: Invalid) -> ApiError {
+    let malformed = MalformedId { kind: "agent" }.to_string();
+    let names_agent = matches!(invalid.path.as_str(), "agent" | "agent.id");
+    if names_agent && invalid.message == malformed {
+        return ApiError::not_found("the agent");
+    }
+    invalid.into()
+}

@@ -1,0 +1,190 @@
+//! The log from outside: send events, list events.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use hostler_domain::session::{Input, accept};
+use hostler_protocol::content::{ContentBlock, Source};
+use hostler_protocol::event::{Draft, Event, Seq, UserMessage};
+use hostler_protocol::id::{FileId, SessionId, WorkspaceId};
+use hostler_protocol::session::{SentEvent, decode_sent_events};
+use hostler_store::{EventCursor, EventPage, EventQuery, Order, SessionEdit, SessionRow};
+
+use super::listed_types::LISTED_TYPES;
+use super::{drafts, not_changed};
+use crate::body::JsonBody;
+use crate::caller::Caller;
+use crate::limits::EVENT_TYPES_MAX;
+use crate::pagination::{List, OverMax, PageRequest, Position};
+use crate::path_id::PathId;
+use crate::query::Query;
+use crate::{Api, ApiError};
+
+const EVENTS: List = List {
+    name: "events",
+    limit: 1_000,
+    limit_max: 1_000,
+    over_max: OverMax::Clamp,
+    order: Order::Ascending,
+};
+
+pub(crate) async fn send(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    PathId(id): PathId<SessionId>,
+    body: JsonBody,
+) -> Result<impl IntoResponse, ApiError> {
+    let sent = body.decode(decode_sent_events)?;
+    let messages = sent.iter().enumerate().filter_map(|(position, event)| {
+        let SentEvent::Message(message) = event else {
+            return None;
+        };
+        Some((position, message))
+    });
+    check_files(&api, caller.workspace_id, "events", messages).await?;
+    let drafts_of = |events| drafts(&api.env, api.env.now(), events);
+    // The ids are made here, so that the answer can be written from what was sent.
+    let received = drafts_of(sent.iter().cloned().map(event_of).collect());
+    let answer = queued_json(&received);
+    let (env, at) = (api.env.clone(), api.env.now());
+    let decide = move |row: &SessionRow| {
+        let inputs = sent.into_iter().map(input_of).collect();
+        let mut events = accept(&row.summary, inputs)?;
+        let following = events.split_off(received.len());
+        let mut all = received;
+        all.extend(drafts(&env, at, following));
+        Ok(SessionEdit {
+            drafts: all,
+            ..SessionEdit::default()
+        })
+    };
+    let changing = api.store.change_session(caller.workspace_id, id, decide);
+    changing.await.map_err(|error| not_changed(id, error))?;
+    Ok(json(format!("{{\"data\":[{answer}]}}")))
+}
+
+fn input_of(sent: SentEvent) -> Input {
+    match sent {
+        SentEvent::Message(message) => Input::Message(message),
+        SentEvent::Interrupt(interrupt) => Input::Interrupt(interrupt),
+    }
+}
+
+fn event_of(sent: SentEvent) -> Event {
+    input_of(sent).into()
+}
+
+/// The events as they were stored: received, and not yet processed.
+fn queued_json(received: &[Draft]) -> String {
+    let each: Vec<String> = received
+        .iter()
+        .map(|draft| {
+            let body = draft.event.to_json();
+            let keys = body.strip_prefix('{').unwrap_or(&body);
+            format!("{{\"id\":\"{}\",\"processed_at\":null,{keys}", draft.id)
+        })
+        .collect();
+    each.join(",")
+}
+
+/// Refuses messages that name a file which isn't there, before a model has to find out.
+pub(super) async fn check_files<'m>(
+    api: &Api,
+    workspace: WorkspaceId,
+    path: &str,
+    messages: impl Iterator<Item = (usize, &'m UserMessage)>,
+) -> Result<(), ApiError> {
+    for (position, message) in messages {
+        for (block, content) in message.content.iter().enumerate() {
+            let (ContentBlock::Image { source } | ContentBlock::Document { source, .. }) = content
+            else {
+                continue;
+            };
+            let Source::File { file_id } = source else {
+                continue;
+            };
+            let file = match file_id.parse::<FileId>() {
+                Ok(id) => api.store.file(workspace, id, api.env.now()).await?,
+                Err(_) => None,
+            };
+            if file.is_none() {
+                let place = format!("{path}.{position}.content.{block}.source.file_id");
+                return Err(ApiError::invalid(format!("{place}: no such file")));
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(crate) async fn list(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    PathId(id): PathId<SessionId>,
+    query: Query,
+) -> Result<impl IntoResponse, ApiError> {
+    let request = EVENTS.ordered_request(&query)?;
+    let wanted = EventQuery {
+        order: request.order,
+        cursor: cursor(&request)?,
+        types: types(&query)?,
+        created_at: query.time_range("created_at")?,
+        limit: u32::try_from(request.limit).unwrap_or(u32::MAX),
+    };
+    let page = api.store.list_events(caller.workspace_id, id, wanted);
+    let page = page.await?.ok_or_else(|| ApiError::not_found(id))?;
+    Ok(json(page_json(&request, &page)))
+}
+
+fn types(query: &Query) -> Result<Vec<String>, ApiError> {
+    let types = query.list("types", EVENT_TYPES_MAX)?;
+    if let Some(unknown) = types.iter().find(|name| !LISTED_TYPES.contains(name)) {
+        let shown: String = unknown.chars().take(64).collect();
+        let message = format!("types: '{shown}' is not the type of an event in the list");
+        return Err(ApiError::invalid(message));
+    }
+    Ok(types.into_iter().map(str::to_owned).collect())
+}
+
+/// A position of this list is the last event of the log, with the last waiting input for its id.
+fn cursor(request: &PageRequest) -> Result<Option<EventCursor>, ApiError> {
+    let Some(position) = &request.after else {
+        return Ok(None);
+    };
+    let queued_after = position.id.parse().map(Seq);
+    Ok(Some(EventCursor {
+        order: request.order,
+        after: Seq(position.rank),
+        queued_after: queued_after.map_err(|_| PageRequest::invalid_cursor())?,
+    }))
+}
+
+/// Events are stored as the text that clients get, so pages are put together from text.
+fn page_json(request: &PageRequest, page: &EventPage) -> String {
+    let size: usize = page.data.iter().map(|event| event.json.len() + 1).sum();
+    let mut text = String::with_capacity(size + 256);
+    text.push_str("{\"data\":[");
+    for (position, event) in page.data.iter().enumerate() {
+        if position > 0 {
+            text.push(',');
+        }
+        text.push_str(&event.json);
+    }
+    text.push_str("],\"next_page\":");
+    let next = page.next.map(|cursor| {
+        request.next_cursor(&Position {
+            rank: cursor.after.0,
+            id: cursor.queued_after.0.to_string(),
+        })
+    });
+    match next {
+        Some(next) => text.push_str(&format!("\"{next}\"}}")),
+        None => text.push_str("null}"),
+    }
+    text
+}
+
+fn json(text: String) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], text)
+}
