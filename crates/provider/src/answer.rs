@@ -130,3 +130,105 @@ impl ContentBudget {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::anthropic::MessagesAnswer;
+    use crate::openai::CompletionAnswer;
+
+    /// Plays events until the answer ends, and checks what every answer promises.
+    fn play(mut answer: impl Answer, events: &[String]) -> Result<(), TestCaseError> {
+        let mut chunks = Vec::new();
+        let mut outcome = Ok(Progress::More);
+        for event in events {
+            outcome = answer.event(event.as_bytes(), &mut chunks);
+            if !matches!(outcome, Ok(Progress::More)) {
+                break;
+            }
+        }
+        if matches!(outcome, Ok(Progress::More)) {
+            outcome = answer.end(&mut chunks).map(|()| Progress::Complete);
+        }
+        let ends: Vec<usize> = (0..chunks.len())
+            .filter(|place| matches!(chunks[*place], Chunk::Finished(_)))
+            .collect();
+        let expected = match outcome {
+            Ok(_) => vec![chunks.len() - 1],
+            Err(_) => Vec::new(),
+        };
+        prop_assert_eq!(ends, expected);
+        let mut indexes = HashSet::new();
+        for chunk in &chunks {
+            if let Chunk::Block(block) = chunk {
+                prop_assert!(
+                    indexes.insert(block.index),
+                    "block {} comes twice",
+                    block.index
+                );
+                let object: Result<serde_json::Map<_, serde_json::Value>, _> =
+                    serde_json::from_str(block.json.get());
+                prop_assert!(object.is_ok(), "{}", block.json);
+            }
+        }
+        Ok(())
+    }
+
+    fn messages_event() -> impl Strategy<Value = String> {
+        let event = prop::sample::select(vec![
+            r#"{"type":"message_start","message":{"usage":{"input_tokens":18446744073709551615}}}"#,
+            r#"{"type":"content_block_start","index":@,"content_block":{"type":"text","text":"a"}}"#,
+            r#"{"type":"content_block_start","index":@,"content_block":{"type":"thinking"}}"#,
+            r#"{"type":"content_block_start","index":@,"content_block":{"type":"tool_use","id":"@","name":"n","input":7}}"#,
+            r#"{"type":"content_block_start","index":@,"content_block":{"odd":[1]}}"#,
+            r#"{"type":"content_block_delta","index":@,"delta":{"type":"text_delta","text":" b"}}"#,
+            r#"{"type":"content_block_delta","index":@,"delta":{"type":"input_json_delta","partial_json":"{\"a\":@}"}}"#,
+            r#"{"type":"content_block_delta","index":@,"delta":{"type":"signature_delta","signature":"s"}}"#,
+            r#"{"type":"content_block_stop","index":@}"#,
+            r#"{"type":"content_block_stop","index":@}"#,
+            r#"{"type":"message_delta","delta":{"stop_reason":"refusal"},"usage":{"output_tokens":1}}"#,
+            r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#,
+            r#"{"type":"message_stop"}"#,
+            r#"{"type":"odd"}"#,
+            r#"{"delta":null}"#,
+        ]);
+        (event, 0..3_u8).prop_map(|(event, index)| event.replace('@', &index.to_string()))
+    }
+
+    fn completion_event() -> impl Strategy<Value = String> {
+        let event = prop::sample::select(vec![
+            r#"{"choices":[{"delta":{"content":"a "}}]}"#,
+            r#"{"choices":[{"delta":{"content":" "}}]}"#,
+            r#"{"choices":[{"delta":{"reasoning":"r"}}]}"#,
+            r#"{"choices":[{"delta":{"tool_calls":[{"index":@,"id":"@","function":{"name":"n","arguments":"{"}}]}}]}"#,
+            r#"{"choices":[{"delta":{"tool_calls":[{"index":@,"function":{"arguments":"}"}}]}}]}"#,
+            r#"{"choices":[{"delta":{"tool_calls":[{"function":{"name":"m"}}]}}]}"#,
+            r#"{"choices":[{"delta":{"tool_calls":[{"function":{"arguments":"}"}}]}}]}"#,
+            r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#,
+            r#"{"choices":[],"usage":{"prompt_tokens":@,"prompt_tokens_details":{"cached_tokens":9}}}"#,
+            r#"{"choices":null}"#,
+            "[DONE]",
+        ]);
+        (event, 0..3_u8).prop_map(|(event, index)| event.replace('@', &index.to_string()))
+    }
+
+    proptest! {
+        #[test]
+        fn no_order_of_messages_events_breaks_the_promises(
+            events in prop::collection::vec(messages_event(), 0..24),
+        ) {
+            play(MessagesAnswer::default(), &events)?;
+        }
+
+        #[test]
+        fn no_order_of_completion_events_breaks_the_promises(
+            events in prop::collection::vec(completion_event(), 0..24),
+        ) {
+            play(CompletionAnswer::new(1), &events)?;
+        }
+    }
+}

@@ -20,6 +20,7 @@ use crate::client::{HttpClient, HttpOptions};
 use crate::error::ModelError;
 use crate::request::{ModelRequest, Speed};
 
+pub(crate) use assembly::MessagesAnswer;
 pub use cache_marks::PromptCache;
 pub use capabilities::{FastMode, ModelCapabilities, ThinkingSupport};
 
@@ -101,7 +102,7 @@ impl Anthropic {
             body,
             secrets: Arc::clone(&self.secrets),
         };
-        answer::stream(call, assembly::MessagesAnswer::default())
+        answer::stream(call, MessagesAnswer::default())
     }
 
     fn headers_for(&self, speed: Speed) -> Result<HeaderMap, ModelError> {

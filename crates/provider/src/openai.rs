@@ -20,6 +20,7 @@ use crate::client::{HttpClient, HttpOptions};
 use crate::error::ModelError;
 use crate::request::ModelRequest;
 
+pub(crate) use assembly::CompletionAnswer;
 pub use quirks::{ContentForm, EffortField, MaxTokensField, Quirks, ReasoningBack, Vendor};
 
 #[derive(Debug, Clone)]
@@ -84,9 +85,6 @@ impl OpenAi {
             body,
             secrets: Arc::clone(&self.secrets),
         };
-        answer::stream(
-            call,
-            assembly::CompletionAnswer::new(request.messages.len()),
-        )
+        answer::stream(call, CompletionAnswer::new(request.messages.len()))
     }
 }

@@ -17,12 +17,14 @@ use crate::raw_object::{RawObject, raw};
 use super::wire::{Delta, Event, StopDetails, UsageCounts};
 
 #[derive(Debug, Default)]
-pub(super) struct MessagesAnswer {
+pub(crate) struct MessagesAnswer {
     started: bool,
     model: Option<String>,
     usage: UsageCounts,
     stop: Option<StopReason>,
     open: Vec<OpenBlock>,
+    /// Of all blocks so far, also of finished ones.
+    indexes: HashSet<usize>,
     call_ids: HashSet<String>,
     budget: ContentBudget,
 }
@@ -105,7 +107,7 @@ impl MessagesAnswer {
             ));
         };
         self.budget.take_block()?;
-        if self.open.iter().any(|block| block.index == index) {
+        if !self.indexes.insert(index) {
             let message = format!("content block {index} starts twice");
             return Err(ModelError::malformed(message));
         }

@@ -14,7 +14,7 @@ use crate::raw_object::{RawObject, raw};
 use super::wire::{Choice, CompletionChunk, Delta, ToolCallDelta};
 
 #[derive(Debug)]
-pub(super) struct CompletionAnswer {
+pub(crate) struct CompletionAnswer {
     /// Makes generated ids of calls unique in the conversation.
     messages_before: usize,
     started: bool,
@@ -106,7 +106,7 @@ impl Answer for CompletionAnswer {
 }
 
 impl CompletionAnswer {
-    pub(super) fn new(messages_before: usize) -> Self {
+    pub(crate) fn new(messages_before: usize) -> Self {
         Self {
             messages_before,
             started: false,
