@@ -1,5 +1,5 @@
 //! What the server answers. A reply is a list of steps, written in the order in which they happen:
-//! `Reply::new().thinking("hm", "sig").text("hi").tool_use("bash", json!({}))`.
+//! `Reply::new().and_thinking("hm", "sig").and_text("hi").and_tool_use("bash", json!({}))`.
 #![expect(
     clippy::expect_used,
     reason = "a test harness fails its test by panicking"
