@@ -51,6 +51,7 @@ pub use wire_event::WireEvent;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use blobs::Blobs;
 use db::Db;
@@ -62,6 +63,27 @@ pub struct Store {
     db: Db,
     hub: Arc<Hub>,
     blobs: Blobs,
+    power_cut: Option<Arc<PowerCut>>,
+}
+
+/// See [`StoreOptions::runner_appends_max`].
+#[derive(Debug)]
+struct PowerCut {
+    appends_left: AtomicU64,
+}
+
+impl PowerCut {
+    /// Whether the next append is still written.
+    fn allows_append(&self) -> bool {
+        let spend = |left: u64| left.checked_sub(1);
+        self.appends_left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, spend)
+            .is_ok()
+    }
+
+    fn is_now(&self) -> bool {
+        self.appends_left.load(Ordering::SeqCst) == 0
+    }
 }
 
 impl Store {
@@ -83,6 +105,11 @@ impl Store {
             db,
             hub: Arc::new(Hub::new(options)),
             blobs: Blobs::open(folder)?,
+            power_cut: options.runner_appends_max.map(|appends| {
+                Arc::new(PowerCut {
+                    appends_left: AtomicU64::new(appends),
+                })
+            }),
         })
     }
 }

@@ -96,6 +96,13 @@ impl Store {
         }
         let session = lease.session;
         let lease = lease.clone();
+        if self
+            .power_cut
+            .as_ref()
+            .is_some_and(|cut| !cut.allows_append())
+        {
+            std::future::pending::<()>().await;
+        }
         self.db
             .write(move |tx| {
                 let writer = Writer::Runner {
@@ -106,6 +113,10 @@ impl Store {
             })
             .await?;
         self.hub.wake(session);
+        if self.power_cut.as_ref().is_some_and(|cut| cut.is_now()) {
+            // On disk, and nobody is left to hear of it.
+            std::future::pending::<()>().await;
+        }
         Ok(())
     }
 

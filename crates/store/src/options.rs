@@ -20,6 +20,9 @@ pub struct StoreOptions {
     /// Whoever waits for a session looks at it this often even without a wake-up, and so sees
     /// what other processes have appended.
     pub look_interval: Duration,
+    /// A power cut, for crash tests: after this many appends of runners are on disk the store
+    /// answers no runner any more, nor does it write for one. `None`: never.
+    pub runner_appends_max: Option<u64>,
 }
 
 impl Default for StoreOptions {
@@ -27,6 +30,7 @@ impl Default for StoreOptions {
         Self {
             wake_ups: WakeUps::On,
             look_interval: LOOK_INTERVAL,
+            runner_appends_max: None,
         }
     }
 }
