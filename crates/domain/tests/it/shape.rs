@@ -24,12 +24,19 @@ pub(crate) fn check(messages: &[Message]) {
             .take_while(|block| block["type"] == "tool_result");
         assert_eq!(leading.count(), open.len(), "{messages:#?}");
         for block in &blocks {
-            let text = block["text"].as_str().unwrap_or("fine");
-            assert!(!text.trim().is_empty(), "{messages:#?}");
+            assert!(has_words(block), "{messages:#?}");
         }
         open = ids(&blocks, "tool_use", "id");
     }
     assert!(open.is_empty(), "calls without results: {messages:#?}");
+}
+
+/// Whether neither the block nor one inside it is text without a word, nor a result empty.
+fn has_words(block: &Value) -> bool {
+    let words = |text: &Value| text.as_str().is_none_or(|text| !text.trim().is_empty());
+    let inner = block["content"].as_array();
+    words(&block["text"])
+        && inner.is_none_or(|inner| !inner.is_empty() && inner.iter().all(has_words))
 }
 
 fn ids(blocks: &[Value], kind: &str, key: &str) -> Vec<String> {

@@ -43,13 +43,18 @@ fn tools_that_are_done_are_not_asked_for_again() {
 
 #[test]
 fn a_result_that_nobody_waits_for_starts_nothing() {
-    let mut log = Log::play(&["user: a", "calls bash", "result 1: first", "says: hi"]);
-    log.line("result 1: late");
-    assert_eq!(log.next(), "wait");
-    log.line("user: b");
-    log.settle();
-    assert!(log.shown().contains("result toolu_1: first"));
-    assert!(!log.shown().contains("late"));
+    let answered = format!(
+        "{CALLED}calls bash\nanswered\nend\nstarted 1\nresult 1: first
+         start\nsays: hi\nanswered\nend\n"
+    );
+    assert!(
+        Log::read(&answered)
+            .next()
+            .ends_with("session.status_idle end_turn")
+    );
+    let late = Log::read(&format!("{answered}result 1: late"));
+    assert!(late.next().ends_with("session.status_idle end_turn"));
+    assert!(!late.shown().contains("late"));
 }
 
 #[test]
