@@ -27,12 +27,12 @@ impl JsonBody {
     /// 400 with the path of the first thing that is wrong.
     pub(crate) fn decode<T>(
         &self,
-        read: impl FnOnce(&Value) -> Result<T, Invalid>,
+        read: impl FnOnce(At<'_>) -> Result<T, Invalid>,
     ) -> Result<T, ApiError> {
-        Ok(read(&self.0)?)
+        Ok(read(At::root(&self.0))?)
     }
 
-    /// For requests whose errors need a second look.
+    /// The value itself.
     pub(crate) fn value(&self) -> &Value {
         &self.0
     }

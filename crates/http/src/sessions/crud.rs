@@ -92,7 +92,7 @@ pub(crate) async fn update_session(
     PathId(id): PathId<SessionId>,
     body: JsonBody,
 ) -> Result<Json<Session>, ApiError> {
-    let request = body.decode(UpdateSession::decode)?;
+    let request = UpdateSession::decode(body.value())?;
     let (env, at) = (api.env.clone(), api.env.now());
     let decide = move |row: &SessionRow| {
         let change = changes(row, request)?;

@@ -36,7 +36,7 @@ pub(crate) async fn send(
     PathId(id): PathId<SessionId>,
     body: JsonBody,
 ) -> Result<impl IntoResponse, ApiError> {
-    let sent = body.decode(decode_sent_events)?;
+    let sent = decode_sent_events(body.value())?;
     let messages = sent.iter().enumerate().filter_map(|(position, event)| {
         let SentEvent::Message(message) = event else {
             return None;
