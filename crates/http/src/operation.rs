@@ -44,8 +44,9 @@ pub(crate) enum Answer {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Input {
     Nothing,
-    /// An object. Requests are read by hand (ADR 1), so their types have no schema.
-    Json,
+    Json(SchemaOf),
+    /// Any object: the request is read by hand (ADR 1) and has no type with a schema.
+    JsonObject,
     /// A file in the part `file`.
     Upload,
 }
@@ -67,8 +68,13 @@ impl Shape {
         }
     }
 
-    pub(crate) const fn takes_json(mut self) -> Self {
-        self.input = Input::Json;
+    pub(crate) fn takes<T: utoipa::ToSchema>(mut self) -> Self {
+        self.input = Input::Json(SchemaOf::of::<T>());
+        self
+    }
+
+    pub(crate) const fn takes_object(mut self) -> Self {
+        self.input = Input::JsonObject;
         self
     }
 
