@@ -61,7 +61,7 @@ pub enum DeletedFileType {
 /// The name under which an upload is kept: the last component of what the client called it, or
 /// `unnamed` with the extension of its MIME type.
 pub fn filename(given: Option<&str>, mime_type: &str) -> Result<String, Invalid> {
-    let last = given.unwrap_or_default().rsplit('/').next();
+    let last = given.unwrap_or_default().rsplit(['/', '\\']).next();
     let name = match last {
         None | Some("") => {
             let extension = extension_of(mime_type).unwrap_or_default();
@@ -69,9 +69,8 @@ pub fn filename(given: Option<&str>, mime_type: &str) -> Result<String, Invalid>
         }
         Some(name) => name,
     };
-    let is_refused = |character: char| {
-        character.is_control() || character == '\\' || REFUSED_IN_NAMES.contains(character)
-    };
+    let is_refused =
+        |character: char| character.is_control() || REFUSED_IN_NAMES.contains(character);
     if name.contains(is_refused) {
         let message = "filename should not contain < > : \" | ? * \\ / or control characters";
         return Err(Invalid::new(FILE_PART, message));
@@ -204,13 +203,14 @@ mod tests {
             (None, "application/pdf", "unnamed.pdf"),
             (Some(""), "text/plain; charset=utf-8", "unnamed.txt"),
             (Some("dir/"), "application/x-odd", "unnamed"),
+            (Some("C:\\dir\\win.txt"), "text/plain", "win.txt"),
             (Some("äöü.md"), "text/markdown", "äöü.md"),
         ] {
             assert_eq!(filename(given, mime_type).as_deref(), Ok(expected));
         }
         let long = "n".repeat(256);
         for bad in [
-            "a<b", "a\\b", "a:b", "a\"b", "a|b", "a?b", "a*b", "a\nb", "a\0b", "x/..", &long,
+            "a<b", "a:b", "a\"b", "a|b", "a?b", "a*b", "a\nb", "a\0b", "x/..", &long,
         ] {
             assert!(filename(Some(bad), "text/plain").is_err(), "{bad:?}");
         }

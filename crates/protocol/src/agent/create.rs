@@ -1,7 +1,5 @@
 //! `POST /v1/agents`.
 
-use serde_json::Value;
-
 use super::draft::{AgentDraft, resolve_skills};
 use super::identity::ExecutionIdentity;
 use super::mcp::McpServer;
@@ -28,8 +26,8 @@ pub struct CreateAgent {
 }
 
 impl CreateAgent {
-    pub fn decode(body: &Value) -> Result<Self, Invalid> {
-        let mut fields = At::root(body).fields()?;
+    pub fn decode(at: At<'_>) -> Result<Self, Invalid> {
+        let mut fields = at.fields()?;
         let create = Self {
             name: fields.required("name", |at| at.text(AGENT_NAME_CHARS))?,
             description: fields.nullable("description", description)?.flatten(),

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{Agent, AgentConfig, CreateAgent, EffortLevel, FoundAgents, ModelFacts};
 use crate::Timestamp;
+use crate::decode::At;
 use crate::id::AgentId;
 
 fn agent_id(number: u128) -> AgentId {
@@ -31,7 +32,7 @@ fn models(id: &str) -> Option<ModelFacts> {
 
 /// The configuration that a create request makes, for agent 1.
 fn create_with(body: &Value, found: &FoundAgents) -> Result<AgentConfig, String> {
-    CreateAgent::decode(body)
+    CreateAgent::decode(At::root(body))
         .and_then(|create| create.draft(&models))
         .and_then(|draft| draft.resolve(agent_id(1), found, &models))
         .map_err(|error| error.to_string())

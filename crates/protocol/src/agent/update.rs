@@ -1,7 +1,5 @@
 //! `POST /v1/agents/{agent_id}`: what is left out is kept.
 
-use serde_json::Value;
-
 use super::AgentConfig;
 use super::create::{description, system};
 use super::draft::{AgentDraft, check_skills_readable, resolve_skills};
@@ -28,12 +26,13 @@ pub struct UpdateAgent {
     skills: Option<Vec<SkillParams>>,
     multiagent: Patch<MultiagentParams>,
     execution_identity: Patch<ExecutionIdentity>,
+    /// A string sets a key, null deletes it.
     metadata: Vec<(String, Option<String>)>,
 }
 
 impl UpdateAgent {
-    pub fn decode(body: &Value) -> Result<Self, Invalid> {
-        let mut fields = At::root(body).fields()?;
+    pub fn decode(at: At<'_>) -> Result<Self, Invalid> {
+        let mut fields = at.fields()?;
         let update = Self {
             version: fields.optional("version", agent_version)?,
             name: fields.optional("name", |at| at.text(AGENT_NAME_CHARS))?,

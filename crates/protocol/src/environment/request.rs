@@ -1,7 +1,5 @@
 //! Create and update requests of environments.
 
-use serde_json::Value;
-
 use super::host::allowed_host;
 use super::{EnvironmentConfig, EnvironmentFields, Networking, Packages, PackagesType};
 use crate::decode::{
@@ -27,6 +25,7 @@ pub struct UpdateEnvironment {
     name: Option<String>,
     description: Patch<String>,
     config: Option<ConfigParams>,
+    /// A string sets a key; null and empty text delete it.
     metadata: Vec<(String, Option<String>)>,
 }
 
@@ -60,8 +59,8 @@ struct PackagesParams {
 }
 
 impl CreateEnvironment {
-    pub fn decode(body: &Value) -> Result<Self, Invalid> {
-        let mut fields = At::root(body).fields()?;
+    pub fn decode(at: At<'_>) -> Result<Self, Invalid> {
+        let mut fields = at.fields()?;
         let create = Self {
             name: fields.required("name", |at| at.text(ENVIRONMENT_NAME_CHARS))?,
             description: fields.nullable("description", description)?,
@@ -91,8 +90,8 @@ impl CreateEnvironment {
 }
 
 impl UpdateEnvironment {
-    pub fn decode(body: &Value) -> Result<Self, Invalid> {
-        let mut fields = At::root(body).fields()?;
+    pub fn decode(at: At<'_>) -> Result<Self, Invalid> {
+        let mut fields = at.fields()?;
         let update = Self {
             name: fields.nullable("name", |at| at.text(ENVIRONMENT_NAME_CHARS))?,
             description: fields.patch("description", description)?,
@@ -304,14 +303,14 @@ fn package_list(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn create(changes: Value) -> Result<Value, String> {
         let mut body = json!({"name": "e"});
         for (key, value) in changes.as_object().unwrap() {
             body[key] = value.clone();
         }
-        CreateEnvironment::decode(&body)
+        CreateEnvironment::decode(At::root(&body))
             .and_then(CreateEnvironment::resolve)
             .map(|fields| serde_json::to_value(fields.config).unwrap())
             .map_err(|error| error.to_string())
@@ -431,11 +430,14 @@ mod tests {
     fn stored(config: &Value) -> EnvironmentFields {
         let body = json!({"name": "e", "description": "d", "config": config,
                           "metadata": {"a": "1", "b": "2"}});
-        CreateEnvironment::decode(&body).unwrap().resolve().unwrap()
+        CreateEnvironment::decode(At::root(&body))
+            .unwrap()
+            .resolve()
+            .unwrap()
     }
 
     fn update(current: &EnvironmentFields, body: &Value) -> Result<EnvironmentFields, Invalid> {
-        UpdateEnvironment::decode(body).and_then(|update| update.apply(current.clone()))
+        UpdateEnvironment::decode(At::root(body)).and_then(|update| update.apply(current.clone()))
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hostler_protocol::agent::{Agent, CreateAgent, Reference};
+use hostler_protocol::decode::At;
 use hostler_store::{AgentFilter, AgentSaved, Archived, PageRange, Store};
 use serde_json::json;
 
@@ -185,7 +186,7 @@ async fn a_roster_sees_its_own_workspace_only() {
     let member = at.create_agent(json!({"name": "m", "model": "big"})).await;
     let body = json!({"name": "o", "model": "big",
                       "multiagent": {"type": "coordinator", "agents": [member.id.to_string()]}});
-    let create = CreateAgent::decode(&body).unwrap();
+    let create = CreateAgent::decode(At::root(&body)).unwrap();
     let save = at.save(at.env.id());
     let stranger = at.env.id();
     let outcome = at.store.create_agent(stranger, save, create).await.unwrap();

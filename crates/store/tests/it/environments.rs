@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hostler_protocol::decode::At;
 use hostler_protocol::environment::{CreateEnvironment, Environment, UpdateEnvironment};
 use hostler_protocol::id::EnvironmentId;
 use hostler_store::{Archived, EnvironmentDeleted, EnvironmentUpdated, PageRange};
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use crate::store_folder::{StoreFolder, first};
 
 async fn create(at: &StoreFolder, body: Value) -> Environment {
-    let create = CreateEnvironment::decode(&body).unwrap();
+    let create = CreateEnvironment::decode(At::root(&body)).unwrap();
     let fields = create.resolve().unwrap();
     let environment = Environment::new(at.env.id(), fields, at.env.now());
     let created = at.store.create_environment(at.workspace, environment);
@@ -18,7 +19,7 @@ async fn create(at: &StoreFolder, body: Value) -> Environment {
 }
 
 async fn update(at: &StoreFolder, id: EnvironmentId, body: Value) -> EnvironmentUpdated {
-    let update = UpdateEnvironment::decode(&body).unwrap();
+    let update = UpdateEnvironment::decode(At::root(&body)).unwrap();
     let updated = at
         .store
         .update_environment(at.workspace, id, update, at.env.now());

@@ -6,6 +6,7 @@ use hostler_domain::Env;
 use hostler_protocol::agent::{
     Agent, CreateAgent, EffortLevel, ModelFacts, ModelLookup, Reference, UpdateAgent,
 };
+use hostler_protocol::decode::At;
 use hostler_protocol::id::{AgentId, WorkspaceId};
 use hostler_store::{AgentSave, AgentSaved, PageRange, Store};
 use serde_json::Value;
@@ -43,7 +44,7 @@ impl StoreFolder {
     }
 
     pub(crate) async fn create_agent(&self, body: Value) -> Agent {
-        let create = CreateAgent::decode(&body).unwrap();
+        let create = CreateAgent::decode(At::root(&body)).unwrap();
         let save = self.save(self.env.id());
         let saved = self.store.create_agent(self.workspace, save, create).await;
         match saved.unwrap() {
@@ -53,7 +54,7 @@ impl StoreFolder {
     }
 
     pub(crate) async fn update_agent(&self, id: AgentId, body: Value) -> AgentSaved {
-        let update = UpdateAgent::decode(&body).unwrap();
+        let update = UpdateAgent::decode(At::root(&body)).unwrap();
         let updated = self
             .store
             .update_agent(self.workspace, self.save(id), update);

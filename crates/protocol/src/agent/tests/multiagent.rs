@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::{Agent, AgentConfig, FoundAgents, Reference, UpdateAgent};
 use super::{agent, agent_id, create, create_with, minimal, models, with};
 use crate::Timestamp;
+use crate::decode::At;
 
 fn id(number: u128) -> String {
     agent_id(number).to_string()
@@ -225,7 +226,7 @@ fn stored(block: Value) -> AgentConfig {
 }
 
 fn update(current: &AgentConfig, body: &Value, found: &FoundAgents) -> Result<Value, String> {
-    UpdateAgent::decode(body)
+    UpdateAgent::decode(At::root(body))
         .and_then(|update| update.draft(current, &models))
         .and_then(|draft| draft.resolve(agent_id(1), found, &models))
         .map(|config| serde_json::to_value(agent(config, 1, 2).multiagent).unwrap())

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::{AgentConfig, UpdateAgent};
 use super::{agent_id, create, minimal, models, with};
+use crate::decode::At;
 
 fn full() -> AgentConfig {
     create(&with(
@@ -25,7 +26,7 @@ fn full() -> AgentConfig {
 }
 
 fn update(current: &AgentConfig, body: &Value) -> Result<AgentConfig, String> {
-    UpdateAgent::decode(body)
+    UpdateAgent::decode(At::root(body))
         .and_then(|update| update.draft(current, &models))
         .and_then(|draft| draft.resolve(agent_id(1), &[], &models))
         .map_err(|error| error.to_string())
