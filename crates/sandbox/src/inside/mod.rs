@@ -20,8 +20,7 @@ use rustix::net::{RecvFlags, SendFlags};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use crate::agent::{Agent, Places};
-use crate::isolation::{LimitSource, Mode};
-use crate::launcher::cgroup::CgroupSet;
+use crate::isolation::{LimitSource, Mode, UserNamespace};
 use crate::launcher::order::{At, ChildAnswer, LaunchOrder, Refused};
 use crate::sys::descriptors::replace_standard_streams;
 use crate::sys::process::exit_now;
@@ -36,21 +35,30 @@ struct Sources {
     home: OwnedFd,
 }
 
+/// What the launcher leaves to its child.
+pub(crate) struct Birth<'a> {
+    pub(crate) order: &'a LaunchOrder,
+    pub(crate) listener: UnixListener,
+    /// The socket to the launcher.
+    pub(crate) launcher: OwnedFd,
+    /// As seen before the birth: the child's own uid means something else.
+    pub(crate) user_namespace: UserNamespace,
+    pub(crate) memory_limit: LimitSource,
+}
+
 /// Never returns: not even a panic may run on into the launcher's clean-up.
-pub(crate) fn run(
-    order: &LaunchOrder,
-    listener: UnixListener,
-    launcher: OwnedFd,
-    cgroups: &CgroupSet,
-) -> ! {
-    let life = AssertUnwindSafe(|| match become_ready(order, listener, cgroups, &launcher) {
-        Ok(agent) => {
-            drop(launcher);
-            agent.serve()
-        }
-        Err(refused) => {
-            tell(&launcher, &ChildAnswer::Failed { reason: refused.to_string() });
-            exit_now(1)
+pub(crate) fn run(birth: Birth<'_>) -> ! {
+    let life = AssertUnwindSafe(|| {
+        let Birth { order, listener, launcher, user_namespace, memory_limit } = birth;
+        match become_ready(order, listener, &launcher, user_namespace, memory_limit) {
+            Ok(agent) => {
+                drop(launcher);
+                agent.serve()
+            }
+            Err(refused) => {
+                tell(&launcher, &ChildAnswer::Failed { reason: refused.to_string() });
+                exit_now(1)
+            }
         }
     });
     let _ = catch_unwind(life);
@@ -60,8 +68,9 @@ pub(crate) fn run(
 fn become_ready(
     order: &LaunchOrder,
     listener: UnixListener,
-    cgroups: &CgroupSet,
     launcher: &OwnedFd,
+    user_namespace: UserNamespace,
+    memory_limit: LimitSource,
 ) -> Result<Agent, Refused> {
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, FileMode::empty());
     replace_standard_streams(null.at("open /dev/null")?.as_fd()).at("leave the server's pipes")?;
@@ -74,7 +83,7 @@ fn become_ready(
     }
     rustix::process::umask(FileMode::from_raw_mode(0o022));
     let (places, landlock_abi) = match order.mode {
-        Mode::Isolated => isolate(order, cgroups)?,
+        Mode::Isolated => isolate(order, user_namespace, memory_limit)?,
         Mode::UnsafeProcess => stay_on_the_host(order)?,
     };
     let agent = Agent::new(listener, places, order.mode).at("start the agent")?;
@@ -94,10 +103,14 @@ fn tell(launcher: &OwnedFd, answer: &ChildAnswer) {
 
 /// The order is proven and matters: sources are opened as the server's user, everything is
 /// mounted as root of the user namespace, and the power to mount goes last.
-fn isolate(order: &LaunchOrder, cgroups: &CgroupSet) -> Result<(Places, Option<u32>), Refused> {
+fn isolate(
+    order: &LaunchOrder,
+    user_namespace: UserNamespace,
+    memory_limit: LimitSource,
+) -> Result<(Places, Option<u32>), Refused> {
     let sources = Sources::open()?;
-    let range = rustix::process::geteuid().is_root() && order.uid_base > 0;
-    if range {
+    // With a single uid the kernel forbids it: groups could be what denies a right.
+    if matches!(user_namespace, UserNamespace::Range { .. }) {
         set_thread_groups(&[]).at("drop supplementary groups")?;
     }
     let (uid, gid) = (rustix::fs::Uid::ROOT, rustix::fs::Gid::ROOT);
@@ -108,7 +121,7 @@ fn isolate(order: &LaunchOrder, cgroups: &CgroupSet) -> Result<(Places, Option<u
     mounts::enter_new_root(&sources, &order.limits)?;
     drop(sources);
     rustix::system::sethostname(b"sandbox").at("set the host name")?;
-    privileges::lower_limits(&order.limits, cgroups.memory == LimitSource::Rlimit)?;
+    privileges::lower_limits(&order.limits, memory_limit == LimitSource::Rlimit)?;
     privileges::drop_capabilities()?;
     let landlock_abi = landlock::restrict();
     seccomp::restrict()?;

@@ -21,7 +21,7 @@ use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use self::cgroup::CgroupSet;
 use self::order::{At, ChildAnswer, LaunchAnswer, LaunchOrder, Refused};
 use self::record::ProcessRecord;
-use crate::inside;
+use crate::inside::{self, Birth};
 use crate::isolation::{IsolationReport, LimitSource, Mode, UserNamespace};
 use crate::limits::{LAUNCH_ANSWER_BYTES_MAX, LAUNCH_ORDER_BYTES_MAX, UID_RANGE};
 use crate::sys::clone::{ALL_NAMESPACES, Child, Cloned, clone_process};
@@ -69,15 +69,22 @@ fn launch() -> Result<IsolationReport, Refused> {
         Mode::UnsafeProcess => 0,
     };
     let leaf = cgroups.open_leaf();
+    let user_namespace = user_namespace(&order);
     match clone_process(namespaces, leaf.as_ref().map(AsFd::as_fd)).at("make namespaces")? {
         Cloned::Child => {
             drop((ours, leaf));
-            inside::run(&order, listener, theirs, &cgroups)
+            inside::run(Birth {
+                order: &order,
+                listener,
+                launcher: theirs,
+                user_namespace,
+                memory_limit: cgroups.memory,
+            })
         }
         Cloned::Parent(child) => {
             drop(theirs);
             let child = Guarded(Some(child));
-            let isolation = settle(&order, &child, &cgroups, &ours)?;
+            let isolation = settle(user_namespace, &child, &cgroups, &ours)?;
             child.release();
             cgroups.keep();
             Ok(isolation)
@@ -96,7 +103,7 @@ fn listen() -> Result<UnixListener, Refused> {
 
 /// Does for the child what only its parent can, and waits until it is ready.
 fn settle(
-    order: &LaunchOrder,
+    user_namespace: UserNamespace,
     child: &Guarded,
     cgroups: &CgroupSet,
     socket: &OwnedFd,
@@ -105,10 +112,7 @@ fn settle(
         return Err(std::io::Error::from(std::io::ErrorKind::NotFound)).at("find the child");
     };
     cgroups.attach(*pid, *in_cgroup).at("enter the cgroups")?;
-    let user_namespace = match order.mode {
-        Mode::Isolated => write_id_maps(*pid, order.uid_base)?,
-        Mode::UnsafeProcess => UserNamespace::None,
-    };
+    write_id_maps(*pid, user_namespace)?;
     ProcessRecord::of(*pid, cgroups.directories())
         .and_then(|record| record.save(".".as_ref()))
         .at("record the process")?;
@@ -120,7 +124,7 @@ fn settle(
         serde_json::from_slice(&answer[..length]).at("the child ended before it was ready")?;
     match answer {
         ChildAnswer::Ready { landlock_abi } => {
-            Ok(report(order.mode, user_namespace, landlock_abi, cgroups))
+            Ok(report(user_namespace, landlock_abi, cgroups))
         }
         ChildAnswer::Failed { reason } => {
             Err(std::io::Error::other(reason)).at("inside the new sandbox")
@@ -129,11 +133,14 @@ fn settle(
 }
 
 fn report(
-    mode: Mode,
     user_namespace: UserNamespace,
     landlock_abi: Option<u32>,
     cgroups: &CgroupSet,
 ) -> IsolationReport {
+    let mode = match user_namespace {
+        UserNamespace::Range { .. } | UserNamespace::Single => Mode::Isolated,
+        UserNamespace::None => Mode::UnsafeProcess,
+    };
     // In an unsafe process the fallback is not applied: the rlimit of processes would count
     // everything that the server's own user runs.
     let source = |found: LimitSource| match (mode, found) {
@@ -154,20 +161,34 @@ fn report(
     }
 }
 
-fn write_id_maps(pid: i32, uid_base: u32) -> Result<UserNamespace, Refused> {
+/// What this user can have. Root gets a range, so that nothing inside is root outside.
+fn user_namespace(order: &LaunchOrder) -> UserNamespace {
+    let is_root = rustix::process::geteuid().is_root();
+    match order.mode {
+        Mode::UnsafeProcess => UserNamespace::None,
+        Mode::Isolated if is_root && order.uid_base > 0 => {
+            UserNamespace::Range { base: order.uid_base, size: UID_RANGE }
+        }
+        Mode::Isolated => UserNamespace::Single,
+    }
+}
+
+fn write_id_maps(pid: i32, user_namespace: UserNamespace) -> Result<(), Refused> {
     let write = |file: &str, text: String| {
         fs::write(format!("/proc/{pid}/{file}"), text).at(&format!("write {file}"))
     };
-    let uid = rustix::process::geteuid();
-    if uid.is_root() && uid_base > 0 {
-        write("uid_map", format!("0 {uid_base} {UID_RANGE}"))?;
-        write("gid_map", format!("0 {uid_base} {UID_RANGE}"))?;
-        return Ok(UserNamespace::Range { base: uid_base, size: UID_RANGE });
+    match user_namespace {
+        UserNamespace::Range { base, size } => {
+            write("uid_map", format!("0 {base} {size}"))?;
+            write("gid_map", format!("0 {base} {size}"))
+        }
+        UserNamespace::Single => {
+            write("setgroups", "deny".to_owned())?;
+            write("uid_map", format!("0 {} 1", rustix::process::geteuid().as_raw()))?;
+            write("gid_map", format!("0 {} 1", rustix::process::getegid().as_raw()))
+        }
+        UserNamespace::None => Ok(()),
     }
-    write("setgroups", "deny".to_owned())?;
-    write("uid_map", format!("0 {} 1", uid.as_raw()))?;
-    write("gid_map", format!("0 {} 1", rustix::process::getegid().as_raw()))?;
-    Ok(UserNamespace::Single)
 }
 
 /// A child that is killed if the launch fails from here on.

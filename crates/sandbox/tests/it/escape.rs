@@ -117,8 +117,10 @@ async fn environment_and_descriptors_of_the_server_stay_outside() {
         "HOME LANG LOGNAME PATH PWD SHELL SHLVL TERM USER _ ",
     );
     ok(&world.bash("tr '\\0' ' ' < /proc/1/cmdline").await, "hostler sandbox-init ");
-    ok(&world.bash("id -u; hostname; grep -c . /proc/mounts > /dev/null; ls /").await,
-        &format!("0\nsandbox\n{}", "bin\ndev\netc\nhome\nlib\nlib32\nlib64\nlibx32\nmnt\nopt\nproc\nroot\nrun\nsbin\nsrv\ntmp\nusr\nvar\nworkspace\n"));
+    ok(
+        &world.bash("id -u; hostname; ls / | grep -v '^lib' | tr '\\n' ' '").await,
+        "0\nsandbox\nbin dev etc home mnt opt proc root run sbin srv tmp usr var workspace ",
+    );
     let state = world.state.path().display().to_string();
     error(&world.bash(&format!("grep -F {state} /proc/self/mountinfo | grep -v ' /.*/boxes/'")).await, "exit code 1");
     world.end().await;
@@ -140,8 +142,9 @@ async fn two_sandboxes_do_not_see_each_other() {
 #[tokio::test]
 async fn floods_of_processes_and_files_are_bounded() {
     let world = World::new().await;
-    let output = world.bash("for i in $(seq 3000); do sleep 100 & done 2>/dev/null; echo x").await;
-    assert!(output.is_error || output.joined_text().contains('x'));
+    let bomb = "import os, signal\nn = 0\ntry:\n  while n < 5000:\n    if os.fork() == 0: signal.pause()\n    \
+                n += 1\nexcept OSError: pass\nprint(0 < n <= 1024)";
+    ok(&world.bash(&format!("/usr/bin/python3 -c '{bomb}'")).await, "True\n");
     world.tool("bash", serde_json::json!({"restart": true})).await;
     ok(&world.bash("echo usable").await, "usable\n");
     assert!(world.bash("head -c 200000000 /dev/zero > /dev/shm/x").await.is_error);

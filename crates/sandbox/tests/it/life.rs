@@ -1,12 +1,13 @@
 //! How sandboxes begin, outlive their server, get lost, are replaced, and end.
 
 use std::fs;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use hostler_sandbox::{Call, LimitSource, Mode, Network, Provenance, SandboxError, SandboxHost, Tool, UserNamespace};
 use serde_json::Value;
 
-use crate::world::{CleanUp, World, bash, name, ok, options};
+use crate::world::{CleanUp, World, bash, is_running, name, ok, options};
 
 /// The pid of a sandbox's first process, from its record.
 fn first_process(directory: &Path) -> u64 {
@@ -17,6 +18,18 @@ fn first_process(directory: &Path) -> u64 {
 fn kill(pid: u64) {
     let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+fn make_deep(directory: &Path, depth: usize) {
+    use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
+    let open = |at: std::os::fd::BorrowedFd<'_>, name: &Path| {
+        openat(at, name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).unwrap()
+    };
+    let mut here = open(CWD, directory);
+    for _ in 0..depth {
+        mkdirat(&here, "d", Mode::RWXU).unwrap();
+        here = open(here.as_fd(), Path::new("d"));
+    }
 }
 
 /// The cgroups on this host that carry a name of ours.
@@ -103,14 +116,15 @@ async fn destroying_leaves_nothing() {
     let world = World::new().await;
     // Deeper than the stack and than descriptors, and without any right on the way.
     world
-        .sh("setsid sleep 1000 & mkdir locked; touch locked/x; chmod 0 locked; \
-             for i in $(seq 2000); do mkdir d && cd d; done; ln -s /etc link; cd /workspace")
+        .sh("setsid sleep 1000 & mkdir -p locked/in; touch locked/in/x; ln -s /etc link; \
+             chmod 0 locked/in locked")
         .await;
+    make_deep(&world.on_host("workspace"), 2000);
     let directory = world.on_host("");
     let (pid, cgroups) = (first_process(&directory), cgroups_of(&directory));
     world.host.destroy(&name("one")).await.unwrap();
     assert!(!directory.exists());
-    assert!(!Path::new(&format!("/proc/{pid}")).exists());
+    assert!(!is_running(&pid.to_string()));
     for cgroup in cgroups {
         assert!(!cgroup.exists(), "{}", cgroup.display());
     }
@@ -144,8 +158,8 @@ async fn a_damaged_directory_is_replaced_not_trusted() {
 
 #[tokio::test]
 async fn a_record_of_somebody_elses_process_kills_nobody() {
-    let world = World::new().await;
     let mut bystander = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+    let world = World::new().await;
     let path = world.on_host("process.json");
     let mut record: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
     kill(first_process(&world.on_host("")));

@@ -1,11 +1,9 @@
 //! The mode without isolation: the same tools, and an honest report.
 
-use std::path::Path;
-
 use hostler_sandbox::{LimitSource, Mode, Network, UserNamespace};
 use serde_json::json;
 
-use crate::world::{World, name, ok};
+use crate::world::{World, is_running, name, ok};
 
 #[tokio::test]
 async fn the_same_tools_run_without_isolation() {
@@ -29,9 +27,13 @@ async fn the_same_tools_run_without_isolation() {
 #[tokio::test]
 async fn its_processes_end_with_it() {
     let world = World::with_mode(Mode::UnsafeProcess).await;
+    let mut bystander = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
     let pids = world.sh("setsid sleep 1000 & echo $!; sleep 1000 & echo $! $$").await;
     world.host.destroy(&name("one")).await.unwrap();
     for pid in pids.split_whitespace() {
-        assert!(!Path::new(&format!("/proc/{pid}")).exists(), "process {pid} is left");
+        assert!(!is_running(pid), "process {pid} is left");
     }
+    assert!(bystander.try_wait().unwrap().is_none(), "a stranger was killed");
+    bystander.kill().unwrap();
+    bystander.wait().unwrap();
 }

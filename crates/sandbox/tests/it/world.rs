@@ -129,3 +129,9 @@ pub(crate) fn ok(output: &Output, text: &str) {
 pub(crate) fn error(output: &Output, text: &str) {
     assert_eq!((output.joined_text().as_str(), output.is_error), (text, true));
 }
+
+/// Whether a process of the host goes on. One that ended may wait a while for its parent.
+pub(crate) fn is_running(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.starts_with(" Z")))
+}
