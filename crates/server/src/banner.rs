@@ -5,26 +5,17 @@
 
 use std::net::SocketAddr;
 
-use crate::config::Secret;
-
-/// The key of the workspace, as far as it can be shown.
-#[derive(Debug)]
-pub enum FirstKey<'a> {
-    /// Made by this start; it is shown this once and stored as a hash only.
-    JustMade(&'a Secret),
-    /// Taken from HOSTLER_API_KEY, or made by an earlier start.
-    Known,
-}
+use crate::first_start::FirstKey;
 
 /// The whole banner, with an empty line around it.
-pub fn banner(base_url: &str, key: &FirstKey<'_>) -> String {
+pub fn banner(base_url: &str, key: &FirstKey) -> String {
     let key = match key {
         FirstKey::JustMade(key) => format!(
             "  export ANTHROPIC_API_KEY={}
 
 The key is shown this once; `hostler keys create` makes another.
 ",
-            key.expose()
+            key.reveal()
         ),
         FirstKey::Known => "
 Use a key that you have; `hostler keys create` makes one.

@@ -6,14 +6,36 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Environment, LogFormat, Overrides, SandboxMode, load};
-use crate::doctor;
+use crate::demo::{self, DemoOptions, Then};
+use crate::keys::{self, KeysCommand};
+use crate::lifecycle::runtime;
+use crate::terminal::say;
+use crate::{doctor, logging, serve};
 
 const HELP: &str = "\
 Start with:
+  hostler serve                           a server on 127.0.0.1:4180, with its data in ./hostler-data
+  hostler demo                            a server, and a session that works in it; needs no key
+
+Then:
   hostler doctor                          is everything there that a server needs?
+  hostler serve --print-config            which settings are in force, and where they come from
+  hostler keys create --name laptop       another key
 
 Settings come from flags, then from the environment (HOSTLER__SERVER__LISTEN sets server.listen), then
 from hostler.toml.";
+
+const SERVE_HELP: &str = "\
+Examples:
+  hostler serve --listen 0.0.0.0:4180 --data-dir /var/lib/hostler
+  HOSTLER__PROVIDERS__ANTHROPIC__API_KEY=sk-ant-... hostler serve
+  HOSTLER_API_KEY=... hostler serve       the first start takes this as its first key
+
+SIGTERM or Ctrl-C lets requests and sessions come to a good place; a second one hurries.";
+
+const DEMO_HELP: &str = "\
+The model is a script that needs no key. With ANTHROPIC_API_KEY set it is Claude, with OPENAI_BASE_URL,
+OPENAI_MODEL and, if need be, OPENAI_API_KEY it is the model at that address.";
 
 /// An open server for managed agents: point an official Anthropic SDK at it with ANTHROPIC_BASE_URL.
 #[derive(Debug, Parser)]
@@ -25,8 +47,65 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the server until it is interrupted
+    Serve(Serve),
+    /// Start a server and run the quickstart of the hosted documentation on it
+    Demo(Demo),
+    /// Make, list and revoke the keys that open the server
+    Keys(Keys),
     /// Say what would keep a server from working here, and what to do about it
     Doctor(Settings),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = SERVE_HELP)]
+struct Serve {
+    #[command(flatten)]
+    settings: Settings,
+    /// Print the configuration that is in force, each key with its origin, and end
+    #[arg(long)]
+    print_config: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = DEMO_HELP)]
+struct Demo {
+    /// End when the session has, and say by the exit code whether all went well
+    #[arg(long)]
+    exit: bool,
+    /// The model, where it should not follow from the environment
+    #[arg(long, value_name = "ID")]
+    model: Option<String>,
+    /// How tools are kept apart from this machine
+    #[arg(long, value_name = "MODE")]
+    sandbox: Option<SandboxMode>,
+}
+
+#[derive(Debug, Args)]
+struct Keys {
+    #[command(subcommand)]
+    command: KeysVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysVerb {
+    /// Make a key and show it, this once
+    Create {
+        /// What the key is for
+        #[arg(long, default_value = "unnamed")]
+        name: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// List all keys, revoked ones too
+    List(Settings),
+    /// Revoke a key: within a second nothing is answered to it any more
+    Revoke {
+        /// The id of the key, which `hostler keys list` shows
+        id: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
 }
 
 /// Settings that can be given on the command line.
@@ -64,10 +143,46 @@ impl From<Settings> for Overrides {
 impl Cli {
     pub fn run(self, environment: &Environment) -> anyhow::Result<ExitCode> {
         match self.command {
+            Command::Serve(serve) => serve.run(environment),
+            Command::Demo(demo) => {
+                let options = DemoOptions {
+                    then: if demo.exit { Then::Exit } else { Then::StayUp },
+                    sandbox: demo.sandbox,
+                    model: demo.model,
+                };
+                runtime()?.block_on(demo::run(options, environment))
+            }
+            Command::Keys(keys) => {
+                let (command, settings) = match keys.command {
+                    KeysVerb::Create { name, settings } => (KeysCommand::Create { name }, settings),
+                    KeysVerb::List(settings) => (KeysCommand::List, settings),
+                    KeysVerb::Revoke { id, settings } => (KeysCommand::Revoke { id }, settings),
+                };
+                let loaded = load(&settings.into(), environment)?;
+                runtime()?.block_on(keys::run(command, &loaded.config))?;
+                Ok(ExitCode::SUCCESS)
+            }
             Command::Doctor(settings) => {
                 let loaded = load(&settings.into(), environment)?;
-                Ok(doctor::run(&loaded.config))
+                Ok(runtime()?.block_on(doctor::run(&loaded.config)))
             }
         }
+    }
+}
+
+impl Serve {
+    fn run(self, environment: &Environment) -> anyhow::Result<ExitCode> {
+        let loaded = load(&self.settings.into(), environment)?;
+        if self.print_config {
+            say(&loaded.to_toml());
+            return Ok(ExitCode::SUCCESS);
+        }
+        logging::start(&loaded.config.log)?;
+        if let Some(file) = &loaded.file {
+            tracing::info!(file = %file.display(), "configuration file");
+        }
+        let given_key = environment.get("HOSTLER_API_KEY");
+        let ending = runtime()?.block_on(serve::run(loaded.config, given_key))?;
+        Ok(ending.exit_code())
     }
 }

@@ -60,8 +60,8 @@ impl Check {
 }
 
 /// Looks at everything, says it, and fails if a server would.
-pub fn run(config: &Config) -> ExitCode {
-    let checks = examine(config);
+pub async fn run(config: &Config) -> ExitCode {
+    let checks = examine(config).await;
     say(&report(&checks));
     if checks
         .iter()
@@ -74,11 +74,12 @@ pub fn run(config: &Config) -> ExitCode {
 }
 
 /// Everything that is looked at, in the order in which it is told.
-pub fn examine(config: &Config) -> Vec<Check> {
+pub async fn examine(config: &Config) -> Vec<Check> {
     let mut all = vec![
         checks::data_folder(&config.server.data_dir),
         checks::disk_space(&config.server.data_dir),
         checks::port(config.server.listen, &config.server.data_dir),
+        checks::sandbox(&config.sandbox).await,
     ];
     all.extend(config.providers.values().map(checks::provider));
     all

@@ -5,7 +5,8 @@
 //! the end of the grace time, makes it hard: the hard token is cancelled, and who then still does not end
 //! is dropped. That loses nothing, since the log knows how to go on.
 //!
-//! Besides the engine's supervisor, this is the only place where tasks are spawned.
+//! Besides the engine's supervisor and the listener's connections, this is the only place where tasks
+//! are spawned.
 
 use std::collections::HashMap;
 use std::future::Future;

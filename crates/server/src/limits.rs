@@ -19,3 +19,22 @@ pub(crate) const DISK_FREE_MIN: u64 = 100 << 20;
 
 /// With less free space than this a server works, but not for long.
 pub(crate) const DISK_FREE_WANTED: u64 = 1 << 30;
+
+/// The shortest HOSTLER_API_KEY: less could be guessed.
+pub(crate) const GIVEN_KEY_CHARS_MIN: usize = 16;
+pub(crate) const GIVEN_KEY_CHARS_MAX: usize = 256;
+
+/// Connections that are open at the same time; further ones wait to be accepted.
+pub(crate) const CONNECTIONS_MAX: usize = 20_000;
+
+/// How long a client may take to send the head of a request.
+pub(crate) const REQUEST_HEAD_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// How long accepting rests after the system had no descriptor or memory for a connection.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often what was measured is summed up, which bounds its memory where nobody asks for it.
+pub(crate) const METRICS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How often the engine looks for due sessions without having been woken.
+pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(5);

@@ -7,6 +7,13 @@ use hostler_server::cli::Cli;
 use hostler_server::config::Environment;
 
 fn main() -> ExitCode {
+    // The first process of a sandbox is a copy of this one, so nothing may have been started before.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|command| command == "sandbox-init")
+    {
+        return hostler_sandbox::init_main();
+    }
     match Cli::parse().run(&Environment::of_process()) {
         Ok(code) => code,
         Err(error) => {

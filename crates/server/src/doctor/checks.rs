@@ -1,14 +1,15 @@
-//! The checks of `hostler doctor` that need nothing but the operating system.
+//! The checks of `hostler doctor`, in the order in which they are told.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use hostler_provider::Script;
+use hostler_sandbox::{IsolationReport, LimitSource, Mode, Network, SandboxHost, UserNamespace};
 
 use super::Check;
-use crate::config::{ByteSize, ProviderApi, ProviderKey, ProviderOptions};
+use crate::config::{ProviderApi, ProviderKey, ProviderOptions, SandboxOptions};
 use crate::data_folder::{Holder, holder};
-use crate::limits::{DISK_FREE_MIN, DISK_FREE_WANTED, SCRIPT_FILE_BYTES_MAX};
+use crate::limits::{DISK_FREE_MIN, DISK_FREE_WANTED};
+use crate::wiring::{read_script, sandbox_host};
 
 const DATA_FOLDER: &str = "data folder";
 const DISK_SPACE: &str = "disk space";
@@ -54,7 +55,7 @@ pub(super) fn disk_space(path: &Path) -> Check {
             return Check::warn(DISK_SPACE, format!("{}: {error}", existing.display()), hint);
         }
     };
-    let detail = format!("{} free for {}", ByteSize(free >> 20 << 20), path.display());
+    let detail = format!("{} MiB free for {}", free >> 20, path.display());
     let hint = "make room, or choose a folder on another disk with --data-dir";
     if free < DISK_FREE_MIN {
         Check::fail(DISK_SPACE, detail, hint)
@@ -97,6 +98,54 @@ pub(super) fn port(listen: SocketAddr, data_dir: &Path) -> Check {
     }
 }
 
+/// Makes a sandbox in a folder that is thrown away, as the server does at its start.
+pub(super) async fn sandbox(options: &SandboxOptions) -> Check {
+    let name = "sandbox";
+    let trial = match tempfile::Builder::new().prefix("hostler-doctor-").tempdir() {
+        Ok(folder) => folder,
+        Err(error) => {
+            let hint = "make the folder for temporary files writable, or set TMPDIR to one that is";
+            return Check::fail(name, format!("no folder to try it in: {error}"), hint);
+        }
+    };
+    let mut host = sandbox_host(options);
+    host.state_dir = trial.path().join("sandboxes");
+    match SandboxHost::start(host).await {
+        Err(unavailable) => Check::fail(name, unavailable.reason, unavailable.hint),
+        Ok(host) => match host.isolation().mode {
+            Mode::Isolated => Check::ok(name, described(host.isolation())),
+            Mode::UnsafeProcess => Check::warn(
+                name,
+                "tools run as plain processes of the server's user",
+                "use --sandbox=isolated on a machine that holds anything of value",
+            ),
+        },
+    }
+}
+
+fn described(report: &IsolationReport) -> String {
+    let users = match report.user_namespace {
+        UserNamespace::Range { base, size } => format!("user ids {base} to {}", base + (size - 1)),
+        UserNamespace::Single => "one user id".to_owned(),
+        UserNamespace::None => "the server's user ids".to_owned(),
+    };
+    let limit = |source: LimitSource| match source {
+        LimitSource::CgroupV2 | LimitSource::CgroupV1 => "by cgroup",
+        LimitSource::Rlimit => "per process",
+        LimitSource::None => "not limited",
+    };
+    let network = match report.network {
+        Network::None => "no network",
+        Network::Host => "the host's network",
+    };
+    format!(
+        "isolated: {users}, {network}, memory {}, processes {}, seccomp {}",
+        limit(report.memory_limit),
+        limit(report.process_limit),
+        if report.seccomp { "on" } else { "off" }
+    )
+}
+
 pub(super) fn provider(provider: &ProviderOptions) -> Check {
     let name = format!("provider {}", provider.name);
     let ProviderApi::Scripted { script } = &provider.api else {
@@ -108,8 +157,8 @@ pub(super) fn provider(provider: &ProviderOptions) -> Check {
     let shown = path.display();
     let hint = "correct the file, or leave `script` out for the script of the demo";
     match read_script(path) {
-        Ok(()) => Check::ok(name, format!("the script {shown}")),
-        Err(message) => Check::fail(name, format!("the script {shown}: {message}"), hint),
+        Ok(_) => Check::ok(name, format!("the script {shown}")),
+        Err(error) => Check::fail(name, format!("the script {shown}: {error:#}"), hint),
     }
 }
 
@@ -131,19 +180,6 @@ fn http_provider(name: String, provider: &ProviderOptions) -> Check {
             Check::warn(name, format!("{url}, no key"), hint)
         }
     }
-}
-
-fn read_script(path: &Path) -> Result<(), String> {
-    let size = std::fs::metadata(path)
-        .map_err(|error| error.to_string())?
-        .len();
-    if size > SCRIPT_FILE_BYTES_MAX {
-        return Err(format!("is longer than {SCRIPT_FILE_BYTES_MAX} bytes"));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    Script::parse(&text)
-        .map(|_| ())
-        .map_err(|error| error.to_string())
 }
 
 /// The folder itself, or the one that it would be made in.

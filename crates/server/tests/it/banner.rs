@@ -1,13 +1,14 @@
 //! The banner, whole, because scripts and people read it.
 
-use hostler_server::banner::{FirstKey, banner, base_url};
-use hostler_server::config::Secret;
+use hostler_http::ApiKeyText;
+use hostler_server::banner::{banner, base_url};
+use hostler_server::first_start::FirstKey;
 
 #[test]
 fn the_first_start_shows_the_key() {
-    let key = Secret::new("sk-hostler-1".to_owned());
+    let key = ApiKeyText::given("sk-hostler-1".to_owned());
     assert_eq!(
-        banner("http://127.0.0.1:4180", &FirstKey::JustMade(&key)),
+        banner("http://127.0.0.1:4180", &FirstKey::JustMade(key)),
         "
 Hostler is ready.
 

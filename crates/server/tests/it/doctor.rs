@@ -14,8 +14,8 @@ fn config(more: &str) -> ConfigFile {
     ))
 }
 
-fn check(file: &ConfigFile, name: &str) -> Check {
-    let checks = examine(&file.load([]).unwrap().config);
+async fn check(file: &ConfigFile, name: &str) -> Check {
+    let checks = examine(&file.load([]).unwrap().config).await;
     checks.into_iter().find(|check| check.name == name).unwrap()
 }
 
@@ -24,10 +24,10 @@ fn fails(check: &Check) {
     assert!(matches!(check.verdict, Verdict::Fail { .. }), "{check:?}");
 }
 
-#[test]
-fn a_folder_that_is_not_there_yet_is_fine_and_stays_so() {
+#[tokio::test]
+async fn a_folder_that_is_not_there_yet_is_fine_and_stays_so() {
     let file = config("");
-    let found = check(&file, "data folder");
+    let found = check(&file, "data folder").await;
     assert_eq!(found.verdict, Verdict::Ok);
     assert!(
         found
@@ -38,11 +38,11 @@ fn a_folder_that_is_not_there_yet_is_fine_and_stays_so() {
     assert!(!file.folder.path().join("data").exists());
 }
 
-#[test]
-fn a_running_server_is_no_fault() {
+#[tokio::test]
+async fn a_running_server_is_no_fault() {
     let file = config("");
     let _server = DataFolder::open(&file.folder.path().join("data")).unwrap();
-    let found = check(&file, "data folder");
+    let found = check(&file, "data folder").await;
     assert_eq!(found.verdict, Verdict::Ok);
     let pid = std::process::id();
     assert!(
@@ -52,19 +52,19 @@ fn a_running_server_is_no_fault() {
     );
 }
 
-#[test]
-fn a_file_in_place_of_the_folder_fails() {
+#[tokio::test]
+async fn a_file_in_place_of_the_folder_fails() {
     let file = config("");
     std::fs::write(file.folder.path().join("data"), "").unwrap();
-    fails(&check(&file, "data folder"));
+    fails(&check(&file, "data folder").await);
 }
 
-#[test]
-fn an_address_that_another_program_has_fails() {
+#[tokio::test]
+async fn an_address_that_another_program_has_fails() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = other.local_addr().unwrap();
     let text = format!("[server]\nlisten = \"{address}\"\ndata_dir = \"data\"\n");
-    let found = check(&ConfigFile::new(&text), "address");
+    let found = check(&ConfigFile::new(&text), "address").await;
     fails(&found);
     assert_eq!(
         found.detail,
@@ -72,21 +72,21 @@ fn an_address_that_another_program_has_fails() {
     );
 }
 
-#[test]
-fn an_address_for_everybody_is_warned_about() {
+#[tokio::test]
+async fn an_address_for_everybody_is_warned_about() {
     let file = ConfigFile::new("[server]\nlisten = \"0.0.0.0:0\"\ndata_dir = \"data\"\n");
     assert!(matches!(
-        check(&file, "address").verdict,
+        check(&file, "address").await.verdict,
         Verdict::Warn { .. }
     ));
 }
 
-#[test]
-fn providers_are_told_by_whether_they_have_a_key() {
+#[tokio::test]
+async fn providers_are_told_by_whether_they_have_a_key() {
     let file =
         config("[providers.local]\nkind = \"openai\"\nbase_url = \"http://127.0.0.1:1/v1\"\n");
     let variable = [("HOSTLER__PROVIDERS__OPENAI__API_KEY", "canary")];
-    let text = report(&examine(&file.load(variable).unwrap().config));
+    let text = report(&examine(&file.load(variable).unwrap().config).await);
     for line in [
         "warn  provider anthropic  https://api.anthropic.com, no key",
         "ok    provider local      http://127.0.0.1:1/v1, without a key",
@@ -105,16 +105,16 @@ fn providers_are_told_by_whether_they_have_a_key() {
     assert!(!text.contains("canary"));
 }
 
-#[test]
-fn a_script_that_is_none_fails() {
+#[tokio::test]
+async fn a_script_that_is_none_fails() {
     let file = config("[providers.scripted]\nscript = \"script.json\"\n");
-    fails(&check(&file, "provider scripted"));
+    fails(&check(&file, "provider scripted").await);
     std::fs::write(file.folder.path().join("script.json"), "{\"turn\": []}").unwrap();
-    fails(&check(&file, "provider scripted"));
+    fails(&check(&file, "provider scripted").await);
     std::fs::write(
         file.folder.path().join("script.json"),
         "{\"turns\": [{\"blocks\": [{\"type\": \"text\", \"text\": \"hello\"}]}]}",
     )
     .unwrap();
-    assert_eq!(check(&file, "provider scripted").verdict, Verdict::Ok);
+    assert_eq!(check(&file, "provider scripted").await.verdict, Verdict::Ok);
 }

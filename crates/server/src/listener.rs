@@ -1,0 +1,103 @@
+//! Connections into requests: accepts, serves HTTP/1.1 and HTTP/2, and drains.
+//!
+//! On the soft stop nothing new is accepted, idle connections are closed, and requests that are being
+//! answered come to their end. On the hard stop connections are dropped.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::io;
+
+use hyper::body::{Body, Incoming};
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+use crate::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, REQUEST_HEAD_TIME_MAX};
+
+/// Serves until it is stopped and all connections have ended.
+pub async fn serve<S, B>(
+    listener: TcpListener,
+    service: S,
+    soft: CancellationToken,
+    hard: CancellationToken,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    while !soft.is_cancelled() {
+        // All branches are cancel-safe.
+        tokio::select! {
+            () = soft.cancelled() => {}
+            Some(ended) = connections.join_next() => note_end(ended),
+            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
+                Ok((stream, _)) => {
+                    let service = TowerToHyperService::new(service.clone());
+                    let connection = connection_builder()
+                        .serve_connection(prepared(stream), service)
+                        .into_owned();
+                    let connection = graceful.watch(connection);
+                    connections.spawn(async move {
+                        // Its client went away, or sent what is no HTTP: nobody is left to tell.
+                        if let Err(error) = connection.await {
+                            tracing::debug!("a connection ended in an error: {error}");
+                        }
+                    });
+                }
+                Err(error) => pause_after(&error).await,
+            },
+        }
+    }
+    drop(listener);
+    tokio::select! {
+        () = graceful.shutdown() => {}
+        () = hard.cancelled() => {}
+    }
+    connections.shutdown().await;
+}
+
+fn connection_builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(REQUEST_HEAD_TIME_MAX);
+    builder.http2().timer(TokioTimer::new());
+    builder
+}
+
+fn prepared(stream: TcpStream) -> TokioIo<TcpStream> {
+    // An event is small and must leave at once. A socket that refuses is only slower.
+    let _ = stream.set_nodelay(true);
+    TokioIo::new(stream)
+}
+
+/// Errors of one connection are its own; all others come again at once, so accepting rests.
+async fn pause_after(error: &io::Error) {
+    let of_one_connection = [
+        io::ErrorKind::ConnectionAborted,
+        io::ErrorKind::ConnectionReset,
+        io::ErrorKind::ConnectionRefused,
+    ];
+    if !of_one_connection.contains(&error.kind()) {
+        tracing::error!("no connection can be accepted: {error}");
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+fn note_end(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!("a connection's task ended: {error}");
+    }
+}

@@ -1,0 +1,94 @@
+//! `hostler serve`: all roles in one process. This file is the order in which things start; what each of
+//! them does is elsewhere.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use hostler_domain::Env;
+use hostler_engine::Engine;
+use hostler_http::{Api, MetricsText};
+use hostler_sandbox::SandboxHost;
+use hostler_store::Store;
+use tokio::net::TcpListener;
+
+use crate::banner::{banner, base_url};
+use crate::config::Config;
+use crate::data_folder::DataFolder;
+use crate::lifecycle::{Ending, Lifecycle, OnEnd, signals};
+use crate::terminal::say;
+use crate::{first_start, listener, metrics, wiring};
+
+/// Runs a server until it is stopped. `given_key` is the value of HOSTLER_API_KEY.
+pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Ending> {
+    // First of all, so that no signal is lost.
+    let signals = signals().context("signals cannot be received")?;
+    let mut lifecycle = Lifecycle::new(config.server.shutdown_grace);
+    let (soft, hard) = (lifecycle.soft(), lifecycle.hard());
+    allow_many_descriptors();
+
+    let folder = DataFolder::open(&config.server.data_dir)?;
+    let measured = metrics::start()?;
+    let store = Store::open(folder.path()).context("the database cannot be opened")?;
+    let env = Env::system();
+    let key = first_start::prepare(&store, &env, given_key).await?;
+    let sandboxes = SandboxHost::start(wiring::sandbox_host(&config.sandbox)).await?;
+    let catalog = Arc::new(wiring::catalog(&config.models));
+
+    // The address is taken before anything acts, so that a server that cannot be reached does nothing.
+    let listen = config.server.listen;
+    let socket = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
+    let listening = socket.local_addr()?;
+
+    let engine = Engine::new(
+        store.clone(),
+        env.clone(),
+        sandboxes,
+        Arc::clone(&catalog),
+        wiring::providers(&config)?,
+        wiring::engine(&config.engine, &env),
+    );
+    let stop = soft.clone();
+    lifecycle.spawn("engine", OnEnd::Shutdown, async move {
+        engine.run(stop).await;
+        Ok(())
+    });
+
+    let text: MetricsText = {
+        let measured = measured.clone();
+        Arc::new(move || measured.render())
+    };
+    let api = Api::new(
+        store,
+        env,
+        catalog,
+        wiring::http(&config, text, soft.clone()),
+    );
+    let router = hostler_http::router(api);
+    lifecycle.spawn(
+        "metrics",
+        OnEnd::Shutdown,
+        metrics::sum_up(measured, soft.clone()),
+    );
+    lifecycle.spawn("http", OnEnd::Shutdown, async move {
+        listener::serve(socket, router, soft, hard).await;
+        Ok(())
+    });
+
+    let base_url = base_url(config.server.public_url.as_deref(), listening);
+    tracing::info!(%listening, data_dir = %folder.path().display(), "ready");
+    say(&banner(&base_url, &key));
+    drop(key);
+    Ok(lifecycle.run(signals).await)
+}
+
+/// Every event stream is a descriptor, and the usual soft limit is 1,024.
+fn allow_many_descriptors() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!("the limit of open files stays as it is: {error}");
+    }
+}

@@ -1,0 +1,89 @@
+//! From the resolved configuration to what each crate wants to be made with. Values only: nothing here
+//! starts anything.
+
+mod models;
+mod providers;
+
+use hostler_domain::Env;
+use hostler_http::{HttpOptions, MetricsText, RateLimits};
+use hostler_protocol::id::EventId;
+use hostler_sandbox::{HostOptions, Limits, Mode};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, EngineOptions, SandboxMode, SandboxOptions};
+
+pub(crate) use models::catalog;
+pub(crate) use providers::{providers, read_script};
+
+use crate::limits::SWEEP_INTERVAL;
+
+/// What makes sandboxes with these options.
+pub(crate) fn sandbox_host(options: &SandboxOptions) -> HostOptions {
+    let mut host = HostOptions::new(&options.state_dir);
+    host.mode = match options.mode {
+        SandboxMode::Isolated => Mode::Isolated,
+        SandboxMode::UnsafeProcess => Mode::UnsafeProcess,
+    };
+    host.uid_base = options.uid_base;
+    host.limits = Limits {
+        memory_bytes: options.memory_bytes,
+        processes: options.processes,
+        open_files: options.open_files,
+        tmp_bytes: options.tmp_bytes,
+        tmp_files: options.tmp_files,
+    };
+    host
+}
+
+/// How requests are answered. `draining` is the soft stop.
+pub(crate) fn http(
+    config: &Config,
+    metrics: MetricsText,
+    draining: CancellationToken,
+) -> HttpOptions {
+    let server = &config.server;
+    HttpOptions {
+        require_beta_header: server.require_beta_header,
+        body_bytes_max: usize::try_from(server.max_body_bytes).unwrap_or(usize::MAX),
+        file_bytes_max: server.max_upload_bytes,
+        uploads_downloadable: server.uploads_downloadable,
+        requests_max: server.max_requests,
+        streams_max: server.max_streams,
+        rate_limits: match config.rate_limits {
+            Some(limits) => RateLimits {
+                writes_per_minute: Some(limits.create_per_minute),
+                reads_per_minute: Some(limits.read_per_minute),
+                files_per_minute: Some(limits.files_per_minute),
+            },
+            None => RateLimits::OFF,
+        },
+        metrics,
+        draining,
+        ..HttpOptions::default()
+    }
+}
+
+/// How sessions are run. The owner of leases is new with each start, so that a server never takes a lease
+/// of its own last life for one that it holds.
+pub(crate) fn engine(options: &EngineOptions, env: &Env) -> hostler_engine::EngineOptions {
+    let start: EventId = env.id();
+    hostler_engine::EngineOptions {
+        owner: format!("{}-{start}", std::process::id()),
+        running_sessions_max: options.max_running_sessions,
+        model_attempts_max: options.model_retry_limit.saturating_add(1),
+        model_retry_base: options.model_retry_base,
+        model_retry_max: options.model_retry_max,
+        compaction_percent: percent(options.compaction_threshold),
+        parallel_tools_max: options.max_parallel_tools,
+        sweep_interval: SWEEP_INTERVAL,
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the share is checked to be below 1"
+)]
+#[expect(clippy::cast_sign_loss, reason = "the share is checked to be above 0")]
+fn percent(share: f64) -> u64 {
+    (share * 100.0).round() as u64
+}
