@@ -378,6 +378,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_commit_is_synced_before_it_is_answered() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&folder.path().join("test.db")).unwrap();
+        let settings = db.write(|tx| {
+            let mode = tx.one("pragma journal_mode", &[], |row| row.text(0))?;
+            let synchronous = tx.one("pragma synchronous", &[], |row| row.integer(0))?;
+            Ok::<_, StoreError>((mode, synchronous))
+        });
+        let full = 2;
+        assert_eq!(settings.await.unwrap(), (Some("wal".into()), Some(full)));
+    }
+
+    #[tokio::test]
     async fn a_failing_job_rolls_back_alone() {
         let folder = tempfile::tempdir().unwrap();
         let db = Db::open(&folder.path().join("test.db")).unwrap();

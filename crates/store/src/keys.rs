@@ -217,7 +217,10 @@ mod tests {
             created_at: env.now(),
         };
         store.create_workspace(workspace.clone()).await.unwrap();
-        assert_eq!(store.workspaces().await.unwrap(), [workspace.clone()]);
+        assert_eq!(
+            store.workspaces().await.unwrap(),
+            std::slice::from_ref(&workspace)
+        );
         assert_eq!(store.count_api_keys().await.unwrap(), 0);
 
         let first = key(&env, workspace.id, "one");

@@ -113,7 +113,7 @@ impl Store {
             })
             .await?;
         self.hub.wake(session);
-        if self.power_cut.as_ref().is_some_and(|cut| cut.is_now()) {
+        if self.is_cut_off() {
             // On disk, and nobody is left to hear of it.
             std::future::pending::<()>().await;
         }
@@ -226,14 +226,11 @@ fn insert_event(tx: &Tx<'_>, key: i64, recorded: &Recorded) -> Result<(), StoreE
     let event = &recorded.event;
     // The public place of an input is where it was processed: its row there has the face of the
     // input, and its body says which row was processed.
-    let (id, name, visibility, source) = match event {
-        Event::InputProcessed(processed) => (
-            processed.event_id,
-            processed.event_type.as_str(),
-            "public",
-            Some(processed.received_seq.0),
-        ),
-        _ => (recorded.id, event.name(), visibility(event), None),
+    let (id, name, visibility, source) = if let Event::InputProcessed(processed) = event {
+        let (name, received) = (processed.event_type.as_str(), processed.received_seq);
+        (processed.event_id, name, "public", Some(received.0))
+    } else {
+        (recorded.id, event.name(), visibility(event), None)
     };
     let thread = recorded.thread.map(|thread| thread.to_string());
     tx.execute(

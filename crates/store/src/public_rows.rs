@@ -26,7 +26,7 @@ const PUBLIC_ASCENDING: &str = "\
     left join events received \
     on received.session_key = e.session_key and received.seq = e.source_seq \
     where e.session_key = $1 and e.seq > $2 and e.visibility = 'public' and e.thread_id is null \
-    and ($3 = '' or $3 like '%,' || e.type || ',%') and e.at >= $4 and e.at <= $5 \
+    and ($3 = '' or replace($3, ',' || e.type || ',', '') <> $3) and e.at >= $4 and e.at <= $5 \
     order by e.seq limit $6";
 
 const PUBLIC_DESCENDING: &str = "\
@@ -34,7 +34,7 @@ const PUBLIC_DESCENDING: &str = "\
     left join events received \
     on received.session_key = e.session_key and received.seq = e.source_seq \
     where e.session_key = $1 and e.seq < $2 and e.visibility = 'public' and e.thread_id is null \
-    and ($3 = '' or $3 like '%,' || e.type || ',%') and e.at >= $4 and e.at <= $5 \
+    and ($3 = '' or replace($3, ',' || e.type || ',', '') <> $3) and e.at >= $4 and e.at <= $5 \
     order by e.seq desc limit $6";
 
 /// Events up to a number and a size. Full means that there is at least one more.

@@ -39,7 +39,7 @@ const SESSIONS_ASCENDING: &str = "\
     and s.created_at >= $4 and s.created_at <= $5 \
     and ($6 is null or s.agent_id = $6) \
     and ($6 is null or $7 is null or s.agent_version = $7) \
-    and ($8 = '' or $8 like '%,' || s.status || ',%') \
+    and ($8 = '' or replace($8, ',' || s.status || ',', '') <> $8) \
     and ($9 = 1 or s.archived_at is null) \
     order by s.created_at, s.id limit $10";
 
@@ -51,7 +51,7 @@ const SESSIONS_DESCENDING: &str = "\
     and s.created_at >= $4 and s.created_at <= $5 \
     and ($6 is null or s.agent_id = $6) \
     and ($6 is null or $7 is null or s.agent_version = $7) \
-    and ($8 = '' or $8 like '%,' || s.status || ',%') \
+    and ($8 = '' or replace($8, ',' || s.status || ',', '') <> $8) \
     and ($9 = 1 or s.archived_at is null) \
     order by s.created_at desc, s.id desc limit $10";
 
@@ -96,15 +96,19 @@ impl Store {
     }
 }
 
-/// `,one,two,`, in which SQL finds a word with a comma on either side; empty for none.
+/// `,one,two,`, in which SQL finds a word with a comma on either side; empty for no words at all.
+/// `replace` finds it, since `like` takes an underscore for any character.
 pub(crate) fn word_list<'w>(words: impl Iterator<Item = &'w str>) -> String {
     let mut list = String::new();
     for word in words {
         if list.is_empty() {
             list.push(',');
         }
-        list.push_str(word);
-        list.push(',');
+        // A word with a comma is none of ours, and would look like two.
+        if !word.contains(',') {
+            list.push_str(word);
+            list.push(',');
+        }
     }
     list
 }

@@ -34,7 +34,7 @@ impl WireEvent {
         // that is kept as the model wrote it, and would end a line of an event stream too soon.
         let keys_from = json.len();
         json.push_str(keys);
-        if json[keys_from..].contains(['\n', '\r']) {
+        if json[keys_from..].contains('\n') || json[keys_from..].contains('\r') {
             json = json.replace(['\n', '\r'], " ");
         }
         Self {

@@ -1,6 +1,19 @@
 //! The store's promises, through its public door and on a real file.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that meets the unexpected should stop"
+)]
+
 mod agents;
 mod environments;
+mod events_list;
 mod files;
+mod follow;
+mod lease;
+mod log;
+mod session_folder;
+mod sessions;
 mod store_folder;
