@@ -65,7 +65,7 @@ fn describe(operations: &[Operation]) -> OpenApi {
             .operation_id(Some(operation.name))
             .tag(tag)
             .parameters(Some(parameters(operation.path, shape.query)))
-            .request_body(request_body(&mut schemas, shape.input))
+            .request_body(request_body(shape.input))
             .response("200", ok.description("success").build())
             .response("default", failed.description("an error").build());
         let method = match operation.method.as_str() {
@@ -142,14 +142,10 @@ fn answer_schema(schemas: &mut Schemas, answer: &Answer) -> RefOr<Schema> {
     page.into()
 }
 
-fn request_body(
-    schemas: &mut Schemas,
-    input: Input,
-) -> Option<utoipa::openapi::request_body::RequestBody> {
+fn request_body(input: Input) -> Option<utoipa::openapi::request_body::RequestBody> {
     let (content_type, schema): (_, RefOr<Schema>) = match input {
         Input::Nothing => return None,
-        Input::Json(of) => (JSON, reference(schemas, &of)),
-        Input::JsonObject => (JSON, of_type(Type::Object).into()),
+        Input::Json => (JSON, of_type(Type::Object).into()),
         Input::Upload => {
             let file = of_type(Type::String).content_media_type("application/octet-stream");
             let form = of_type(Type::Object)

@@ -44,9 +44,8 @@ pub(crate) enum Answer {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Input {
     Nothing,
-    Json(SchemaOf),
-    /// Any object: the request is read by hand (ADR 1) and has no type with a schema.
-    JsonObject,
+    /// An object. Requests are read by hand (ADR 1), so their types have no schema.
+    Json,
     /// A file in the part `file`.
     Upload,
 }
@@ -68,13 +67,8 @@ impl Shape {
         }
     }
 
-    pub(crate) fn takes<T: utoipa::ToSchema>(mut self) -> Self {
-        self.input = Input::Json(SchemaOf::of::<T>());
-        self
-    }
-
-    pub(crate) const fn takes_object(mut self) -> Self {
-        self.input = Input::JsonObject;
+    pub(crate) const fn takes_json(mut self) -> Self {
+        self.input = Input::Json;
         self
     }
 
