@@ -9,18 +9,23 @@
 //! no sandbox, no SQL, and spawns no task.
 
 mod admission;
+mod agents;
 mod api_error;
 mod api_key;
 mod beta;
 mod body;
 mod caller;
+mod environments;
+mod files;
 mod frame;
 mod health;
 mod limits;
 mod model_lookup;
+mod models;
 mod openapi;
 mod operation;
 mod options;
+mod page_range;
 mod pagination;
 mod path_id;
 mod query;

@@ -30,3 +30,9 @@ pub(crate) const DISCARDED_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub(crate) const STATUSES_MAX: usize = 16;
 pub(crate) const EVENT_TYPES_MAX: usize = 100;
 pub(crate) const EVENT_DELTAS_MAX: usize = 100;
+/// Files that are asked for by id at once.
+pub(crate) const FILE_IDS_MAX: usize = 100;
+/// Bytes of an upload that hold no part's content, before the next part has to begin.
+pub(crate) const FORM_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a part of an upload that isn't the file.
+pub(crate) const FORM_FIELD_BYTES_MAX: usize = 64;

@@ -18,6 +18,8 @@ pub struct HttpOptions {
     pub body_bytes_max: usize,
     /// Largest uploaded file.
     pub file_bytes_max: u64,
+    /// Bytes that the files of one workspace may have together.
+    pub storage_bytes_max: u64,
     /// Whether uploaded files can be downloaded again. The hosted service says no.
     pub uploads_downloadable: bool,
     /// How long a client may take to send a JSON body.
@@ -70,6 +72,7 @@ impl Default for HttpOptions {
             require_beta_header: true,
             body_bytes_max: 32 * 1024 * 1024,
             file_bytes_max: 500 * 1024 * 1024,
+            storage_bytes_max: 1_000_000_000_000,
             uploads_downloadable: false,
             body_read_time_max: Duration::from_secs(60),
             upload_read_time_max: Duration::from_secs(15 * 60),

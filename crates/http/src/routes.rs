@@ -1,8 +1,12 @@
 //! The route table. It reads like the index of the API: one line for each operation.
 
+use hostler_protocol::agent::Agent;
+use hostler_protocol::environment::{DeletedEnvironment, Environment};
+use hostler_protocol::file::{DeletedFile, FileMetadata};
+use hostler_protocol::model::ModelInfo;
 use hostler_protocol::session::{DeletedSession, Session};
 
-use crate::operation::{Operations, answers, event_stream, page, two_way_page};
+use crate::operation::{Operations, answers, bytes, event_stream, id_page, page, two_way_page};
 use crate::refused::REFUSED;
 use crate::sessions::{
     self,
@@ -11,7 +15,7 @@ use crate::sessions::{
 
 /// Every operation of the protocol, served or refused.
 pub(crate) fn all() -> Operations {
-    let served = sessions(Operations::default());
+    let served = sessions(files_and_models(agents_and_environments(Operations::default())));
     REFUSED.iter().fold(served, |table, (feature, lines)| {
         table.refuse(feature, lines)
     })
@@ -35,4 +39,37 @@ fn sessions(table: Operations) -> Operations {
         .serve("GET /v1/sessions/{session_id}/events", "sessions.events.list", events::list, page::<SessionEvent>().query(EVENTS))
         .serve("POST /v1/sessions/{session_id}/events", "sessions.events.send", events::send, answers::<SentEvents>().takes_json())
         .serve("GET /v1/sessions/{session_id}/events/stream", "sessions.events.stream", stream::stream, event_stream::<SessionEvent>().query(&["event_deltas[]", "after"]))
+}
+
+#[rustfmt::skip] // One line for each operation is what makes it a table.
+fn agents_and_environments(table: Operations) -> Operations {
+    use crate::{agents, environments};
+    const AGENTS: &[&str] = &["created_at[gte]", "created_at[lte]", "include_archived", "limit", "page"];
+    table
+        .serve("POST /v1/agents", "agents.create", agents::create, answers::<Agent>().takes_json())
+        .serve("GET /v1/agents", "agents.list", agents::list, page::<Agent>().query(AGENTS))
+        .serve("GET /v1/agents/{agent_id}", "agents.retrieve", agents::get, answers::<Agent>().query(&["version"]))
+        .serve("POST /v1/agents/{agent_id}", "agents.update", agents::update, answers::<Agent>().takes_json())
+        .serve("POST /v1/agents/{agent_id}/archive", "agents.archive", agents::archive, answers::<Agent>())
+        .serve("GET /v1/agents/{agent_id}/versions", "agents.versions.list", agents::list_versions, page::<Agent>().query(&["limit", "page"]))
+        .serve("POST /v1/environments", "environments.create", environments::create, answers::<Environment>().takes_json())
+        .serve("GET /v1/environments", "environments.list", environments::list, page::<Environment>().query(&["include_archived", "limit", "page"]))
+        .serve("GET /v1/environments/{environment_id}", "environments.retrieve", environments::get, answers::<Environment>())
+        .serve("POST /v1/environments/{environment_id}", "environments.update", environments::update, answers::<Environment>().takes_json())
+        .serve("POST /v1/environments/{environment_id}/archive", "environments.archive", environments::archive, answers::<Environment>())
+        .serve("DELETE /v1/environments/{environment_id}", "environments.delete", environments::delete, answers::<DeletedEnvironment>())
+}
+
+#[rustfmt::skip] // One line for each operation is what makes it a table.
+fn files_and_models(table: Operations) -> Operations {
+    use crate::{files, models};
+    const FILES: &[&str] = &["ids[]", "limit", "page", "scope_id"];
+    table
+        .serve("POST /v1/files", "files.upload", files::upload, answers::<FileMetadata>().takes_upload())
+        .serve("GET /v1/files", "files.list", files::list, page::<FileMetadata>().query(FILES))
+        .serve("GET /v1/files/{file_id}", "files.retrieve_metadata", files::get, answers::<FileMetadata>())
+        .serve("GET /v1/files/{file_id}/content", "files.download", files::content, bytes())
+        .serve("DELETE /v1/files/{file_id}", "files.delete", files::delete, answers::<DeletedFile>())
+        .serve("GET /v1/models", "models.list", models::list, id_page::<ModelInfo>().query(&["after_id", "before_id", "lifecycle[]", "limit"]))
+        .serve("GET /v1/models/{model_id}", "models.retrieve", models::get, answers::<ModelInfo>())
 }

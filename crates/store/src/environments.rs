@@ -16,7 +16,7 @@ use crate::{Store, StoreError};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EnvironmentUpdated {
     /// As it stands now, changed or not.
-    Updated(Environment),
+    Updated(Box<Environment>),
     Invalid(Invalid),
     Archived,
     NoSuchEnvironment,
@@ -109,7 +109,7 @@ impl Store {
                         ..Environment::new(id, fields, environment.created_at)
                     };
                 }
-                Ok(EnvironmentUpdated::Updated(environment))
+                Ok(EnvironmentUpdated::Updated(Box::new(environment)))
             })
             .await
     }

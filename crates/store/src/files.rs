@@ -64,6 +64,11 @@ const LIST: &str = "\
     and ($3 is null or scope_id = $3) and (created_at, id) < ($4, $5) \
     order by created_at desc, id desc limit $6";
 
+const LIST_UP: &str = "\
+    select id, filename, mime_type, size_bytes, downloadable, scope_id, created_at, expires_at \
+    from files where workspace_id = $1 and (expires_at is null or expires_at > $2) \
+    and (created_at, id) > ($3, $4) order by created_at, id limit $5";
+
 const LONG_EXPIRED: &str = "\
     select workspace_id, id from files where expires_at <= $1 limit $2";
 
@@ -123,6 +128,31 @@ impl Store {
                         &scope.map(|scope| scope.to_string()),
                         &below_at,
                         &below_id,
+                        &range.rows(),
+                    ],
+                    read_file,
+                )
+            })
+            .await
+    }
+
+    /// Oldest first, from behind the range's key: what a list that goes down has before it.
+    pub async fn files_above(
+        &self,
+        workspace: WorkspaceId,
+        now: Timestamp,
+        range: PageRange,
+    ) -> Result<Vec<FileMetadata>, StoreError> {
+        self.db
+            .read(move |tx| {
+                let (above_at, above_id) = range.above();
+                tx.all(
+                    LIST_UP,
+                    &[
+                        &workspace.to_string(),
+                        &shown_from(now),
+                        &above_at,
+                        &above_id,
                         &range.rows(),
                     ],
                     read_file,

@@ -16,6 +16,11 @@ impl PageRange {
         self.after.clone().unwrap_or((i64::MAX, String::new()))
     }
 
+    /// The key from which a list that goes up starts.
+    pub(crate) fn above(&self) -> (i64, String) {
+        self.after.clone().unwrap_or((i64::MIN, String::new()))
+    }
+
     pub(crate) fn rows(&self) -> i64 {
         i64::try_from(self.limit).unwrap_or(i64::MAX)
     }

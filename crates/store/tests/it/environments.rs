@@ -51,14 +51,17 @@ async fn updates_move_the_moment_only_when_something_changes() {
     let created = create(&at, json!({"name": "e"})).await;
     at.env.advance(Duration::from_secs(1));
     let same = update(&at, created.id, json!({"name": "e"})).await;
-    assert_eq!(same, EnvironmentUpdated::Updated(created.clone()));
+    assert_eq!(same, EnvironmentUpdated::Updated(Box::new(created.clone())));
     let renamed = update(&at, created.id, json!({"name": "f"})).await;
     let expected = Environment {
         name: "f".into(),
         updated_at: at.env.now(),
         ..created.clone()
     };
-    assert_eq!(renamed, EnvironmentUpdated::Updated(expected.clone()));
+    assert_eq!(
+        renamed,
+        EnvironmentUpdated::Updated(Box::new(expected.clone()))
+    );
     let read = at
         .store
         .environment(at.workspace, created.id)
