@@ -1,10 +1,12 @@
 //! The binary as a person meets it: help, version, refusals, exit codes.
 
+mod serve;
+
+use std::path::Path;
 use std::process::{Command, Output};
 
-fn hostler(arguments: &[&str]) -> Output {
-    let folder = tempfile::tempdir().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hostler"));
+/// Takes the developer's own settings out of the environment.
+fn clean(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name
             .to_string_lossy()
@@ -14,11 +16,20 @@ fn hostler(arguments: &[&str]) -> Output {
             command.env_remove(name);
         }
     }
+}
+
+fn hostler_in(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hostler"));
+    clean(&mut command);
     command
         .args(arguments)
-        .current_dir(folder.path())
+        .current_dir(folder)
         .output()
         .unwrap()
+}
+
+fn hostler(arguments: &[&str]) -> Output {
+    hostler_in(tempfile::tempdir().unwrap().path(), arguments)
 }
 
 fn stdout(output: &Output) -> String {
