@@ -6,12 +6,18 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
+use axum::response::Response;
 use hostler_domain::Env;
+use hostler_domain::catalog::{ModelCatalog, ModelSpec};
 use hostler_http::{Api, ApiKeyText, HttpOptions, RateLimits, router};
+use hostler_protocol::agent::EffortLevel;
 use hostler_protocol::id::WorkspaceId;
 use hostler_store::{ApiKey, Store, Workspace};
 use serde_json::Value;
 use tower::ServiceExt;
+
+/// A test that waits this long has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Service {
     pub(crate) router: Router,
@@ -31,6 +37,23 @@ pub(crate) fn options() -> HttpOptions {
     }
 }
 
+fn catalog() -> Arc<ModelCatalog> {
+    Arc::new(ModelCatalog::new(vec![ModelSpec {
+        id: "test-model".into(),
+        provider: "test".into(),
+        upstream_id: None,
+        display_name: None,
+        created_at: None,
+        context_window: None,
+        max_output_tokens: None,
+        efforts: vec![EffortLevel::High],
+        default_effort: EffortLevel::High,
+        adaptive_thinking: false,
+        supports_fast: false,
+        price: None,
+    }]))
+}
+
 impl Service {
     pub(crate) async fn start() -> Self {
         Self::with(options()).await
@@ -46,7 +69,7 @@ impl Service {
             router: router(Api::new(
                 store.clone(),
                 env.clone(),
-                Arc::default(),
+                catalog(),
                 options,
             )),
             store,
@@ -127,22 +150,45 @@ impl Call<'_> {
         self
     }
 
+    pub(crate) fn json(self, body: Value) -> Self {
+        self.bytes("application/json", body.to_string().into_bytes())
+    }
+
+    pub(crate) fn bytes(self, content_type: &str, body: Vec<u8>) -> Self {
+        let mut call = self.header("content-type", content_type);
+        call.body = Body::from(body);
+        call
+    }
+
     pub(crate) async fn send(self) -> Answer {
+        let response = self.open().await;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = to_bytes(response.into_body(), usize::MAX);
+        let body = tokio::time::timeout(PATIENCE, body).await.unwrap().unwrap();
+        Answer {
+            status,
+            headers,
+            text: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    }
+
+    /// The answer of a call that must succeed.
+    pub(crate) async fn ok(self) -> Value {
+        let answer = self.send().await;
+        assert!(answer.status.is_success(), "{answer:?}");
+        answer.json()
+    }
+
+    /// The response, its body unread.
+    pub(crate) async fn open(self) -> Response {
         let mut request = Request::builder().method(&*self.method).uri(&self.path);
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
         let request = request.body(self.body).unwrap();
         let answered = self.service.router.clone().oneshot(request);
-        let answer = tokio::time::timeout(Duration::from_secs(30), answered);
-        let response = answer.await.unwrap().unwrap();
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        Answer {
-            status,
-            headers,
-            text: String::from_utf8(body.to_vec()).unwrap(),
-        }
+        let answer = tokio::time::timeout(PATIENCE, answered);
+        answer.await.unwrap().unwrap()
     }
 }
 
@@ -160,6 +206,11 @@ impl Answer {
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn error_code(&self) -> Option<String> {
+        let code = self.json()["error"]["details"]["error_code"].clone();
+        code.as_str().map(str::to_owned)
     }
 
     /// Status, kind and message of a failure; checks what holds for each of them.
