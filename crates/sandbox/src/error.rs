@@ -31,10 +31,14 @@ pub enum SandboxError {
 
 impl SandboxError {
     pub(crate) fn lost(reason: impl Into<String>) -> Self {
-        Self::Lost { reason: reason.into() }
+        Self::Lost {
+            reason: reason.into(),
+        }
     }
 
     pub(crate) fn protocol(reason: impl Into<String>) -> Self {
-        Self::Protocol { reason: reason.into() }
+        Self::Protocol {
+            reason: reason.into(),
+        }
     }
 }

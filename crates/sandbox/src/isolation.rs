@@ -33,7 +33,10 @@ pub struct IsolationReport {
 #[serde(rename_all = "snake_case")]
 pub enum UserNamespace {
     /// Uids 0 to `size` of the sandbox are `base` and up on the host.
-    Range { base: u32, size: u32 },
+    Range {
+        base: u32,
+        size: u32,
+    },
     /// Root of the sandbox is the server's own user on the host; no other uid exists.
     Single,
     None,

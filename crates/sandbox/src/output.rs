@@ -31,11 +31,17 @@ pub enum Block {
 
 impl Output {
     pub(crate) fn text(text: impl Into<String>) -> Self {
-        Self { blocks: vec![Block::Text(not_empty(text.into()))], is_error: false }
+        Self {
+            blocks: vec![Block::Text(not_empty(text.into()))],
+            is_error: false,
+        }
     }
 
     pub(crate) fn error(text: impl Into<String>) -> Self {
-        Self { blocks: vec![Block::Text(not_empty(text.into()))], is_error: true }
+        Self {
+            blocks: vec![Block::Text(not_empty(text.into()))],
+            is_error: true,
+        }
     }
 
     /// The text of all text blocks.
@@ -87,11 +93,18 @@ fn check_binary(
     }
     let base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte);
     if data.is_empty() || data.len() as u64 > bytes_max || !data.bytes().all(base64) {
-        return Err(format!("a block of {} bytes that is not acceptable base64", data.len()));
+        return Err(format!(
+            "a block of {} bytes that is not acceptable base64",
+            data.len()
+        ));
     }
     Ok(())
 }
 
 fn not_empty(text: String) -> String {
-    if text.is_empty() { NO_OUTPUT.to_owned() } else { text }
+    if text.is_empty() {
+        NO_OUTPUT.to_owned()
+    } else {
+        text
+    }
 }

@@ -40,7 +40,11 @@ static WITHOUT_NETWORK: [ToolSchema; 6] = with_bash(concat!(
 static WITH_NETWORK: [ToolSchema; 6] = with_bash(bash_description!());
 
 const fn with_bash(description: &'static str) -> [ToolSchema; 6] {
-    let bash = ToolSchema { name: "bash", description, input_schema: BASH };
+    let bash = ToolSchema {
+        name: "bash",
+        description,
+        input_schema: BASH,
+    };
     [bash, READ, WRITE, EDIT, GLOB, GREP]
 }
 

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::limits::{CALL_ID_BYTES_MAX, PATTERN_BYTES_MAX, PATH_BYTES_MAX};
+use crate::limits::{CALL_ID_BYTES_MAX, PATH_BYTES_MAX, PATTERN_BYTES_MAX};
 
 /// One call: its id names the file that a long output goes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,15 +18,35 @@ pub struct Call {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Tool {
     /// `timeout_ms` 0 or absent is the default time-out.
-    Bash { command: String, timeout_ms: Option<u64> },
+    Bash {
+        command: String,
+        timeout_ms: Option<u64>,
+    },
     /// The form `{"restart": true}` of bash.
     RestartShell,
     /// `view_range` is 1-based and inclusive; an end of 0 or less is the end of the file.
-    Read { file_path: String, view_range: Option<(i64, i64)> },
-    Write { file_path: String, content: String },
-    Edit { file_path: String, old_string: String, new_string: String, replace_all: bool },
-    Glob { pattern: String, path: Option<String> },
-    Grep { pattern: String, path: Option<String> },
+    Read {
+        file_path: String,
+        view_range: Option<(i64, i64)>,
+    },
+    Write {
+        file_path: String,
+        content: String,
+    },
+    Edit {
+        file_path: String,
+        old_string: String,
+        new_string: String,
+        replace_all: bool,
+    },
+    Glob {
+        pattern: String,
+        path: Option<String>,
+    },
+    Grep {
+        pattern: String,
+        path: Option<String>,
+    },
 }
 
 impl Tool {
@@ -77,7 +97,10 @@ fn parse_bash(fields: &Fields<'_>) -> Result<Tool, String> {
             let timeout_ms = timeout_ms.map(u64::try_from).transpose().map_err(|_| {
                 "`timeout_ms` of bash must not be negative; 0 means the default".to_owned()
             })?;
-            Ok(Tool::Bash { command, timeout_ms })
+            Ok(Tool::Bash {
+                command,
+                timeout_ms,
+            })
         }
     }
 }
@@ -94,7 +117,10 @@ fn parse_read(fields: &Fields<'_>) -> Result<Tool, String> {
         .map(Some)?,
         Some(_) => return Err(RANGE_SHAPE.to_owned()),
     };
-    Ok(Tool::Read { file_path: fields.path(&["file_path", "path"])?, view_range })
+    Ok(Tool::Read {
+        file_path: fields.path(&["file_path", "path"])?,
+        view_range,
+    })
 }
 
 const RANGE_SHAPE: &str = "`view_range` of read must be [start, end]: two line numbers, the first \
@@ -103,26 +129,44 @@ const RANGE_SHAPE: &str = "`view_range` of read must be [start, end]: two line n
 fn parse_write(fields: &Fields<'_>) -> Result<Tool, String> {
     fields.only(&["file_path", "path", "content"])?;
     let file_path = fields.path(&["file_path", "path"])?;
-    Ok(Tool::Write { file_path, content: fields.text(&["content"])? })
+    Ok(Tool::Write {
+        file_path,
+        content: fields.text(&["content"])?,
+    })
 }
 
 fn parse_edit(fields: &Fields<'_>) -> Result<Tool, String> {
-    const KNOWN: &[&str] =
-        &["file_path", "path", "old_string", "old_str", "new_string", "new_str", "replace_all"];
+    const KNOWN: &[&str] = &[
+        "file_path",
+        "path",
+        "old_string",
+        "old_str",
+        "new_string",
+        "new_str",
+        "replace_all",
+    ];
     fields.only(KNOWN)?;
     let old_string = fields.text(&["old_string", "old_str"])?;
     let new_string = fields.text(&["new_string", "new_str"])?;
     if old_string.is_empty() {
-        return Err("`old_string` of edit is empty; give the text to replace, or use write to \
+        return Err(
+            "`old_string` of edit is empty; give the text to replace, or use write to \
                     make a file"
-            .to_owned());
+                .to_owned(),
+        );
     }
     if old_string == new_string {
-        return Err("`old_string` and `new_string` of edit are the same; nothing would change"
-            .to_owned());
+        return Err(
+            "`old_string` and `new_string` of edit are the same; nothing would change".to_owned(),
+        );
     }
     let file_path = fields.path(&["file_path", "path"])?;
-    Ok(Tool::Edit { file_path, old_string, new_string, replace_all: fields.flag("replace_all")? })
+    Ok(Tool::Edit {
+        file_path,
+        old_string,
+        new_string,
+        replace_all: fields.flag("replace_all")?,
+    })
 }
 
 fn parse_search(fields: &Fields<'_>) -> Result<Tool, String> {
@@ -153,12 +197,19 @@ struct Fields<'a> {
 
 impl Fields<'_> {
     fn only(&self, known: &[&str]) -> Result<(), String> {
-        match self.fields.keys().find(|key| !known.contains(&key.as_str())) {
+        match self
+            .fields
+            .keys()
+            .find(|key| !known.contains(&key.as_str()))
+        {
             None => Ok(()),
             Some(key) => {
                 let key: String = key.chars().take(100).collect();
                 let known = known.join("`, `");
-                Err(format!("{} has no field `{key}`; it takes `{known}`", self.tool))
+                Err(format!(
+                    "{} has no field `{key}`; it takes `{known}`",
+                    self.tool
+                ))
             }
         }
     }
@@ -170,7 +221,9 @@ impl Fields<'_> {
 
     /// The one of several spellings that was given; the first is the one to teach.
     fn text(&self, names: &[&str]) -> Result<String, String> {
-        let mut given = names.iter().filter_map(|name| Some((name, self.get(name)?)));
+        let mut given = names
+            .iter()
+            .filter_map(|name| Some((name, self.get(name)?)));
         let Some((name, value)) = given.next() else {
             return Err(format!("{} needs `{}` (a string)", self.tool, names[0]));
         };

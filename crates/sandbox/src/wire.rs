@@ -75,9 +75,15 @@ pub(crate) fn read_frame<T: DeserializeOwned>(
 }
 
 pub(crate) fn frame_length(header: &[u8], bytes_max: usize) -> io::Result<usize> {
-    let header: [u8; 4] = header.try_into().map_err(|_| io::ErrorKind::UnexpectedEof)?;
+    let header: [u8; 4] = header
+        .try_into()
+        .map_err(|_| io::ErrorKind::UnexpectedEof)?;
     let length = u32::from_le_bytes(header) as usize;
-    if length > bytes_max { Err(too_long(length, bytes_max)) } else { Ok(length) }
+    if length > bytes_max {
+        Err(too_long(length, bytes_max))
+    } else {
+        Ok(length)
+    }
 }
 
 fn too_long(length: usize, bytes_max: usize) -> io::Error {

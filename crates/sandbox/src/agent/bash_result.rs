@@ -37,9 +37,16 @@ const NETWORK_FAILURES: &[&str] = &[
 pub(super) enum Outcome {
     Status(i32),
     /// By `exit`, `exec` or a failure under `set -e`.
-    ShellExited { status: i32 },
-    ShellKilled { signal: i32 },
-    TimedOut { timeout: Duration, shell: Fate },
+    ShellExited {
+        status: i32,
+    },
+    ShellKilled {
+        signal: i32,
+    },
+    TimedOut {
+        timeout: Duration,
+        shell: Fate,
+    },
     /// Nobody reads this one.
     Cancelled,
     /// It reported what our loop does not report.
@@ -54,18 +61,27 @@ pub(super) enum Fate {
 
 pub(super) fn compose(collector: Collector<'_>, outcome: &Outcome, no_network: bool) -> Output {
     let (ending, is_error) = ending(outcome);
-    let looks_like_network =
-        |text: &str| NETWORK_FAILURES.iter().any(|failure| text.contains(failure));
+    let looks_like_network = |text: &str| {
+        NETWORK_FAILURES
+            .iter()
+            .any(|failure| text.contains(failure))
+    };
     let note = is_error && no_network && collector.shows(looks_like_network);
     let mut text = collector.finish();
-    let notes = ending.into_iter().chain(note.then(|| NO_NETWORK.to_owned()));
+    let notes = ending
+        .into_iter()
+        .chain(note.then(|| NO_NETWORK.to_owned()));
     for line in notes {
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
         text.push_str(&line);
     }
-    if is_error { Output::error(text) } else { Output::text(text) }
+    if is_error {
+        Output::error(text)
+    } else {
+        Output::text(text)
+    }
 }
 
 const NO_NETWORK: &str = "note: this sandbox has no network access";
@@ -74,12 +90,18 @@ fn ending(outcome: &Outcome) -> (Option<String>, bool) {
     match outcome {
         Outcome::Status(0) => (None, false),
         Outcome::Status(status) => (Some(format!("exit code {status}")), true),
-        Outcome::ShellExited { status } => {
-            (Some(format!("The shell itself exited with status {status}: {STATE_LOST}.")), *status != 0)
-        }
-        Outcome::ShellKilled { signal } => {
-            (Some(format!("The shell itself was ended by signal {signal}: {STATE_LOST}.")), true)
-        }
+        Outcome::ShellExited { status } => (
+            Some(format!(
+                "The shell itself exited with status {status}: {STATE_LOST}."
+            )),
+            *status != 0,
+        ),
+        Outcome::ShellKilled { signal } => (
+            Some(format!(
+                "The shell itself was ended by signal {signal}: {STATE_LOST}."
+            )),
+            true,
+        ),
         Outcome::TimedOut { timeout, shell } => {
             let seconds = timeout.as_secs_f64();
             let fate = match shell {
@@ -94,7 +116,8 @@ fn ending(outcome: &Outcome) -> (Option<String>, bool) {
         }
         Outcome::Cancelled => (Some("The call was cancelled.".to_owned()), true),
         Outcome::ShellUnusable => {
-            let text = format!("The shell lost track of its commands and was killed: {STATE_LOST}.");
+            let text =
+                format!("The shell lost track of its commands and was killed: {STATE_LOST}.");
             (Some(text), true)
         }
     }

@@ -61,7 +61,11 @@ impl SpillDirectory {
                 _ => {}
             }
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-            Ok(File::from(rustix::fs::open(&path, flags, Mode::from_raw_mode(0o644))?))
+            Ok(File::from(rustix::fs::open(
+                &path,
+                flags,
+                Mode::from_raw_mode(0o644),
+            )?))
         };
         let file = open();
         (path, file)
@@ -104,7 +108,14 @@ impl<'a> Collector<'a> {
         let (path, file) = self.directory.create(self.call_id);
         let head = first_chars(&text, PREVIEW_HEAD_CHARS).to_owned();
         let tail = String::new();
-        let mut spilled = Spilled { head, tail, path, file, written: 0, complete: true };
+        let mut spilled = Spilled {
+            head,
+            tail,
+            path,
+            file,
+            written: 0,
+            complete: true,
+        };
         spilled.push(&text);
         self.spilled = Some(spilled);
     }
@@ -178,10 +189,14 @@ impl Spilled {
 }
 
 fn first_chars(text: &str, count: usize) -> &str {
-    text.char_indices().nth(count).map_or(text, |(end, _)| &text[..end])
+    text.char_indices()
+        .nth(count)
+        .map_or(text, |(end, _)| &text[..end])
 }
 
 fn last_chars(text: &str, count: usize) -> &str {
-    let last = count.checked_sub(1).and_then(|skipped| text.char_indices().nth_back(skipped));
+    let last = count
+        .checked_sub(1)
+        .and_then(|skipped| text.char_indices().nth_back(skipped));
     last.map_or(text, |(start, _)| &text[start..])
 }

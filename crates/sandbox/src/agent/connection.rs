@@ -37,7 +37,14 @@ struct Shared {
 impl Connections {
     pub(super) fn new(places: Places, shell: ShellHandle) -> Self {
         let spill = SpillDirectory(places.spill.clone());
-        Self { shared: Arc::new(Shared { places, spill, shell, open: AtomicUsize::new(0) }) }
+        Self {
+            shared: Arc::new(Shared {
+                places,
+                spill,
+                shell,
+                open: AtomicUsize::new(0),
+            }),
+        }
     }
 
     /// Attends to the call in a thread of its own, if there may be one more.
@@ -49,7 +56,10 @@ impl Connections {
         };
         let call = move || place.0.attend(&stream);
         // Without a thread the stream is dropped, which the host sees as a broken call.
-        let _ = thread::Builder::new().name("call".to_owned()).stack_size(STACK_BYTES).spawn(call);
+        let _ = thread::Builder::new()
+            .name("call".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(call);
     }
 }
 
@@ -80,7 +90,12 @@ impl Shared {
         }
         match read_frame::<Request>(&mut stream, REQUEST_BYTES_MAX) {
             Ok(Some(Request::Ping)) => {
-                answer(stream, &Response::Pong { protocol: PROTOCOL_VERSION });
+                answer(
+                    stream,
+                    &Response::Pong {
+                        protocol: PROTOCOL_VERSION,
+                    },
+                );
             }
             Ok(Some(Request::Shutdown)) => {
                 self.shell.kill_everything();
@@ -107,8 +122,10 @@ impl Shared {
             | Tool::Glob { .. }
             | Tool::Grep { .. }) => {
                 let cancelled = || has_hung_up(stream);
-                let tools =
-                    FileTools { workspace: &self.places.workspace, cancelled: &cancelled };
+                let tools = FileTools {
+                    workspace: &self.places.workspace,
+                    cancelled: &cancelled,
+                };
                 let output = run_file_tool(&tools, &tool);
                 self.spill.bound(id, output)
             }
@@ -133,12 +150,20 @@ impl Shared {
 /// Whether the other side closed the connection, which is how it cancels.
 pub(super) fn has_hung_up(stream: &UnixStream) -> bool {
     let mut fds = [PollFd::new(stream, PollFlags::RDHUP)];
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     rustix::event::poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
 }
 
 fn refuse(stream: &UnixStream, reason: &str) {
-    answer(stream, &Response::Refused { reason: reason.to_owned() });
+    answer(
+        stream,
+        &Response::Refused {
+            reason: reason.to_owned(),
+        },
+    );
 }
 
 /// A host that does not take its answer has cancelled; there is nobody to tell.

@@ -10,6 +10,7 @@ mod connection;
 mod process_tree;
 mod reaper;
 mod shell;
+mod shell_output;
 mod shell_owner;
 mod text_cleaner;
 
@@ -63,7 +64,12 @@ impl Agent {
         let reaper = Arc::new(Reaper::default());
         let shell = ShellOwner::start(places.clone(), mode, Arc::clone(&reaper))?;
         let connections = Connections::new(places, shell);
-        Ok(Self { listener, signals, reaper, connections })
+        Ok(Self {
+            listener,
+            signals,
+            reaper,
+            connections,
+        })
     }
 
     /// Until a shutdown request or a signal ends this process.

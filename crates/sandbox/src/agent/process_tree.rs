@@ -30,7 +30,12 @@ pub(super) struct Victims(Vec<OwnedFd>);
 impl Census {
     pub(super) fn take() -> Self {
         let living = living_processes();
-        Self(living.into_iter().map(|(pid, process)| (pid, process.start_ticks)).collect())
+        Self(
+            living
+                .into_iter()
+                .map(|(pid, process)| (pid, process.start_ticks))
+                .collect(),
+        )
     }
 
     /// The living processes that came after this census from `shell` or from the agent, and
@@ -109,8 +114,10 @@ impl Victims {
         let mut waiting: Vec<&OwnedFd> = self.0.iter().collect();
         while !waiting.is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
-            let mut fds: Vec<PollFd<'_>> =
-                waiting.iter().map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)).collect();
+            let mut fds: Vec<PollFd<'_>> = waiting
+                .iter()
+                .map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN))
+                .collect();
             let left = Timespec::try_from(left).ok();
             match rustix::event::poll(&mut fds, left.as_ref()) {
                 Ok(0) => return,
@@ -130,14 +137,18 @@ fn living_processes() -> HashMap<i32, Process> {
         return HashMap::new();
     };
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    pids.filter_map(|pid| Some((pid, process_now(pid)?))).collect()
+    pids.filter_map(|pid| Some((pid, process_now(pid)?)))
+        .collect()
 }
 
 /// `None` for one that ended, also if nobody collected it yet.
 fn process_now(pid: i32) -> Option<Process> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     let (parent, state, start_ticks) = parse_stat(&String::from_utf8_lossy(&stat))?;
-    (state != 'Z' && state != 'X').then_some(Process { parent, start_ticks })
+    (state != 'Z' && state != 'X').then_some(Process {
+        parent,
+        start_ticks,
+    })
 }
 
 #[cfg(test)]
@@ -161,11 +172,23 @@ mod tests {
             (25, 23),
             (26, 20),
         ];
-        let living = parents.map(|(pid, parent)| (pid, Process { parent, start_ticks: 7 })).into();
+        let living = parents
+            .map(|(pid, parent)| {
+                (
+                    pid,
+                    Process {
+                        parent,
+                        start_ticks: 7,
+                    },
+                )
+            })
+            .into();
         let census = Census(before.iter().map(|pid| (*pid, 7)).collect());
         let pids = parents.map(|(pid, _)| pid).into_iter();
         let known = |pid: &i32| !before.contains(pid);
-        pids.filter(known).filter(|pid| census.is_ours(*pid, &living, 20, shell)).collect()
+        pids.filter(known)
+            .filter(|pid| census.is_ours(*pid, &living, 20, shell))
+            .collect()
     }
 
     #[test]

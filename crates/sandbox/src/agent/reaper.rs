@@ -40,7 +40,10 @@ impl Reaper {
                 children.remove(&pid);
                 return end;
             }
-            children = self.changed.wait(children).unwrap_or_else(PoisonError::into_inner);
+            children = self
+                .changed
+                .wait(children)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 

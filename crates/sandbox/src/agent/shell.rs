@@ -78,7 +78,12 @@ impl Shell {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        give_pipes(&mut command, output, status_end.as_fd(), commands_end.as_fd());
+        give_pipes(
+            &mut command,
+            output,
+            status_end.as_fd(),
+            commands_end.as_fd(),
+        );
         let pid = reaper.spawn(&mut command)?;
         let pidfd = Pid::from_raw(pid).map(|pid| pidfd_open(pid, PidfdFlags::empty()));
         let Some(Ok(pidfd)) = pidfd else {
@@ -143,7 +148,11 @@ impl Shell {
                 return Report::Status(status);
             }
         }
-        if self.report.len() > REPORT_BYTES_MAX { Report::Nonsense } else { Report::NotYet }
+        if self.report.len() > REPORT_BYTES_MAX {
+            Report::Nonsense
+        } else {
+            Report::NotYet
+        }
     }
 
     /// Kills the process itself and waits for its end.

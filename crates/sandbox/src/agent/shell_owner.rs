@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
 use rustix::fs::OFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Signal;
@@ -25,17 +25,15 @@ use super::connection::has_hung_up;
 use super::process_tree::Census;
 use super::reaper::{End, Reaper};
 use super::shell::{Report, Shell};
+use super::shell_output::{Background, READ_BYTES, Ready, drain_pipe};
 use super::{Places, SpillDirectory};
 use crate::isolation::{Mode, Network};
 use crate::limits::{
-    BACKGROUND_OUTPUT_BYTES_MAX, BASH_TIMEOUT_DEFAULT, BASH_TIMEOUT_MAX, SHELL_ANSWER_GRACE,
-    SHELL_START_TIME_MAX, TERM_GRACE,
+    BASH_TIMEOUT_DEFAULT, BASH_TIMEOUT_MAX, SHELL_ANSWER_GRACE, SHELL_START_TIME_MAX, TERM_GRACE,
 };
 use crate::output::Output;
 use crate::sys::process::{abort_shell_command, exit_now, kill_everything_as_init};
 use crate::tool::Tool;
-
-const READ_BYTES: usize = 64 << 10;
 
 pub(super) enum Progress {
     /// The call left the queue.
@@ -73,13 +71,6 @@ pub(super) struct ShellOwner {
     background: Background,
 }
 
-/// What jobs wrote between two commands.
-#[derive(Default)]
-struct Background {
-    bytes: Vec<u8>,
-    dropped: u64,
-}
-
 /// Why waiting for the shell came to an end.
 enum Happened {
     Answered(i32),
@@ -92,7 +83,12 @@ enum Happened {
 impl ShellHandle {
     pub(super) fn submit(&self, id: String, tool: Tool, client: UnixStream) -> Receiver<Progress> {
         let (progress, receiver) = sync_channel(2);
-        self.0.lock().push_back(Job { id, tool, client, progress });
+        self.0.lock().push_back(Job {
+            id,
+            tool,
+            client,
+            progress,
+        });
         self.0.wake();
         receiver
     }
@@ -122,7 +118,10 @@ impl ShellOwner {
         reaper: Arc<Reaper>,
     ) -> io::Result<ShellHandle> {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let queue = Arc::new(Queue { jobs: Mutex::default(), wake });
+        let queue = Arc::new(Queue {
+            jobs: Mutex::default(),
+            wake,
+        });
         let (output, output_end) = pipe_with(PipeFlags::CLOEXEC)?;
         rustix::fs::fcntl_setfl(&output, OFlags::NONBLOCK)?;
         let mut owner = Self {
@@ -136,11 +135,13 @@ impl ShellOwner {
             output_end,
             background: Background::default(),
         };
-        thread::Builder::new().name("shell".to_owned()).spawn(move || {
-            let _ = catch_unwind(AssertUnwindSafe(|| owner.serve()));
-            // An agent without a shell is of no use; its end is seen and it is replaced.
-            exit_now(1)
-        })?;
+        thread::Builder::new()
+            .name("shell".to_owned())
+            .spawn(move || {
+                let _ = catch_unwind(AssertUnwindSafe(|| owner.serve()));
+                // An agent without a shell is of no use; its end is seen and it is replaced.
+                exit_now(1)
+            })?;
         Ok(ShellHandle(queue))
     }
 
@@ -189,7 +190,10 @@ impl ShellOwner {
 
     fn run(&mut self, job: &Job) -> Output {
         match &job.tool {
-            Tool::Bash { command, timeout_ms } => {
+            Tool::Bash {
+                command,
+                timeout_ms,
+            } => {
                 let timeout = timeout(*timeout_ms);
                 if let Err(error) = self.have_shell() {
                     return Output::error(format!("the shell does not start: {error}"));
@@ -213,8 +217,7 @@ impl ShellOwner {
         if let Some(shell) = &mut self.shell {
             shell.give(command);
         }
-        let happened =
-            self.attend(Some(&job.client), Instant::now() + timeout, &mut collector);
+        let happened = self.attend(Some(&job.client), Instant::now() + timeout, &mut collector);
         let outcome = match happened {
             Happened::Answered(status) => Outcome::Status(status),
             Happened::Ended => match self.shell.take().map(|shell| self.reaper.wait(shell.pid)) {
@@ -222,9 +225,10 @@ impl ShellOwner {
                 Some(End::Exit(status)) => Outcome::ShellExited { status },
                 None => Outcome::ShellExited { status: 1 },
             },
-            Happened::TimeUp => {
-                Outcome::TimedOut { timeout, shell: self.stop(&census, &mut collector) }
-            }
+            Happened::TimeUp => Outcome::TimedOut {
+                timeout,
+                shell: self.stop(&census, &mut collector),
+            },
             Happened::Cancelled => {
                 self.stop(&census, &mut collector);
                 Outcome::Cancelled
@@ -352,83 +356,6 @@ impl ShellOwner {
 
     fn drain(&self, collector: &mut Collector<'_>) {
         drain_pipe(&self.output, collector);
-    }
-}
-
-/// Takes what is in the pipe now. A background job may write for ever: what comes after this
-/// moment is for the next command.
-fn drain_pipe(output: &OwnedFd, collector: &mut Collector<'_>) {
-    let mut left = rustix::io::ioctl_fionread(output).unwrap_or(0) as usize;
-    let mut buffer = vec![0; READ_BYTES];
-    while left > 0 {
-        let wanted = left.min(buffer.len());
-        match rustix::io::read(output, &mut buffer[..wanted]) {
-            Ok(length) if length > 0 => {
-                collector.push(&buffer[..length]);
-                left -= length;
-            }
-            Ok(_) | Err(_) => return,
-        }
-    }
-}
-
-/// What [`ShellOwner::attend`] waited for came, or some of it.
-#[derive(Default)]
-struct Ready {
-    output: bool,
-    ended: bool,
-    status: bool,
-    commands: bool,
-    hung_up: bool,
-}
-
-impl Ready {
-    fn wait(
-        shell: &Shell,
-        output: &OwnedFd,
-        client: Option<&UnixStream>,
-        left: Duration,
-    ) -> Self {
-        let readable = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
-        let mut fds = vec![readable(output.as_fd()), readable(shell.pidfd.as_fd())];
-        fds.extend(shell.status().map(readable));
-        if let Some(commands) = shell.unsent() {
-            fds.push(PollFd::from_borrowed_fd(commands, PollFlags::OUT));
-        }
-        if let Some(client) = client {
-            fds.push(PollFd::new(client, PollFlags::RDHUP));
-        }
-        let left = Timespec::try_from(left).ok();
-        if rustix::event::poll(&mut fds, left.as_ref()).is_err() {
-            return Self::default();
-        }
-        let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
-        let mut next = || ready.next().unwrap_or(false);
-        Self {
-            output: next(),
-            ended: next(),
-            status: shell.status().is_some() && next(),
-            commands: shell.unsent().is_some() && next(),
-            hung_up: client.is_some() && next(),
-        }
-    }
-}
-
-impl Background {
-    fn push(&mut self, bytes: &[u8]) {
-        let room = BACKGROUND_OUTPUT_BYTES_MAX - self.bytes.len();
-        let kept = bytes.len().min(room);
-        self.bytes.extend_from_slice(&bytes[..kept]);
-        self.dropped += (bytes.len() - kept) as u64;
-    }
-
-    fn show(&mut self, collector: &mut Collector<'_>) {
-        let Self { bytes, dropped } = std::mem::take(self);
-        collector.push(&bytes);
-        if dropped > 0 {
-            let note = format!("\n[{dropped} bytes of output of background jobs were dropped]\n");
-            collector.push(note.as_bytes());
-        }
     }
 }
 

@@ -88,9 +88,8 @@ impl TextCleaner {
         while let Some(chunk) = chunks.next() {
             text.push_str(chunk.valid());
             let invalid = chunk.invalid();
-            let unfinished = || {
-                std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none())
-            };
+            let unfinished =
+                || std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none());
             if chunks.peek().is_none() && unfinished() {
                 self.cut_character = invalid.to_vec();
             } else if !invalid.is_empty() {

@@ -40,7 +40,11 @@ impl Connection {
         let length = frame_length(&header, RESPONSE_BYTES_MAX)
             .map_err(|error| SandboxError::protocol(error.to_string()))?;
         let mut body = Vec::new();
-        let read = (&mut self.0).take(length as u64).read_to_end(&mut body).await.map_err(ended)?;
+        let read = (&mut self.0)
+            .take(length as u64)
+            .read_to_end(&mut body)
+            .await
+            .map_err(ended)?;
         if read != length {
             return Err(ended(io::ErrorKind::UnexpectedEof.into()));
         }
@@ -69,7 +73,10 @@ impl Connection {
 
     async fn receive_within(&mut self, limit: Duration) -> Result<Response, SandboxError> {
         timeout(limit, self.receive()).await.unwrap_or_else(|_| {
-            Err(SandboxError::lost(format!("no answer within {} s", limit.as_secs())))
+            Err(SandboxError::lost(format!(
+                "no answer within {} s",
+                limit.as_secs()
+            )))
         })
     }
 }
@@ -87,10 +94,17 @@ pub(super) enum ToolTime {
 impl ToolTime {
     pub(super) fn of(tool: &Tool) -> Self {
         match tool {
-            Tool::Bash { timeout_ms: None | Some(0), .. } | Tool::RestartShell => {
-                Self::Queued { command: BASH_TIMEOUT_DEFAULT }
+            Tool::Bash {
+                timeout_ms: None | Some(0),
+                ..
             }
-            Tool::Bash { timeout_ms: Some(milliseconds), .. } => {
+            | Tool::RestartShell => Self::Queued {
+                command: BASH_TIMEOUT_DEFAULT,
+            },
+            Tool::Bash {
+                timeout_ms: Some(milliseconds),
+                ..
+            } => {
                 let command = Duration::from_millis(*milliseconds).min(BASH_TIMEOUT_MAX);
                 Self::Queued { command }
             }
@@ -113,9 +127,9 @@ fn finished(response: Response) -> Result<Output, SandboxError> {
             let reason = reason.chars().take(500).collect();
             Err(SandboxError::Refused { reason })
         }
-        Response::Pong { .. } | Response::Started => {
-            Err(SandboxError::protocol("an answer to a question that was not asked"))
-        }
+        Response::Pong { .. } | Response::Started => Err(SandboxError::protocol(
+            "an answer to a question that was not asked",
+        )),
     }
 }
 

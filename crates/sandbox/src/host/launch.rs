@@ -22,7 +22,10 @@ pub(super) async fn launch(
 ) -> Result<IsolationReport, SandboxError> {
     let failed = |reason: String| SandboxError::Unavailable { reason };
     match timeout(LAUNCH_TIME_MAX, run(launcher, order)).await {
-        Err(_) => Err(failed(format!("not ready within {} s", LAUNCH_TIME_MAX.as_secs()))),
+        Err(_) => Err(failed(format!(
+            "not ready within {} s",
+            LAUNCH_TIME_MAX.as_secs()
+        ))),
         Ok(Err(error)) => Err(failed(format!("the launcher does not work: {error}"))),
         Ok(Ok(LaunchAnswer::Failed { reason })) => Err(failed(reason)),
         Ok(Ok(LaunchAnswer::Ready { isolation })) => Ok(isolation),
@@ -47,10 +50,15 @@ async fn run(launcher: &Path, order: &LaunchOrder) -> std::io::Result<LaunchAnsw
     let _ = input.write_all(&text).await;
     drop(input);
     let mut answer = Vec::new();
-    output.take(LAUNCH_ANSWER_BYTES_MAX).read_to_end(&mut answer).await?;
+    output
+        .take(LAUNCH_ANSWER_BYTES_MAX)
+        .read_to_end(&mut answer)
+        .await?;
     let status = child.wait().await?;
     if answer.is_empty() {
-        return Err(std::io::Error::other(format!("it said nothing and ended with {status}")));
+        return Err(std::io::Error::other(format!(
+            "it said nothing and ended with {status}"
+        )));
     }
     Ok(serde_json::from_slice(&answer)?)
 }

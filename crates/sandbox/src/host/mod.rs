@@ -104,15 +104,27 @@ impl SandboxHost {
             Ok(state)
         });
         let state = state.await.map_err(|error| Unavailable {
-            reason: format!("the state directory {}: {error}", options.state_dir.display()),
+            reason: format!(
+                "the state directory {}: {error}",
+                options.state_dir.display()
+            ),
             hint: "give the server a directory of its own that it can write in".to_owned(),
         })?;
         let isolation = IsolationReport::nothing(options.mode);
-        let mut inner = Inner { options, state, isolation, busy: Mutex::default() };
+        let mut inner = Inner {
+            options,
+            state,
+            isolation,
+            busy: Mutex::default(),
+        };
         let probed = inner.probe().await;
-        inner.isolation = probed
-            .map_err(|error| Unavailable { reason: error.to_string(), hint: hint::hint() })?;
-        Ok(Self { inner: Arc::new(inner) })
+        inner.isolation = probed.map_err(|error| Unavailable {
+            reason: error.to_string(),
+            hint: hint::hint(),
+        })?;
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     pub fn isolation(&self) -> &IsolationReport {
@@ -169,7 +181,10 @@ impl Inner {
     fn release(&self, name: &SandboxName, guard: OwnedMutexGuard<()>) {
         let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         drop(guard);
-        if busy.get(name).is_some_and(|lock| Arc::strong_count(lock) == 1) {
+        if busy
+            .get(name)
+            .is_some_and(|lock| Arc::strong_count(lock) == 1)
+        {
             busy.remove(name);
         }
     }
@@ -179,8 +194,17 @@ impl Inner {
         self.throw_away(&name).await?;
         let (opened, isolation) = self.open(&name).await?;
         let command = "echo \"$((40 + 2))\"".to_owned();
-        let tool = Tool::Bash { command, timeout_ms: None };
-        let output = opened.sandbox.run(Call { id: PROBE.to_owned(), tool }).await?;
+        let tool = Tool::Bash {
+            command,
+            timeout_ms: None,
+        };
+        let output = opened
+            .sandbox
+            .run(Call {
+                id: PROBE.to_owned(),
+                tool,
+            })
+            .await?;
         if output.is_error || output.joined_text().trim() != "42" {
             let reason = format!("a command in it answers {:?}", output.joined_text());
             return Err(SandboxError::Unavailable { reason });
@@ -197,7 +221,10 @@ impl Inner {
         let directory = self.state.directory_of(name);
         let opened = |provenance| {
             let sandbox = Sandbox::new(name.clone(), &directory)?;
-            Ok::<_, SandboxError>(Opened { sandbox, provenance })
+            Ok::<_, SandboxError>(Opened {
+                sandbox,
+                provenance,
+            })
         };
         if self.is_running(name).await {
             return Ok((opened(Provenance::Attached)?, None));
@@ -251,5 +278,7 @@ impl Inner {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(io::Error::other)?
 }

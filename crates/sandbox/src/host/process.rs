@@ -22,7 +22,14 @@ pub(super) async fn end(directory: &Path, mode: Mode, cgroup_name: &str) -> io::
     let mut cgroups = cgroup::possible_directories(cgroup_name);
     match record {
         Ok(Some(record)) => {
-            cgroups.extend(record.cgroups.iter().filter(|path| !cgroups.contains(path)).cloned().collect::<Vec<PathBuf>>());
+            cgroups.extend(
+                record
+                    .cgroups
+                    .iter()
+                    .filter(|path| !cgroups.contains(path))
+                    .cloned()
+                    .collect::<Vec<PathBuf>>(),
+            );
             if let Some(process) = record.living_process() {
                 kill(process, handle.ok().as_ref(), mode, record.pid()).await?;
             }
@@ -35,15 +42,12 @@ pub(super) async fn end(directory: &Path, mode: Mode, cgroup_name: &str) -> io::
             }
         }
     }
-    tokio::task::spawn_blocking(move || cgroup::remove(&cgroups)).await.map_err(io::Error::other)
+    tokio::task::spawn_blocking(move || cgroup::remove(&cgroups))
+        .await
+        .map_err(io::Error::other)
 }
 
-async fn kill(
-    process: OwnedFd,
-    handle: Option<&OwnedFd>,
-    mode: Mode,
-    pid: i32,
-) -> io::Result<()> {
+async fn kill(process: OwnedFd, handle: Option<&OwnedFd>, mode: Mode, pid: i32) -> io::Result<()> {
     // Without a pid namespace the kernel does not end the children with their agent.
     if let (Mode::UnsafeProcess, Some(handle)) = (mode, handle) {
         ask_to_end(handle).await;
@@ -54,7 +58,8 @@ async fn kill(
     }
     let process = readable(process)?;
     let dead = timeout(DEATH_TIME_MAX, process.readable()).await;
-    dead.map_err(|_| io::Error::other(format!("process {pid} does not die")))??.clear_ready();
+    dead.map_err(|_| io::Error::other(format!("process {pid} does not die")))??
+        .clear_ready();
     // Where the server itself adopts orphans, it is the one to collect this one.
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
     let _ = waitid(WaitId::PidFd(process.get_ref().as_fd()), options);

@@ -56,12 +56,7 @@ fn remove(root: &OwnedFd, name: &CString, moved: &mut u64) -> io::Result<()> {
 }
 
 /// Moving a directory changes its `..`, which takes the right to write in it.
-fn move_up(
-    root: &OwnedFd,
-    parent: &OwnedFd,
-    name: &CString,
-    moved: &mut u64,
-) -> io::Result<()> {
+fn move_up(root: &OwnedFd, parent: &OwnedFd, name: &CString, moved: &mut u64) -> io::Result<()> {
     drop(open_inner(parent.as_fd(), name)?);
     loop {
         *moved += 1;
@@ -81,7 +76,14 @@ fn move_up(
 /// Opens a directory after giving ourselves the right to read and to empty it.
 fn open_inner(parent: BorrowedFd<'_>, name: &CString) -> io::Result<OwnedFd> {
     let base = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let open = || openat(parent, name.as_c_str(), OFlags::RDONLY | base, Mode::empty());
+    let open = || {
+        openat(
+            parent,
+            name.as_c_str(),
+            OFlags::RDONLY | base,
+            Mode::empty(),
+        )
+    };
     let directory = match open() {
         Err(Errno::ACCESS) => {
             // Not by name, which a link could have taken: by the descriptor's own path.

@@ -33,7 +33,14 @@ impl Sandbox {
     pub(super) fn new(name: SandboxName, path: &Path) -> Result<Self, SandboxError> {
         let directory = open_directory(path)?;
         let calls = Semaphore::new(HOST_CALLS_MAX);
-        Ok(Self { inner: Arc::new(Inner { name, path: path.to_owned(), directory, calls }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                name,
+                path: path.to_owned(),
+                directory,
+                calls,
+            }),
+        })
     }
 
     pub fn name(&self) -> &SandboxName {
@@ -53,7 +60,10 @@ impl Sandbox {
             return Err(SandboxError::Refused { reason });
         }
         let time = ToolTime::of(&call.tool);
-        let request = Request::Run { id: call.id, tool: call.tool };
+        let request = Request::Run {
+            id: call.id,
+            tool: call.tool,
+        };
         let Ok(frame) = encode(&request, REQUEST_BYTES_MAX) else {
             let size = REQUEST_BYTES_MAX >> 20;
             return Ok(Output::error(format!(
@@ -73,6 +83,8 @@ impl Sandbox {
 
 impl fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sandbox").field("name", &self.inner.name.as_str()).finish_non_exhaustive()
+        f.debug_struct("Sandbox")
+            .field("name", &self.inner.name.as_str())
+            .finish_non_exhaustive()
     }
 }

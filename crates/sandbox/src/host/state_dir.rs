@@ -37,7 +37,10 @@ pub(super) enum Files {
 
 impl StateDir {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)?;
         let root = fs::canonicalize(path)?;
         if root.to_str().is_none() {
             return Err(io::Error::other("its path is not UTF-8"));
@@ -47,12 +50,20 @@ impl StateDir {
             return Err(io::Error::other(format!("it belongs to uid {owner}")));
         }
         fs::set_permissions(&root, fs::Permissions::from_mode(0o700))?;
-        let lock = File::options().create(true).truncate(false).write(true).open(root.join("lock"))?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(root.join("lock"))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
             rustix::io::Errno::AGAIN => io::Error::other("another server uses it"),
             error => error.into(),
         })?;
-        let state = Self { root, _lock: lock, thrown_away: AtomicU64::new(0) };
+        let state = Self {
+            root,
+            _lock: lock,
+            thrown_away: AtomicU64::new(0),
+        };
         for directory in [state.boxes(), state.trash()] {
             make_directory(&directory, 0o700)?;
         }
@@ -142,8 +153,7 @@ pub(super) fn open_directory(path: &Path) -> io::Result<OwnedFd> {
 }
 
 fn is_laid_out(directory: &Path) -> bool {
-    let is_directory =
-        |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
+    let is_directory = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
     let names = || INSIDE.iter().chain(OUTSIDE);
     is_directory(directory)
         && fs::symlink_metadata(directory.join(LAYOUT_FILE)).is_ok_and(|found| found.is_file())

@@ -18,7 +18,10 @@ const OWN: &[(&str, &str)] = &[
     ("group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n"),
     ("hostname", "sandbox\n"),
     ("hosts", "127.0.0.1 localhost sandbox\n::1 localhost\n"),
-    ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
+    (
+        "nsswitch.conf",
+        "passwd: files\ngroup: files\nhosts: files dns\n",
+    ),
     ("resolv.conf", "# This sandbox has no network.\n"),
     ("shells", "/bin/sh\n/bin/bash\n"),
 ];
@@ -60,7 +63,13 @@ pub(super) fn write() -> Result<(), Refused> {
         } else {
             continue;
         }
-        bind(CWD, &source, &place, READ_ONLY | NO_SUID | NO_DEVICES, Depth::WholeTree)?;
+        bind(
+            CWD,
+            &source,
+            &place,
+            READ_ONLY | NO_SUID | NO_DEVICES,
+            Depth::WholeTree,
+        )?;
     }
     Ok(())
 }

@@ -18,7 +18,9 @@ pub(super) fn restrict() -> Option<u32> {
     let enforced = status.ruleset != RulesetStatus::NotEnforced;
     match status.landlock {
         LandlockStatus::Available { effective_abi, .. } if enforced => Some(effective_abi as u32),
-        _ => None,
+        LandlockStatus::Available { .. }
+        | LandlockStatus::NotEnabled
+        | LandlockStatus::NotImplemented => None,
     }
 }
 

@@ -49,14 +49,25 @@ pub(crate) struct Birth<'a> {
 /// Never returns: not even a panic may run on into the launcher's clean-up.
 pub(crate) fn run(birth: Birth<'_>) -> ! {
     let life = AssertUnwindSafe(|| {
-        let Birth { order, listener, launcher, user_namespace, memory_limit } = birth;
+        let Birth {
+            order,
+            listener,
+            launcher,
+            user_namespace,
+            memory_limit,
+        } = birth;
         match become_ready(order, listener, &launcher, user_namespace, memory_limit) {
             Ok(agent) => {
                 drop(launcher);
                 agent.serve()
             }
             Err(refused) => {
-                tell(&launcher, &ChildAnswer::Failed { reason: refused.to_string() });
+                tell(
+                    &launcher,
+                    &ChildAnswer::Failed {
+                        reason: refused.to_string(),
+                    },
+                );
                 exit_now(1)
             }
         }
@@ -72,11 +83,15 @@ fn become_ready(
     user_namespace: UserNamespace,
     memory_limit: LimitSource,
 ) -> Result<Agent, Refused> {
-    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, FileMode::empty());
+    let null = rustix::fs::open(
+        "/dev/null",
+        OFlags::RDWR | OFlags::CLOEXEC,
+        FileMode::empty(),
+    );
     replace_standard_streams(null.at("open /dev/null")?.as_fd()).at("leave the server's pipes")?;
     let mut word = [0; 2];
-    let (heard, _) =
-        rustix::net::recv(launcher, &mut word[..], RecvFlags::empty()).at("wait for the launcher")?;
+    let (heard, _) = rustix::net::recv(launcher, &mut word[..], RecvFlags::empty())
+        .at("wait for the launcher")?;
     if heard == 0 {
         // The launcher is gone; nobody knows this process.
         exit_now(1);

@@ -53,10 +53,21 @@ pub(super) fn enter_new_root(sources: &Sources, limits: &Limits) -> Result<(), R
     add_private_directories(sources)?;
     add_proc()?;
     add_devices()?;
-    tmpfs("dev/shm", "mode=1777,size=64m,nr_inodes=4096", MountFlags::NOEXEC)?;
-    let size = format!("mode=1777,size={},nr_inodes={}", limits.tmp_bytes, limits.tmp_files);
+    tmpfs(
+        "dev/shm",
+        "mode=1777,size=64m,nr_inodes=4096",
+        MountFlags::NOEXEC,
+    )?;
+    let size = format!(
+        "mode=1777,size={},nr_inodes={}",
+        limits.tmp_bytes, limits.tmp_files
+    );
     tmpfs("tmp", &size, MountFlags::empty())?;
-    tmpfs("run", "mode=755,size=16m,nr_inodes=1024", MountFlags::empty())?;
+    tmpfs(
+        "run",
+        "mode=755,size=16m,nr_inodes=1024",
+        MountFlags::empty(),
+    )?;
     lock_proc()?;
     add_attributes(CWD, HOST, Depth::ThisMount).at("make the root read-only")?;
     // The old root ends up on top of the new one, at the same place, and is taken off.
@@ -78,10 +89,17 @@ fn new_root(place: BorrowedFd<'_>) -> Result<(), Refused> {
     let whole = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     move_mount(root.as_fd(), "", place, "", whole).at(step)?;
     rustix::process::fchdir(root).at(step)?;
-    for name in ["usr", "etc", "proc", "dev", "tmp", "run", "root", "home", "var", "opt", "srv"] {
+    for name in [
+        "usr", "etc", "proc", "dev", "tmp", "run", "root", "home", "var", "opt", "srv",
+    ] {
         make_directory(name)?;
     }
-    for name in ["workspace", "mnt/session/outputs", "mnt/session/uploads", "var/lib"] {
+    for name in [
+        "workspace",
+        "mnt/session/outputs",
+        "mnt/session/uploads",
+        "var/lib",
+    ] {
         make_directory(name)?;
     }
     symlink("../tmp", "var/tmp").at("make /var/tmp")?;
@@ -107,8 +125,20 @@ fn add_host_programs() -> Result<(), Refused> {
 fn add_private_directories(sources: &Sources) -> Result<(), Refused> {
     let this = Depth::ThisMount;
     bind(sources.workspace.as_fd(), "", "workspace", PRIVATE, this)?;
-    bind(sources.outputs.as_fd(), "", "mnt/session/outputs", PRIVATE, this)?;
-    bind(sources.uploads.as_fd(), "", "mnt/session/uploads", PRIVATE | READ_ONLY, this)?;
+    bind(
+        sources.outputs.as_fd(),
+        "",
+        "mnt/session/outputs",
+        PRIVATE,
+        this,
+    )?;
+    bind(
+        sources.uploads.as_fd(),
+        "",
+        "mnt/session/uploads",
+        PRIVATE | READ_ONLY,
+        this,
+    )?;
     bind(sources.home.as_fd(), "", "root", PRIVATE, this)
 }
 
@@ -125,7 +155,13 @@ fn lock_proc() -> Result<(), Refused> {
         bind(CWD, &path, &path, locked, Depth::ThisMount)?;
     }
     for path in existing("proc", HIDDEN_PROC_FILES) {
-        bind(CWD, "dev/null", &path, locked & !NO_DEVICES, Depth::ThisMount)?;
+        bind(
+            CWD,
+            "dev/null",
+            &path,
+            locked & !NO_DEVICES,
+            Depth::ThisMount,
+        )?;
     }
     for path in existing("proc", HIDDEN_PROC_DIRECTORIES) {
         tmpfs(&path, "mode=555,size=4k,nr_inodes=2", MountFlags::RDONLY)?;
@@ -135,17 +171,35 @@ fn lock_proc() -> Result<(), Refused> {
 
 fn add_devices() -> Result<(), Refused> {
     let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
-    mount("dev", "dev", "tmpfs", flags, Some(c"mode=755,size=64k,nr_inodes=64"))
-        .at("mount /dev")?;
+    mount(
+        "dev",
+        "dev",
+        "tmpfs",
+        flags,
+        Some(c"mode=755,size=64k,nr_inodes=64"),
+    )
+    .at("mount /dev")?;
     for name in DEVICES {
         let place = format!("dev/{name}");
         fs::write(&place, "").at(&format!("make /{place}"))?;
-        bind(CWD, Path::new("/dev").join(name), &place, NO_SUID | NO_EXEC, Depth::ThisMount)?;
+        bind(
+            CWD,
+            Path::new("/dev").join(name),
+            &place,
+            NO_SUID | NO_EXEC,
+            Depth::ThisMount,
+        )?;
     }
     make_directory("dev/shm")?;
     make_directory("dev/pts")?;
-    mount("devpts", "dev/pts", "devpts", flags, Some(c"newinstance,ptmxmode=0666,mode=620"))
-        .at("mount /dev/pts")?;
+    mount(
+        "devpts",
+        "dev/pts",
+        "devpts",
+        flags,
+        Some(c"newinstance,ptmxmode=0666,mode=620"),
+    )
+    .at("mount /dev/pts")?;
     let links = [
         ("pts/ptmx", "ptmx"),
         ("/proc/self/fd", "fd"),
@@ -166,7 +220,10 @@ fn existing(parent: &str, names: &[&str]) -> Vec<String> {
 }
 
 pub(super) fn make_directory(path: &str) -> Result<(), Refused> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(path);
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(path);
     made.at(&format!("make /{path}"))
 }
 
@@ -187,12 +244,21 @@ pub(super) fn bind(
     }
     let tree = open_tree(directory, source.as_ref(), flags).at(&step)?;
     add_attributes(tree.as_fd(), attributes, depth).at(&step)?;
-    move_mount(tree.as_fd(), "", CWD, place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).at(&step)
+    move_mount(
+        tree.as_fd(),
+        "",
+        CWD,
+        place,
+        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
+    )
+    .at(&step)
 }
 
 fn tmpfs(place: &str, options: &str, flags: MountFlags) -> Result<(), Refused> {
     let step = format!("mount /{place}");
-    let options = std::ffi::CString::new(options).map_err(std::io::Error::from).at(&step)?;
+    let options = std::ffi::CString::new(options)
+        .map_err(std::io::Error::from)
+        .at(&step)?;
     let flags = flags | MountFlags::NOSUID | MountFlags::NODEV;
     mount("tmpfs", place, "tmpfs", flags, Some(options.as_c_str())).at(&step)
 }

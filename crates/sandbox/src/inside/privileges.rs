@@ -33,8 +33,13 @@ pub(super) fn lower_limits(limits: &Limits, memory: bool) -> Result<(), Refused>
         wanted.push((Resource::Data, limits.memory_bytes));
     }
     for (resource, value) in wanted {
-        let value = getrlimit(resource).maximum.map_or(value, |hard| hard.min(value));
-        let limit = Rlimit { current: Some(value), maximum: Some(value) };
+        let value = getrlimit(resource)
+            .maximum
+            .map_or(value, |hard| hard.min(value));
+        let limit = Rlimit {
+            current: Some(value),
+            maximum: Some(value),
+        };
         setrlimit(resource, limit).at("lower a resource limit")?;
     }
     Ok(())

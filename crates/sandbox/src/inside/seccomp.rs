@@ -117,25 +117,49 @@ pub(super) fn restrict() -> Result<(), Refused> {
         compile(missing, libc::ENOSYS),
     ];
     for program in programs {
-        let program = program.map_err(std::io::Error::other).at("compile the system call filter")?;
+        let program = program
+            .map_err(std::io::Error::other)
+            .at("compile the system call filter")?;
         apply(&program)?;
     }
     refuse_second_table()
 }
 
 fn apply(program: &BpfProgram) -> Result<(), Refused> {
-    apply_filter(program).map_err(std::io::Error::other).at("install the system call filter")
+    apply_filter(program)
+        .map_err(std::io::Error::other)
+        .at("install the system call filter")
 }
 
 /// The filter compares numbers, and on x86-64 the x32 table has others for the same calls.
 #[cfg(target_arch = "x86_64")]
 fn refuse_second_table() -> Result<(), Refused> {
     const X32_BIT: u32 = 0x4000_0000;
-    let load_number = seccompiler::sock_filter { code: 0x20, jt: 0, jf: 0, k: 0 };
-    let if_below_skip_one = seccompiler::sock_filter { code: 0x35, jt: 0, jf: 1, k: X32_BIT };
-    let answer = |k| seccompiler::sock_filter { code: 0x06, jt: 0, jf: 0, k };
+    let load_number = seccompiler::sock_filter {
+        code: 0x20,
+        jt: 0,
+        jf: 0,
+        k: 0,
+    };
+    let if_below_skip_one = seccompiler::sock_filter {
+        code: 0x35,
+        jt: 0,
+        jf: 1,
+        k: X32_BIT,
+    };
+    let answer = |k| seccompiler::sock_filter {
+        code: 0x06,
+        jt: 0,
+        jf: 0,
+        k,
+    };
     let refuse = answer(libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32);
-    apply(&vec![load_number, if_below_skip_one, refuse, answer(libc::SECCOMP_RET_ALLOW)])
+    apply(&vec![
+        load_number,
+        if_below_skip_one,
+        refuse,
+        answer(libc::SECCOMP_RET_ALLOW),
+    ])
 }
 
 #[cfg(target_arch = "aarch64")]
@@ -163,8 +187,13 @@ fn refusals() -> Built<Rules> {
         .iter()
         .map(|request| rule(vec![condition(1, SeccompCmpOp::Eq, *request)?]));
     rules.insert(libc::SYS_ioctl, requests.collect::<Built<_>>()?);
-    let strange = PERSONALITIES.iter().map(|known| condition(0, SeccompCmpOp::Ne, *known));
-    rules.insert(libc::SYS_personality, vec![rule(strange.collect::<Built<_>>()?)?]);
+    let strange = PERSONALITIES
+        .iter()
+        .map(|known| condition(0, SeccompCmpOp::Ne, *known));
+    rules.insert(
+        libc::SYS_personality,
+        vec![rule(strange.collect::<Built<_>>()?)?],
+    );
     rules.insert(libc::SYS_socket, socket_rules()?);
     Ok(rules)
 }
@@ -172,10 +201,16 @@ fn refusals() -> Built<Rules> {
 /// Sockets: unix, IPv4, IPv6 and routing netlink; no raw ones.
 fn socket_rules() -> Built<Vec<SeccompRule>> {
     const KIND_MASK: u64 = 0xf;
-    let families = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+    let families = [
+        libc::AF_UNIX,
+        libc::AF_INET,
+        libc::AF_INET6,
+        libc::AF_NETLINK,
+    ];
     let netlink = libc::AF_NETLINK as u64;
-    let foreign =
-        families.iter().map(|family| condition(0, SeccompCmpOp::Ne, *family as u64));
+    let foreign = families
+        .iter()
+        .map(|family| condition(0, SeccompCmpOp::Ne, *family as u64));
     Ok(vec![
         rule(foreign.collect::<Built<_>>()?)?,
         rule(vec![

@@ -41,7 +41,12 @@ impl CgroupSet {
             set.create_leaf(&parent.join(name), limits);
         }
         if set.memory == LimitSource::Rlimit
-            && set.create_v1(own.v1_memory, name, "memory.limit_in_bytes", limits.memory_bytes)
+            && set.create_v1(
+                own.v1_memory,
+                name,
+                "memory.limit_in_bytes",
+                limits.memory_bytes,
+            )
         {
             set.memory = LimitSource::CgroupV1;
         }
@@ -93,7 +98,9 @@ impl CgroupSet {
     }
 
     pub(crate) fn has_kill(&self) -> bool {
-        self.leaf.as_ref().is_some_and(|leaf| leaf.join("cgroup.kill").exists())
+        self.leaf
+            .as_ref()
+            .is_some_and(|leaf| leaf.join("cgroup.kill").exists())
     }
 
     /// Moves the process into those it was not born in.
@@ -137,7 +144,12 @@ pub(crate) fn remove(directories: &[PathBuf]) {
 pub(crate) fn possible_directories(name: &str) -> Vec<PathBuf> {
     let own = OwnCgroups::find();
     let parents = [own.v2, own.v1_memory, own.v1_pids];
-    parents.into_iter().flatten().map(|parent| parent.join(name)).filter(|d| d.exists()).collect()
+    parents
+        .into_iter()
+        .flatten()
+        .map(|parent| parent.join(name))
+        .filter(|d| d.exists())
+        .collect()
 }
 
 impl OwnCgroups {
@@ -171,6 +183,8 @@ fn own_directory(mounts: &str, own: &str, kind: &str, controller: &str) -> Optio
         root_and_point.filter(|_| same_kind && named)
     })?;
     // In a container the hierarchy may be mounted from our own place on.
-    let below = place.strip_prefix(mount_root.trim_end_matches('/')).unwrap_or(place);
+    let below = place
+        .strip_prefix(mount_root.trim_end_matches('/'))
+        .unwrap_or(place);
     Some(Path::new(mount_point).join(below.trim_start_matches('/')))
 }

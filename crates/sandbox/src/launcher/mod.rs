@@ -35,13 +35,19 @@ pub(crate) const SOCKET_NAME: &str = "agent.sock";
 pub fn init_main() -> ExitCode {
     let answer = match launch() {
         Ok(isolation) => LaunchAnswer::Ready { isolation },
-        Err(refused) => LaunchAnswer::Failed { reason: refused.to_string() },
+        Err(refused) => LaunchAnswer::Failed {
+            reason: refused.to_string(),
+        },
     };
     let ready = matches!(answer, LaunchAnswer::Ready { .. });
     let told = serde_json::to_vec(&answer)
         .map_err(std::io::Error::from)
         .and_then(|line| std::io::stdout().write_all(&line));
-    if ready && told.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if ready && told.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn launch() -> Result<IsolationReport, Refused> {
@@ -123,9 +129,7 @@ fn settle(
     let answer: ChildAnswer =
         serde_json::from_slice(&answer[..length]).at("the child ended before it was ready")?;
     match answer {
-        ChildAnswer::Ready { landlock_abi } => {
-            Ok(report(user_namespace, landlock_abi, cgroups))
-        }
+        ChildAnswer::Ready { landlock_abi } => Ok(report(user_namespace, landlock_abi, cgroups)),
         ChildAnswer::Failed { reason } => {
             Err(std::io::Error::other(reason)).at("inside the new sandbox")
         }
@@ -166,9 +170,10 @@ fn user_namespace(order: &LaunchOrder) -> UserNamespace {
     let is_root = rustix::process::geteuid().is_root();
     match order.mode {
         Mode::UnsafeProcess => UserNamespace::None,
-        Mode::Isolated if is_root && order.uid_base > 0 => {
-            UserNamespace::Range { base: order.uid_base, size: UID_RANGE }
-        }
+        Mode::Isolated if is_root && order.uid_base > 0 => UserNamespace::Range {
+            base: order.uid_base,
+            size: UID_RANGE,
+        },
         Mode::Isolated => UserNamespace::Single,
     }
 }
@@ -184,8 +189,14 @@ fn write_id_maps(pid: i32, user_namespace: UserNamespace) -> Result<(), Refused>
         }
         UserNamespace::Single => {
             write("setgroups", "deny".to_owned())?;
-            write("uid_map", format!("0 {} 1", rustix::process::geteuid().as_raw()))?;
-            write("gid_map", format!("0 {} 1", rustix::process::getegid().as_raw()))
+            write(
+                "uid_map",
+                format!("0 {} 1", rustix::process::geteuid().as_raw()),
+            )?;
+            write(
+                "gid_map",
+                format!("0 {} 1", rustix::process::getegid().as_raw()),
+            )
         }
         UserNamespace::None => Ok(()),
     }

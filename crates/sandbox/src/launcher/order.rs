@@ -53,6 +53,9 @@ pub(crate) trait At<T> {
 
 impl<T, E: Into<std::io::Error>> At<T> for Result<T, E> {
     fn at(self, step: &str) -> Result<T, Refused> {
-        self.map_err(|error| Refused { step: step.to_owned(), source: error.into() })
+        self.map_err(|error| Refused {
+            step: step.to_owned(),
+            source: error.into(),
+        })
     }
 }

@@ -74,14 +74,20 @@ impl ProcessRecord {
 }
 
 fn boot_id() -> io::Result<String> {
-    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?
+        .trim()
+        .to_owned())
 }
 
 /// When the process started, in clock ticks since boot. A zombie counts as gone.
 fn start_ticks(pid: i32) -> io::Result<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let (_, state, ticks) = parse_stat(&stat).ok_or(io::ErrorKind::InvalidData)?;
-    if state == 'Z' { Err(io::ErrorKind::NotFound.into()) } else { Ok(ticks) }
+    if state == 'Z' {
+        Err(io::ErrorKind::NotFound.into())
+    } else {
+        Ok(ticks)
+    }
 }
 
 /// Parent, state and start time of a line of `/proc/<pid>/stat`. The command name in it may

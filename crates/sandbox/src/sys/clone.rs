@@ -56,7 +56,11 @@ fn clone3(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Cloned> {
     // SAFETY: without CLONE_VM the child has its own copy of memory and this stack, as after
     // fork; the structure and the pidfd it points at outlive the call; the size is its own.
     let pid = unsafe {
-        libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<libc::clone_args>())
+        libc::syscall(
+            libc::SYS_clone3,
+            &raw const arguments,
+            size_of::<libc::clone_args>(),
+        )
     };
     cloned(pid, pidfd, cgroup.is_some())
 }
@@ -67,7 +71,14 @@ fn plain_clone(flags: u64) -> io::Result<Cloned> {
     // SAFETY: no CLONE_VM and a null stack, so it is a fork; the third argument is where the
     // pidfd is put on both supported architectures, and it outlives the call.
     let pid = unsafe {
-        libc::syscall(libc::SYS_clone, flags, 0_usize, &raw mut pidfd, 0_usize, 0_usize)
+        libc::syscall(
+            libc::SYS_clone,
+            flags,
+            0_usize,
+            &raw mut pidfd,
+            0_usize,
+            0_usize,
+        )
     };
     cloned(pid, pidfd, false)
 }
@@ -78,7 +89,11 @@ fn cloned(pid: libc::c_long, pidfd: libc::c_int, in_cgroup: bool) -> io::Result<
         pid if pid > 0 => {
             // SAFETY: the kernel has just made this descriptor for us and nobody else has it.
             let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-            Ok(Cloned::Parent(Child { pid: pid as i32, pidfd, in_cgroup }))
+            Ok(Cloned::Parent(Child {
+                pid: pid as i32,
+                pidfd,
+                in_cgroup,
+            }))
         }
         _ => Err(io::Error::last_os_error()),
     }

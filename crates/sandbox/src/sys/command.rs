@@ -26,9 +26,15 @@ pub(crate) fn give_pipes(
         // between fork and exec, and allocates nothing.
         let done = unsafe {
             libc::setsid();
-            places.iter().all(|(source, place)| libc::dup2(*source, *place) == *place)
+            places
+                .iter()
+                .all(|(source, place)| libc::dup2(*source, *place) == *place)
         };
-        if done { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+        if done {
+            Ok(())
+        } else {
+            Err(std::io::Error::last_os_error())
+        }
     };
     // SAFETY: the closure only makes async-signal-safe calls, see above.
     unsafe { command.pre_exec(prepare) };

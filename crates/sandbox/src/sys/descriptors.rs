@@ -10,7 +10,11 @@ use super::command::{COMMANDS, OUTPUT, STATUS};
 pub(crate) fn close_inherited() -> io::Result<()> {
     // SAFETY: takes integers only. No object of this process owns a descriptor above 2 yet.
     let result = unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Occupies the numbers that a shell gets its pipes at with `/dev/null`, so that nothing this

@@ -2,7 +2,10 @@
 //!
 //! All `unsafe` of the crate is in this folder. Whatever rustix offers is called from
 //! where it is needed and has no place here.
-#![expect(unsafe_code, reason = "raw clone, mount_setattr, signalfd and pre_exec have no safe form")]
+#![expect(
+    unsafe_code,
+    reason = "raw clone, mount_setattr, signalfd and pre_exec have no safe form"
+)]
 
 pub(crate) mod clone;
 pub(crate) mod command;

@@ -20,8 +20,12 @@ pub(crate) fn add_attributes(
     attributes: u64,
     depth: Depth,
 ) -> io::Result<()> {
-    let change =
-        libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    let change = libc::mount_attr {
+        attr_set: attributes,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: 0,
+    };
     let recursive = match depth {
         Depth::ThisMount => 0,
         Depth::WholeTree => libc::AT_RECURSIVE,
@@ -38,5 +42,9 @@ pub(crate) fn add_attributes(
             size_of::<libc::mount_attr>(),
         )
     };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }

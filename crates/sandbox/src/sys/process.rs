@@ -16,8 +16,7 @@ pub(crate) fn child_signals() -> io::Result<OwnedFd> {
         let mut set: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut set);
         libc::sigaddset(&raw mut set, libc::SIGCHLD);
-        let blocked =
-            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+        let blocked = libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
         if blocked != 0 {
             return Err(io::Error::from_raw_os_error(blocked));
         }
@@ -42,7 +41,11 @@ pub(crate) fn abort_shell_command(pidfd: BorrowedFd<'_>) -> io::Result<()> {
             0_u32,
         )
     };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Kills everything in the pid namespace but its init. Does nothing unless the caller is that

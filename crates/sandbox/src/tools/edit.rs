@@ -38,11 +38,20 @@ pub(super) fn edit(
         _ => {
             let changed = text.replace(change.old_string, change.new_string);
             if changed.len() as u64 > 2 * EDIT_FILE_BYTES_MAX {
-                return Err(format!("{file_path} would become {} bytes long", changed.len()));
+                return Err(format!(
+                    "{file_path} would become {} bytes long",
+                    changed.len()
+                ));
             }
             replace(&path, changed.as_bytes(), file_path)?;
-            let noun = if count == 1 { "occurrence" } else { "occurrences" };
-            Ok(Output::text(format!("replaced {count} {noun} in {file_path}")))
+            let noun = if count == 1 {
+                "occurrence"
+            } else {
+                "occurrences"
+            };
+            Ok(Output::text(format!(
+                "replaced {count} {noun} in {file_path}"
+            )))
         }
     }
 }

@@ -19,10 +19,14 @@ pub(super) fn open_regular(path: &Path, shown: &str) -> Result<(File, u64), Refu
     let file = File::from(opened.map_err(|error| explain(&error, shown))?);
     let found = file.metadata().map_err(|error| explain(&error, shown))?;
     if found.is_dir() {
-        return Err(format!("{shown} is a directory; use glob or `ls` to see what is in it"));
+        return Err(format!(
+            "{shown} is a directory; use glob or `ls` to see what is in it"
+        ));
     }
     if !found.is_file() {
-        return Err(format!("{shown} is not a regular file but a pipe, socket or device"));
+        return Err(format!(
+            "{shown} is not a regular file but a pipe, socket or device"
+        ));
     }
     Ok((file, found.len()))
 }
@@ -47,7 +51,8 @@ pub(super) fn into_text(bytes: Vec<u8>, shown: &str) -> Result<String, Refusal> 
              bash, for example `file` or `xxd`"
         )
     };
-    let text = String::from_utf8(bytes).map_err(|error| binary(error.utf8_error().valid_up_to()))?;
+    let text =
+        String::from_utf8(bytes).map_err(|error| binary(error.utf8_error().valid_up_to()))?;
     match text.find('\0') {
         Some(at) => Err(binary(at)),
         None => Ok(text),
@@ -60,16 +65,24 @@ pub(super) fn replace(path: &Path, content: &[u8], shown: &str) -> Result<(), Re
     let target = match fs::symlink_metadata(path) {
         Ok(found) if found.is_symlink() => match fs::canonicalize(path) {
             Ok(target) => target,
-            Err(_) => return Err(format!("{shown} is a link to something that does not exist")),
+            Err(_) => {
+                return Err(format!(
+                    "{shown} is a link to something that does not exist"
+                ));
+            }
         },
         _ => path.to_owned(),
     };
     let mode = match fs::metadata(&target) {
         Ok(found) if found.is_dir() => {
-            return Err(format!("{shown} is a directory, so no file can be written there"));
+            return Err(format!(
+                "{shown} is a directory, so no file can be written there"
+            ));
         }
         Ok(found) if !found.is_file() => {
-            return Err(format!("{shown} is not a regular file but a pipe, socket or device"));
+            return Err(format!(
+                "{shown} is not a regular file but a pipe, socket or device"
+            ));
         }
         Ok(found) => Some(found.permissions().mode() & 0o7777),
         Err(_) => None,
@@ -102,6 +115,10 @@ impl Drop for Draft {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the kinds of io errors are an open set"
+)]
 pub(super) fn explain(error: &io::Error, shown: &str) -> Refusal {
     match error.kind() {
         io::ErrorKind::NotFound => format!("{shown} does not exist"),

@@ -21,7 +21,9 @@ pub(super) fn glob(
     let shown = path.unwrap_or(".");
     let root = path.map_or_else(|| tools.workspace.to_owned(), |path| tools.resolve(path));
     if root.is_file() {
-        return Err(format!("{shown} is a file; `path` of glob must be a directory"));
+        return Err(format!(
+            "{shown} is a file; `path` of glob must be a directory"
+        ));
     }
     // The newest so far; the oldest of them on top, where it is replaced first.
     let mut newest: BinaryHeap<Reverse<(i64, i64, Reverse<String>)>> = BinaryHeap::new();
@@ -41,8 +43,11 @@ pub(super) fn glob(
         }
         Next::Continue
     })?;
-    let mut lines: Vec<String> =
-        newest.into_sorted_vec().into_iter().map(|Reverse((_, _, Reverse(name)))| name).collect();
+    let mut lines: Vec<String> = newest
+        .into_sorted_vec()
+        .into_iter()
+        .map(|Reverse((_, _, Reverse(name)))| name)
+        .collect();
     if found == 0 {
         lines.push("No files found".to_owned());
     }
@@ -58,13 +63,20 @@ fn matcher(pattern: &str) -> Result<GlobMatcher, Refusal> {
     if pattern.starts_with('/') {
         return Err("`pattern` of glob must be relative; put the directory into `path`".to_owned());
     }
-    if Path::new(pattern).components().any(|part| part == Component::ParentDir) {
-        return Err("`pattern` of glob must not contain `..`; put the directory into `path`"
-            .to_owned());
+    if Path::new(pattern)
+        .components()
+        .any(|part| part == Component::ParentDir)
+    {
+        return Err(
+            "`pattern` of glob must not contain `..`; put the directory into `path`".to_owned(),
+        );
     }
     let pattern = pattern.trim_start_matches("./");
-    let pattern =
-        if pattern.contains('/') { pattern.to_owned() } else { format!("**/{pattern}") };
+    let pattern = if pattern.contains('/') {
+        pattern.to_owned()
+    } else {
+        format!("**/{pattern}")
+    };
     let glob = GlobBuilder::new(&pattern).literal_separator(true).build();
     glob.map(|glob| glob.compile_matcher())
         .map_err(|error| format!("`pattern` of glob is not a valid pattern: {error}"))

@@ -73,13 +73,24 @@ impl Search {
         let shown = tools.show(path);
         // A file that cannot be opened or that went away has no lines.
         if let Ok((file, _)) = open_regular(path, &shown) {
-            let bounded = Bounded { file, deadline: self.deadline, cancelled: tools.cancelled };
-            let sink = Matches { shown: &shown, lines: &mut self.lines };
+            let bounded = Bounded {
+                file,
+                deadline: self.deadline,
+                cancelled: tools.cancelled,
+            };
+            let sink = Matches {
+                shown: &shown,
+                lines: &mut self.lines,
+            };
             // An error is a line beyond the heap limit or the end of the time; the second is
             // noticed by the walk.
             let _ = self.searcher.search_reader(&self.matcher, bounded, sink);
         }
-        if self.lines.full { Next::Stop } else { Next::Continue }
+        if self.lines.full {
+            Next::Stop
+        } else {
+            Next::Continue
+        }
     }
 }
 
@@ -115,7 +126,8 @@ impl Sink for Matches<'_> {
         let cut = line.len() > GREP_LINE_BYTES_MAX;
         let line = String::from_utf8_lossy(&line[..line.len().min(GREP_LINE_BYTES_MAX)]);
         let mark = if cut { " [line cut]" } else { "" };
-        self.lines.push(&format!("{}:{number}:{line}{mark}\n", self.shown));
+        self.lines
+            .push(&format!("{}:{number}:{line}{mark}\n", self.shown));
         Ok(!self.lines.full)
     }
 }

@@ -29,10 +29,22 @@ pub(crate) type Refusal = String;
 
 pub(crate) fn run_file_tool(tools: &FileTools<'_>, tool: &Tool) -> Output {
     let result = match tool {
-        Tool::Read { file_path, view_range } => read::read(tools, file_path, *view_range),
+        Tool::Read {
+            file_path,
+            view_range,
+        } => read::read(tools, file_path, *view_range),
         Tool::Write { file_path, content } => write::write(tools, file_path, content),
-        Tool::Edit { file_path, old_string, new_string, replace_all } => {
-            let change = edit::Change { old_string, new_string, replace_all: *replace_all };
+        Tool::Edit {
+            file_path,
+            old_string,
+            new_string,
+            replace_all,
+        } => {
+            let change = edit::Change {
+                old_string,
+                new_string,
+                replace_all: *replace_all,
+            };
             edit::edit(tools, file_path, &change)
         }
         Tool::Glob { pattern, path } => glob::glob(tools, pattern, path.as_deref()),
@@ -49,6 +61,9 @@ impl FileTools<'_> {
 
     /// A path as the other tools take it: relative within the workspace, else absolute.
     pub(crate) fn show(&self, path: &Path) -> String {
-        path.strip_prefix(self.workspace).unwrap_or(path).display().to_string()
+        path.strip_prefix(self.workspace)
+            .unwrap_or(path)
+            .display()
+            .to_string()
     }
 }

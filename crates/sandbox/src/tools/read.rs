@@ -42,7 +42,11 @@ pub(super) fn read(
             }
         },
     };
-    Ok(Output::text(if text.is_empty() { "(the file is empty)".to_owned() } else { text }))
+    Ok(Output::text(if text.is_empty() {
+        "(the file is empty)".to_owned()
+    } else {
+        text
+    }))
 }
 
 /// What is shown as a block, by the name of the file.
@@ -70,12 +74,7 @@ impl Binary {
     }
 }
 
-fn read_binary(
-    file: &File,
-    length: u64,
-    kind: Binary,
-    shown: &str,
-) -> Result<Output, Refusal> {
+fn read_binary(file: &File, length: u64, kind: Binary, shown: &str) -> Result<Output, Refusal> {
     let bytes_max = kind.bytes_max();
     let Some(bytes) = read_at_most(file, bytes_max, shown)? else {
         return Err(format!(
@@ -86,12 +85,14 @@ fn read_binary(
     let media_type = media_type(&bytes);
     let data = || STANDARD.encode(&bytes);
     let block = match (kind, media_type) {
-        (Binary::Document, Some("application/pdf")) => {
-            Block::Document { media_type: "application/pdf".to_owned(), data: data() }
-        }
-        (Binary::Image, Some(media_type)) if media_type.starts_with("image/") => {
-            Block::Image { media_type: media_type.to_owned(), data: data() }
-        }
+        (Binary::Document, Some("application/pdf")) => Block::Document {
+            media_type: "application/pdf".to_owned(),
+            data: data(),
+        },
+        (Binary::Image, Some(media_type)) if media_type.starts_with("image/") => Block::Image {
+            media_type: media_type.to_owned(),
+            data: data(),
+        },
         _ => {
             return Err(format!(
                 "{shown} is not what its name says: its content is not of that format; look at \
@@ -99,7 +100,10 @@ fn read_binary(
             ));
         }
     };
-    Ok(Output { blocks: vec![block], is_error: false })
+    Ok(Output {
+        blocks: vec![block],
+        is_error: false,
+    })
 }
 
 /// By the first bytes, since a name may lie about the kind of picture.
@@ -124,10 +128,14 @@ fn read_lines(
     shown: &str,
 ) -> Result<String, Refusal> {
     if start < 1 {
-        return Err(format!("`view_range` starts at line {start}, but the first line is 1"));
+        return Err(format!(
+            "`view_range` starts at line {start}, but the first line is 1"
+        ));
     }
     if end > 0 && end < start {
-        return Err(format!("`view_range` ends at line {end}, before its start at line {start}"));
+        return Err(format!(
+            "`view_range` ends at line {end}, before its start at line {start}"
+        ));
     }
     let deadline = Instant::now() + WALK_TIME_MAX;
     let mut reader = BufReader::with_capacity(64 << 10, file);
@@ -162,7 +170,9 @@ fn read_lines(
     }
     if !any {
         let lines = if unfinished { line } else { line - 1 };
-        return Err(format!("{shown} has {lines} lines, so there is no line {start}"));
+        return Err(format!(
+            "{shown} has {lines} lines, so there is no line {start}"
+        ));
     }
     into_text(kept, shown)
 }

@@ -41,7 +41,12 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     pub(super) fn of(root: &'a Path, shown: &'a str, wanted: &'a str) -> Self {
-        Self { root, shown, deadline: Instant::now() + WALK_TIME_MAX, wanted }
+        Self {
+            root,
+            shown,
+            deadline: Instant::now() + WALK_TIME_MAX,
+            wanted,
+        }
     }
 
     /// Calls `visit` with each regular file, in the order of names. Links are not followed.
@@ -51,8 +56,10 @@ impl<'a> Walk<'a> {
         mut visit: impl FnMut(&DirEntry) -> Next,
     ) -> Result<Reached, Refusal> {
         std::fs::metadata(self.root).map_err(|error| explain(&error, self.shown))?;
-        let wanted: Vec<&str> =
-            SKIPPED.into_iter().filter(|name| self.wanted.contains(name)).collect();
+        let wanted: Vec<&str> = SKIPPED
+            .into_iter()
+            .filter(|name| self.wanted.contains(name))
+            .collect();
         let walker = WalkBuilder::new(self.root)
             .standard_filters(false)
             .follow_links(false)
@@ -82,7 +89,10 @@ fn enters(entry: &DirEntry, wanted: &[&str]) -> bool {
     if !entry.file_type().is_some_and(|kind| kind.is_dir()) {
         return true;
     }
-    if KERNEL_TREES.iter().any(|tree| entry.path() == Path::new(tree)) {
+    if KERNEL_TREES
+        .iter()
+        .any(|tree| entry.path() == Path::new(tree))
+    {
         return false;
     }
     match entry.file_name().to_str() {

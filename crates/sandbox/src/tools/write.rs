@@ -10,7 +10,9 @@ pub(super) fn write(
     content: &str,
 ) -> Result<Output, Refusal> {
     if file_path.ends_with('/') {
-        return Err(format!("{file_path} is the name of a directory; give that of a file"));
+        return Err(format!(
+            "{file_path} is the name of a directory; give that of a file"
+        ));
     }
     replace(&tools.resolve(file_path), content.as_bytes(), file_path)?;
     let bytes = content.len();

@@ -97,11 +97,18 @@ async fn the_hosts_loopback_is_out_of_reach() {
     let world = World::new().await;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let output = world.bash(&format!("echo hello > /dev/tcp/127.0.0.1/{port}")).await;
+    let output = world
+        .bash(&format!("echo hello > /dev/tcp/127.0.0.1/{port}"))
+        .await;
     assert!(output.is_error, "{output:?}");
     listener.set_nonblocking(true).unwrap();
     assert!(listener.accept().is_err());
-    assert_eq!(world.sh("cat /proc/net/dev | tail -n +3 | cut -d: -f1 | tr -d ' '").await, "lo");
+    assert_eq!(
+        world
+            .sh("cat /proc/net/dev | tail -n +3 | cut -d: -f1 | tr -d ' '")
+            .await,
+        "lo"
+    );
     world.end().await;
 }
 
@@ -111,18 +118,33 @@ async fn environment_and_descriptors_of_the_server_stay_outside() {
     let secret = tempfile::tempfile().unwrap();
     rustix::io::fcntl_setfd(&secret, rustix::io::FdFlags::empty()).unwrap();
     let world = World::new().await;
-    ok(&world.bash("ls /proc/self/fd | tr '\\n' ' '").await, "0 1 2 3 ");
+    ok(
+        &world.bash("ls /proc/self/fd | tr '\\n' ' '").await,
+        "0 1 2 3 ",
+    );
     ok(
         &world.bash("env | cut -d= -f1 | sort | tr '\\n' ' '").await,
         "HOME LANG LOGNAME PATH PWD SHELL SHLVL TERM USER _ ",
     );
-    ok(&world.bash("tr '\\0' ' ' < /proc/1/cmdline").await, "hostler sandbox-init ");
     ok(
-        &world.bash("id -u; hostname; ls / | grep -v '^lib' | tr '\\n' ' '").await,
+        &world.bash("tr '\\0' ' ' < /proc/1/cmdline").await,
+        "hostler sandbox-init ",
+    );
+    ok(
+        &world
+            .bash("id -u; hostname; ls / | grep -v '^lib' | tr '\\n' ' '")
+            .await,
         "0\nsandbox\nbin dev etc home mnt opt proc root run sbin srv tmp usr var workspace ",
     );
     let state = world.state.path().display().to_string();
-    error(&world.bash(&format!("grep -F {state} /proc/self/mountinfo | grep -v ' /.*/boxes/'")).await, "exit code 1");
+    error(
+        &world
+            .bash(&format!(
+                "grep -F {state} /proc/self/mountinfo | grep -v ' /.*/boxes/'"
+            ))
+            .await,
+        "exit code 1",
+    );
     world.end().await;
 }
 
@@ -144,10 +166,25 @@ async fn floods_of_processes_and_files_are_bounded() {
     let world = World::new().await;
     let bomb = "import os, signal\nn = 0\ntry:\n  while n < 5000:\n    if os.fork() == 0: signal.pause()\n    \
                 n += 1\nexcept OSError: pass\nprint(0 < n <= 1024)";
-    ok(&world.bash(&format!("/usr/bin/python3 -c '{bomb}'")).await, "True\n");
-    world.tool("bash", serde_json::json!({"restart": true})).await;
+    ok(
+        &world.bash(&format!("/usr/bin/python3 -c '{bomb}'")).await,
+        "True\n",
+    );
+    world
+        .tool("bash", serde_json::json!({"restart": true}))
+        .await;
     ok(&world.bash("echo usable").await, "usable\n");
-    assert!(world.bash("head -c 200000000 /dev/zero > /dev/shm/x").await.is_error);
-    assert!(world.bash("cd /dev/shm && seq 5000 | xargs touch").await.is_error);
+    assert!(
+        world
+            .bash("head -c 200000000 /dev/zero > /dev/shm/x")
+            .await
+            .is_error
+    );
+    assert!(
+        world
+            .bash("cd /dev/shm && seq 5000 | xargs touch")
+            .await
+            .is_error
+    );
     world.end().await;
 }

@@ -4,7 +4,9 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use hostler_sandbox::{Call, LimitSource, Mode, Network, Provenance, SandboxError, SandboxHost, Tool, UserNamespace};
+use hostler_sandbox::{
+    Call, LimitSource, Mode, Network, Provenance, SandboxError, SandboxHost, Tool, UserNamespace,
+};
 use serde_json::Value;
 
 use crate::world::{CleanUp, World, bash, is_running, name, ok, options};
@@ -12,7 +14,9 @@ use crate::world::{CleanUp, World, bash, is_running, name, ok, options};
 /// The pid of a sandbox's first process, from its record.
 fn first_process(directory: &Path) -> u64 {
     let record = fs::read_to_string(directory.join("process.json")).unwrap();
-    serde_json::from_str::<Value>(&record).unwrap()["pid"].as_u64().unwrap()
+    serde_json::from_str::<Value>(&record).unwrap()["pid"]
+        .as_u64()
+        .unwrap()
 }
 
 fn kill(pid: u64) {
@@ -37,18 +41,27 @@ fn cgroups_of(directory: &Path) -> Vec<PathBuf> {
     let record = fs::read_to_string(directory.join("process.json")).unwrap();
     let record: Value = serde_json::from_str(&record).unwrap();
     let paths = record["cgroups"].as_array().unwrap();
-    paths.iter().map(|path| PathBuf::from(path.as_str().unwrap())).collect()
+    paths
+        .iter()
+        .map(|path| PathBuf::from(path.as_str().unwrap()))
+        .collect()
 }
 
 #[tokio::test]
 async fn the_report_says_what_separates() {
     let world = World::new().await;
     let report = world.host.isolation().clone();
-    assert_eq!((report.mode, report.network), (Mode::Isolated, Network::None));
+    assert_eq!(
+        (report.mode, report.network),
+        (Mode::Isolated, Network::None)
+    );
     assert!(report.seccomp && report.no_new_privileges);
     let root = rustix::process::geteuid().is_root();
     let expected = if root {
-        UserNamespace::Range { base: 300_000, size: 65_536 }
+        UserNamespace::Range {
+            base: 300_000,
+            size: 65_536,
+        }
     } else {
         UserNamespace::Single
     };
@@ -66,7 +79,10 @@ async fn the_next_server_finds_the_shell_as_it_was() {
     let _clean_up = CleanUp::of(&host);
     let opened = host.open(&name("one")).await.unwrap();
     assert_eq!(opened.provenance, Provenance::Attached);
-    ok(&bash(&opened.sandbox, "echo $A; pwd; kill -0 $! && echo job").await, "kept\n/tmp\njob\n");
+    ok(
+        &bash(&opened.sandbox, "echo $A; pwd; kill -0 $! && echo job").await,
+        "kept\n/tmp\njob\n",
+    );
 }
 
 #[tokio::test]
@@ -75,18 +91,33 @@ async fn a_killed_sandbox_is_lost_then_replaced_with_its_files() {
     world.sh("echo file > kept; A=5; mkfifo started").await;
     let directory = world.on_host("");
     let pid = first_process(&directory);
-    let tool = Tool::Bash { command: "echo x > started; sleep 1000".into(), timeout_ms: None };
-    let run = world.sandbox.run(Call { id: "mid".into(), tool });
+    let tool = Tool::Bash {
+        command: "echo x > started; sleep 1000".into(),
+        timeout_ms: None,
+    };
+    let run = world.sandbox.run(Call {
+        id: "mid".into(),
+        tool,
+    });
     let path = world.on_host("workspace/started");
     let strike = async {
-        tokio::task::spawn_blocking(move || fs::read(path)).await.unwrap().unwrap();
+        tokio::task::spawn_blocking(move || fs::read(path))
+            .await
+            .unwrap()
+            .unwrap();
         kill(pid);
     };
     let (result, ()) = tokio::join!(run, strike);
-    assert!(matches!(result, Err(SandboxError::Lost { .. })), "{result:?}");
+    assert!(
+        matches!(result, Err(SandboxError::Lost { .. })),
+        "{result:?}"
+    );
     let opened = world.host.open(&name("one")).await.unwrap();
     assert_eq!(opened.provenance, Provenance::Replaced);
-    ok(&bash(&opened.sandbox, "cat kept; echo A=$A").await, "file\nA=\n");
+    ok(
+        &bash(&opened.sandbox, "cat kept; echo A=$A").await,
+        "file\nA=\n",
+    );
     world.end().await;
 }
 
@@ -103,10 +134,20 @@ async fn those_who_open_one_at_once_get_the_same() {
         });
     }
     let provenances = opening.join_all().await;
-    let created = provenances.iter().filter(|p| **p == Provenance::Created).count();
+    let created = provenances
+        .iter()
+        .filter(|p| **p == Provenance::Created)
+        .count();
     assert_eq!((created, provenances.len()), (1, 8));
     let opened = world.host.open(&name("two")).await.unwrap();
-    ok(&bash(&opened.sandbox, "cut -d' ' -f1 log | uniq | wc -l; tail -n1 log | cut -d' ' -f2").await, "1\n8\n");
+    ok(
+        &bash(
+            &opened.sandbox,
+            "cut -d' ' -f1 log | uniq | wc -l; tail -n1 log | cut -d' ' -f2",
+        )
+        .await,
+        "1\n8\n",
+    );
     world.host.destroy(&name("two")).await.unwrap();
     world.end().await;
 }
@@ -116,8 +157,10 @@ async fn destroying_leaves_nothing() {
     let world = World::new().await;
     // Deeper than the stack and than descriptors, and without any right on the way.
     world
-        .sh("setsid sleep 1000 & mkdir -p locked/in; touch locked/in/x; ln -s /etc link; \
-             chmod 0 locked/in locked")
+        .sh(
+            "setsid sleep 1000 & mkdir -p locked/in; touch locked/in/x; ln -s /etc link; \
+             chmod 0 locked/in locked",
+        )
         .await;
     make_deep(&world.on_host("workspace"), 2000);
     let directory = world.on_host("");
@@ -151,14 +194,20 @@ async fn a_damaged_directory_is_replaced_not_trusted() {
     std::os::unix::fs::symlink("/etc", world.on_host("outputs")).unwrap();
     let opened = world.host.open(&name("one")).await.unwrap();
     assert_eq!(opened.provenance, Provenance::Created);
-    ok(&bash(&opened.sandbox, "ls -A /workspace /mnt/session/outputs").await, "/mnt/session/outputs:\n\n/workspace:\n");
+    ok(
+        &bash(&opened.sandbox, "ls -A /workspace /mnt/session/outputs").await,
+        "/mnt/session/outputs:\n\n/workspace:\n",
+    );
     assert!(Path::new("/etc/passwd").exists());
     world.end().await;
 }
 
 #[tokio::test]
 async fn a_record_of_somebody_elses_process_kills_nobody() {
-    let mut bystander = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+    let mut bystander = std::process::Command::new("sleep")
+        .arg("1000")
+        .spawn()
+        .unwrap();
     let world = World::new().await;
     let path = world.on_host("process.json");
     let mut record: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
@@ -175,8 +224,13 @@ async fn a_record_of_somebody_elses_process_kills_nobody() {
 async fn one_state_directory_has_one_server() {
     let world = World::new().await;
     let second = SandboxHost::start(options(&world.state)).await;
-    let Err(unavailable) = second else { panic!("two servers on one directory") };
-    assert!(unavailable.reason.ends_with("another server uses it"), "{unavailable}");
+    let Err(unavailable) = second else {
+        panic!("two servers on one directory")
+    };
+    assert!(
+        unavailable.reason.ends_with("another server uses it"),
+        "{unavailable}"
+    );
     world.end().await;
 }
 
@@ -185,7 +239,13 @@ async fn a_launcher_that_cannot_is_explained() {
     let state = tempfile::tempdir().unwrap();
     let mut options = options(&state);
     options.launcher = "/bin/false".into();
-    let Err(unavailable) = SandboxHost::start(options).await else { panic!("it started") };
-    assert!(unavailable.reason.contains("said nothing and ended with exit status: 1"));
+    let Err(unavailable) = SandboxHost::start(options).await else {
+        panic!("it started")
+    };
+    assert!(
+        unavailable
+            .reason
+            .contains("said nothing and ended with exit status: 1")
+    );
     assert!(unavailable.hint.contains("unsafe-process"));
 }

@@ -1,6 +1,11 @@
 //! The sandbox through its front door: a real host, real namespaces, real commands.
 //!
 //! Where namespaces are not available these tests fail; there is nothing to skip to.
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
 
 mod world;
 

@@ -15,7 +15,14 @@ fn an_ordinary_user_gets_the_same() {
         .args(["--reuid", ORDINARY, "--regid", ORDINARY, "--clear-groups"])
         .arg(suite)
         .args(["--test-threads", "2"])
-        .args(["bash::", "escape::", "files::", "life::", "search::", "unsafe_process::"])
+        .args([
+            "bash::",
+            "escape::",
+            "files::",
+            "life::",
+            "search::",
+            "unsafe_process::",
+        ])
         .env("TMPDIR", "/tmp")
         .env("RUST_BACKTRACE", "0")
         .output()
@@ -23,5 +30,8 @@ fn an_ordinary_user_gets_the_same() {
     let told = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{told}\n{complained}");
-    assert!(told.contains("test result: ok") && !told.contains("running 0 tests"), "{told}");
+    assert!(
+        told.contains("test result: ok") && !told.contains("running 0 tests"),
+        "{told}"
+    );
 }

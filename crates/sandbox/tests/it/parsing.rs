@@ -13,15 +13,24 @@ fn good_inputs_are_taken() {
     let parse = |tool: &str, input: Value| Tool::parse(tool, &input).unwrap();
     assert_eq!(
         parse("bash", json!({"command": "ls", "timeout_ms": 0})),
-        Tool::Bash { command: "ls".into(), timeout_ms: Some(0) }
+        Tool::Bash {
+            command: "ls".into(),
+            timeout_ms: Some(0)
+        }
     );
     assert_eq!(parse("bash", json!({"restart": true})), Tool::RestartShell);
     assert_eq!(
         parse("read", json!({"path": "a", "view_range": [1, -1]})),
-        Tool::Read { file_path: "a".into(), view_range: Some((1, -1)) }
+        Tool::Read {
+            file_path: "a".into(),
+            view_range: Some((1, -1))
+        }
     );
     assert_eq!(
-        parse("edit", json!({"file_path": "a", "old_str": "b", "new_str": "", "replace_all": null})),
+        parse(
+            "edit",
+            json!({"file_path": "a", "old_str": "b", "new_str": "", "replace_all": null})
+        ),
         Tool::Edit {
             file_path: "a".into(),
             old_string: "b".into(),
@@ -31,19 +40,33 @@ fn good_inputs_are_taken() {
     );
     assert_eq!(
         parse("write", json!({"file_path": "a", "content": ""})),
-        Tool::Write { file_path: "a".into(), content: String::new() }
+        Tool::Write {
+            file_path: "a".into(),
+            content: String::new()
+        }
     );
     assert_eq!(
         parse("grep", json!({"pattern": "x", "path": "/tmp"})),
-        Tool::Grep { pattern: "x".into(), path: Some("/tmp".into()) }
+        Tool::Grep {
+            pattern: "x".into(),
+            path: Some("/tmp".into())
+        }
     );
 }
 
 #[test]
 fn bad_inputs_are_refused_with_a_sentence() {
-    refused("bash", json!({}), "bash needs `command` (a string) or `restart: true`");
+    refused(
+        "bash",
+        json!({}),
+        "bash needs `command` (a string) or `restart: true`",
+    );
     refused("bash", json!([]), "the input of bash must be a JSON object");
-    refused("bash", json!({"command": 1}), "`command` of bash must be a string");
+    refused(
+        "bash",
+        json!({"command": 1}),
+        "`command` of bash must be a string",
+    );
     refused(
         "bash",
         json!({"command": "ls", "restart": true}),
@@ -86,7 +109,11 @@ fn bad_inputs_are_refused_with_a_sentence() {
         json!({"file_path": "a", "old_string": "b", "new_string": "b"}),
         "`old_string` and `new_string` of edit are the same; nothing would change",
     );
-    refused("glob", json!({"pattern": ""}), "`pattern` of glob must be 1 to 10000 bytes long");
+    refused(
+        "glob",
+        json!({"pattern": ""}),
+        "`pattern` of glob must be 1 to 10000 bytes long",
+    );
     refused(
         "repl",
         json!({}),

@@ -17,23 +17,38 @@ async fn the_same_tools_run_without_isolation() {
     let write = json!({"file_path": "a", "content": "text"});
     ok(&world.tool("write", write).await, "wrote 4 bytes to a");
     ok(&world.bash("cat a; echo $A").await, "text5\n");
-    ok(&world.tool("grep", json!({"pattern": "text"})).await, "a:1:text");
+    ok(
+        &world.tool("grep", json!({"pattern": "text"})).await,
+        "a:1:text",
+    );
     let flood = world.bash("seq 100000").await.joined_text();
     let place = format!("{}/tool_outputs/call_bash.txt", world.on_host("").display());
-    assert!(flood.contains(&place.replace("//", "/")), "{}", &flood[flood.len() - 300..]);
+    assert!(
+        flood.contains(&place.replace("//", "/")),
+        "{}",
+        &flood[flood.len() - 300..]
+    );
     world.end().await;
 }
 
 #[tokio::test]
 async fn its_processes_end_with_it() {
     let world = World::with_mode(Mode::UnsafeProcess).await;
-    let mut bystander = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
-    let pids = world.sh("setsid sleep 1000 & echo $!; sleep 1000 & echo $! $$").await;
+    let mut bystander = std::process::Command::new("sleep")
+        .arg("1000")
+        .spawn()
+        .unwrap();
+    let pids = world
+        .sh("setsid sleep 1000 & echo $!; sleep 1000 & echo $! $$")
+        .await;
     world.host.destroy(&name("one")).await.unwrap();
     for pid in pids.split_whitespace() {
         assert!(!is_running(pid), "process {pid} is left");
     }
-    assert!(bystander.try_wait().unwrap().is_none(), "a stranger was killed");
+    assert!(
+        bystander.try_wait().unwrap().is_none(),
+        "a stranger was killed"
+    );
     bystander.kill().unwrap();
     bystander.wait().unwrap();
 }

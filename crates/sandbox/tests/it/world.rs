@@ -32,7 +32,9 @@ impl Drop for CleanUp {
         let Some(host) = self.0.take() else { return };
         apart(async move {
             for listed in host.list().await.expect("a list") {
-                host.destroy(&listed.name).await.expect("it can be destroyed");
+                host.destroy(&listed.name)
+                    .await
+                    .expect("it can be destroyed");
             }
             drop(host);
         });
@@ -42,7 +44,9 @@ impl Drop for CleanUp {
 /// Runs a future to its end where no runtime can be entered.
 fn apart(work: impl Future<Output = ()> + Send + 'static) {
     let run = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
         runtime.expect("a runtime").block_on(work);
     };
     std::thread::spawn(run).join().expect("the clean-up works");
@@ -69,26 +73,48 @@ impl World {
         let state = tempfile::tempdir().expect("a directory for the state");
         let mut options = options(&state);
         options.mode = mode;
-        let host = SandboxHost::start(options.clone()).await.expect("this host makes sandboxes");
-        let Opened { sandbox, provenance } = host.open(&name("one")).await.expect("a sandbox");
+        let host = SandboxHost::start(options.clone())
+            .await
+            .expect("this host makes sandboxes");
+        let Opened {
+            sandbox,
+            provenance,
+        } = host.open(&name("one")).await.expect("a sandbox");
         assert_eq!(provenance, Provenance::Created);
         let clean_up = CleanUp(Some(host.clone()));
-        Self { host, sandbox, state, options, clean_up }
+        Self {
+            host,
+            sandbox,
+            state,
+            options,
+            clean_up,
+        }
     }
 
     /// The server is gone and another one starts on the same directory.
     pub(crate) async fn restart_server(self) -> (SandboxHost, TempDir) {
-        let Self { host, sandbox, state, options, mut clean_up } = self;
+        let Self {
+            host,
+            sandbox,
+            state,
+            options,
+            mut clean_up,
+        } = self;
         clean_up.0 = None;
         drop((host, sandbox, clean_up));
-        let host = SandboxHost::start(options).await.expect("the next server starts");
+        let host = SandboxHost::start(options)
+            .await
+            .expect("the next server starts");
         (host, state)
     }
 
     /// Runs a tool by its wire name and input.
     pub(crate) async fn tool(&self, tool: &str, input: Value) -> Output {
         let tool = Tool::parse(tool, &input).expect("a valid input");
-        let call = Call { id: "call_1".to_owned(), tool };
+        let call = Call {
+            id: "call_1".to_owned(),
+            tool,
+        };
         self.sandbox.run(call).await.expect("the sandbox answers")
     }
 
@@ -109,29 +135,47 @@ impl World {
     }
 
     pub(crate) async fn end(self) {
-        self.host.destroy(&name("one")).await.expect("it can be destroyed");
+        self.host
+            .destroy(&name("one"))
+            .await
+            .expect("it can be destroyed");
         assert_eq!(self.host.list().await.expect("a list"), []);
     }
 }
 
 pub(crate) async fn bash(sandbox: &Sandbox, command: &str) -> Output {
-    let tool = Tool::Bash { command: command.to_owned(), timeout_ms: None };
-    let call = Call { id: "call_bash".to_owned(), tool };
+    let tool = Tool::Bash {
+        command: command.to_owned(),
+        timeout_ms: None,
+    };
+    let call = Call {
+        id: "call_bash".to_owned(),
+        tool,
+    };
     sandbox.run(call).await.expect("the sandbox answers")
 }
 
 #[track_caller]
 pub(crate) fn ok(output: &Output, text: &str) {
-    assert_eq!((output.joined_text().as_str(), output.is_error), (text, false));
+    assert_eq!(
+        (output.joined_text().as_str(), output.is_error),
+        (text, false)
+    );
 }
 
 #[track_caller]
 pub(crate) fn error(output: &Output, text: &str) {
-    assert_eq!((output.joined_text().as_str(), output.is_error), (text, true));
+    assert_eq!(
+        (output.joined_text().as_str(), output.is_error),
+        (text, true)
+    );
 }
 
 /// Whether a process of the host goes on. One that ended may wait a while for its parent.
 pub(crate) fn is_running(pid: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
-    stat.is_ok_and(|stat| stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.starts_with(" Z")))
+    stat.is_ok_and(|stat| {
+        stat.rsplit_once(')')
+            .is_some_and(|(_, rest)| !rest.starts_with(" Z"))
+    })
 }
