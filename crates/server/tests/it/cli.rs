@@ -1,5 +1,6 @@
 //! The binary as a person meets it: help, version, refusals, exit codes.
 
+mod demo;
 mod serve;
 
 use std::path::Path;
@@ -8,10 +9,10 @@ use std::process::{Command, Output};
 /// Takes the developer's own settings out of the environment.
 fn clean(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
-        if name
-            .to_string_lossy()
-            .to_uppercase()
-            .starts_with("HOSTLER_")
+        let upper = name.to_string_lossy().to_uppercase();
+        if ["HOSTLER_", "ANTHROPIC_", "OPENAI_"]
+            .iter()
+            .any(|start| upper.starts_with(start))
         {
             command.env_remove(name);
         }

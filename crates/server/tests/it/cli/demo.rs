@@ -1,0 +1,27 @@
+//! `hostler demo --exit`: the whole product once, in the real sandbox, without a key.
+
+use super::{hostler, stderr, stdout};
+
+#[test]
+fn the_demo_shows_a_session_and_the_file_that_it_made() {
+    let output = hostler(&["demo", "--exit", "--model", "scripted"]);
+    let said = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}\n{}", stderr(&output));
+    let (session, file) = said.split_once("\nfibonacci.txt:\n").unwrap();
+    for line in [
+        "running",
+        "write   /workspace/fibonacci.py",
+        "idle    end_turn",
+    ] {
+        assert!(
+            session.lines().any(|found| found == line),
+            "no line {line:?} in:\n{session}"
+        );
+    }
+    let numbers: Vec<&str> = file
+        .lines()
+        .map(|line| line.trim_start_matches([' ', '|']))
+        .collect();
+    assert_eq!(numbers.len(), 20);
+    assert_eq!(numbers[19], "4181");
+}
