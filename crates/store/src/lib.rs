@@ -95,6 +95,11 @@ impl Store {
         Self::open_with(folder, StoreOptions::default())
     }
 
+    /// Whether the power cut of [`StoreOptions::runner_appends_max`] has come.
+    pub fn is_cut_off(&self) -> bool {
+        self.power_cut.as_ref().is_some_and(|cut| cut.is_now())
+    }
+
     /// As [`Store::open`].
     ///
     /// # Errors

@@ -4,6 +4,8 @@
 //! them (status, usage, queue, when a runner is due) in the same transaction. Positions come from
 //! the session's row, so they have no gaps and no two writers get the same one.
 
+use std::sync::Arc;
+
 use hostler_domain::session::Summary;
 use hostler_protocol::agent::SessionAgent;
 use hostler_protocol::event::{Audience, Draft, Epoch, Event, Recorded, Seq};
@@ -103,16 +105,17 @@ impl Store {
         {
             std::future::pending::<()>().await;
         }
-        self.db
-            .write(move |tx| {
-                let writer = Writer::Runner {
-                    lease: &lease,
-                    expected,
-                };
-                insert_events(tx, session, &writer, drafts)
-            })
-            .await?;
-        self.hub.wake(session);
+        let append = move |tx: &Tx<'_>| {
+            let writer = Writer::Runner {
+                lease: &lease,
+                expected,
+            };
+            insert_events(tx, session, &writer, drafts)
+        };
+        // The supervisor knows of the runner that appends.
+        let hub = Arc::clone(&self.hub);
+        let tell = move |_: &Appended| hub.wake(session);
+        self.db.write_and_tell(append, tell).await?;
         if self.is_cut_off() {
             // On disk, and nobody is left to hear of it.
             std::future::pending::<()>().await;

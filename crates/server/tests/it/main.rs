@@ -21,3 +21,4 @@ mod data_folder;
 mod doctor;
 mod lifecycle;
 mod logging;
+mod sessions;

@@ -1,0 +1,7 @@
+//! The engine on a real store, with a real sandbox and a scripted model over its real wire.
+
+mod crash;
+mod failures;
+mod interrupt;
+mod turn;
+mod world;

@@ -1,0 +1,337 @@
+//! A store, an engine and a scripted model, without HTTP in front.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hostler_domain::Env;
+use hostler_domain::catalog::{ModelCatalog, ModelSpec};
+use hostler_domain::session::{Input, SessionStatus, accept};
+use hostler_engine::{Engine, EngineOptions};
+use hostler_protocol::agent::{EffortLevel, SessionAgent};
+use hostler_protocol::content::ContentBlock;
+use hostler_protocol::decode::At;
+use hostler_protocol::environment::{CreateEnvironment, Environment};
+use hostler_protocol::event::{
+    Draft, Event, Recorded, Seq, SessionCreated, UserInterrupt, UserMessage,
+};
+use hostler_protocol::id::{EnvironmentId, SessionId, WorkspaceId};
+use hostler_provider::{Anthropic, AnthropicOptions, Auth, Provider};
+use hostler_sandbox::{HostOptions, SandboxHost};
+use hostler_store::{CreateSession, NewSession, SessionEdit, Store, StoreOptions};
+use hostler_testkit::ModelScript;
+use serde_json::json;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub const MODEL: &str = "claude-test";
+
+pub struct World {
+    pub folder: tempfile::TempDir,
+    pub store: Store,
+    pub env: Env,
+    pub model: ModelScript,
+    sandboxes: SandboxHost,
+    workspace: WorkspaceId,
+    context_window: Option<u64>,
+}
+
+/// An engine that runs; dropping it is the death of its process.
+pub struct Running {
+    task: JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Running {
+    /// The end that a SIGTERM brings.
+    pub async fn drain(mut self) {
+        self.stop.cancel();
+        (&mut self.task).await.unwrap();
+    }
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut host = HostOptions::new(folder.path().join("sandboxes"));
+        host.launcher = PathBuf::from(env!("CARGO_BIN_EXE_hostler"));
+        let sandboxes = SandboxHost::start(host).await.unwrap();
+        let env = Env::system();
+        Self {
+            store: Store::open(folder.path()).unwrap(),
+            workspace: env.id(),
+            env,
+            model: ModelScript::start().await,
+            sandboxes,
+            context_window: None,
+            folder,
+        }
+    }
+
+    pub fn with_context_window(mut self, tokens: u64) -> Self {
+        self.context_window = Some(tokens);
+        self
+    }
+
+    /// The same data, as the next process finds it.
+    pub fn reopen(&mut self, options: StoreOptions) {
+        self.store = Store::open_with(self.folder.path(), options).unwrap();
+    }
+
+    pub async fn engine(&self) -> Running {
+        self.store.free_all_leases().await.unwrap();
+        let anthropic = AnthropicOptions::new(self.model.anthropic_url(), Auth::None);
+        let provider = Provider::Anthropic(Anthropic::new(anthropic).unwrap());
+        let engine = Engine::new(
+            self.store.clone(),
+            self.env.clone(),
+            self.sandboxes.clone(),
+            Arc::new(ModelCatalog::new(vec![self.spec()])),
+            HashMap::from([("test".to_owned(), provider)]),
+            EngineOptions {
+                owner: "test".to_owned(),
+                running_sessions_max: 16,
+                model_attempts_max: 3,
+                model_retry_base: Duration::from_millis(5),
+                model_retry_max: Duration::from_millis(10),
+                compaction_percent: 80,
+                parallel_tools_max: 8,
+                sweep_interval: Duration::from_millis(50),
+            },
+        );
+        let stop = CancellationToken::new();
+        let run = engine.run(stop.clone());
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the guard that is returned owns the task"
+        )]
+        let task = tokio::spawn(run);
+        Running { task, stop }
+    }
+
+    fn spec(&self) -> ModelSpec {
+        ModelSpec {
+            id: "claude-*".to_owned(),
+            provider: "test".to_owned(),
+            upstream_id: None,
+            display_name: None,
+            created_at: None,
+            context_window: self.context_window,
+            max_output_tokens: None,
+            efforts: Vec::new(),
+            default_effort: EffortLevel::High,
+            adaptive_thinking: false,
+            supports_fast: false,
+            price: None,
+        }
+    }
+
+    pub async fn session(&self) -> SessionId {
+        let agent: SessionAgent = serde_json::from_value(json!({
+            "type": "agent",
+            "id": self.env.id::<hostler_protocol::id::AgentId>(),
+            "version": 1,
+            "name": "tester",
+            "description": null,
+            "system": "You test.",
+            "model": {"id": MODEL, "effort": {"type": "high"}, "speed": "standard"},
+            "tools": [{
+                "type": "agent_toolset_20260401",
+                "default_config": {"enabled": true, "permission_policy": {"type": "always_allow"}},
+                "configs": [],
+            }],
+            "mcp_servers": [],
+            "skills": [],
+            "execution_identity": {"type": "service_account"},
+            "multiagent": null,
+        }))
+        .unwrap();
+        let environment_id = self.env.id();
+        let thread = self.env.id();
+        let created = SessionCreated {
+            agent: agent.clone(),
+            environment_id,
+            session_thread_id: thread,
+        };
+        let new = NewSession {
+            id: self.env.id(),
+            workspace_id: self.workspace,
+            environment_id,
+            agent,
+            title: None,
+            metadata: Default::default(),
+            at: self.env.now(),
+            thread,
+            events: vec![self.draft(Event::SessionCreated(Box::new(created)))],
+        };
+        let id = new.id;
+        self.create_environment(environment_id).await;
+        match self.store.create_session(new).await.unwrap() {
+            CreateSession::Created(_) => id,
+            CreateSession::NoSuchEnvironment => panic!("the environment was just made"),
+        }
+    }
+
+    async fn create_environment(&self, id: EnvironmentId) {
+        let body = json!({"name": "test"});
+        let create = CreateEnvironment::decode(At::root(&body)).unwrap();
+        let environment = Environment::new(id, create.resolve().unwrap(), self.env.now());
+        self.store
+            .create_environment(self.workspace, environment)
+            .await
+            .unwrap();
+    }
+
+    fn draft(&self, event: Event) -> Draft {
+        Draft {
+            id: self.env.id(),
+            at: self.env.now(),
+            thread: None,
+            event,
+        }
+    }
+
+    pub async fn say(&self, session: SessionId, text: &str) {
+        let content = vec![ContentBlock::text(text)];
+        self.send(session, vec![Input::Message(UserMessage { content })])
+            .await;
+    }
+
+    pub async fn interrupt(&self, session: SessionId) {
+        self.send(session, vec![Input::Interrupt(UserInterrupt::default())])
+            .await;
+    }
+
+    pub async fn send(&self, session: SessionId, inputs: Vec<Input>) {
+        let env = self.env.clone();
+        let decide = move |row: &hostler_store::SessionRow| {
+            let events = accept(&row.summary, inputs)?;
+            let draft = |event| Draft {
+                id: env.id(),
+                at: env.now(),
+                thread: None,
+                event,
+            };
+            Ok::<_, hostler_domain::session::Refusal>(SessionEdit {
+                drafts: events.into_iter().map(draft).collect(),
+                ..SessionEdit::default()
+            })
+        };
+        self.store
+            .change_session(self.workspace, session, decide)
+            .await
+            .unwrap();
+    }
+
+    /// The whole log, once `enough` says that it holds what the test waits for.
+    pub async fn log_when(
+        &self,
+        session: SessionId,
+        enough: impl Fn(&[Recorded]) -> bool,
+    ) -> Vec<Recorded> {
+        let mut wakes = self.store.wakes(session);
+        loop {
+            let log = self
+                .store
+                .read_log(session, Seq::default(), 10_000)
+                .await
+                .unwrap();
+            if enough(&log) {
+                return log;
+            }
+            wakes.changed().await;
+        }
+    }
+
+    /// The log once the session has come to rest this often.
+    pub async fn log_after_turns(&self, session: SessionId, turns: usize) -> Vec<Recorded> {
+        let rested = |log: &[Recorded]| {
+            let rests = log
+                .iter()
+                .filter(|row| row.event.name() == "session.status_idle")
+                .count();
+            rests >= turns
+                && log
+                    .last()
+                    .is_some_and(|row| row.event.name() == "session.status_idle")
+        };
+        self.log_when(session, rested).await
+    }
+
+    pub async fn status(&self, session: SessionId) -> SessionStatus {
+        self.store
+            .session_brief(session)
+            .await
+            .unwrap()
+            .unwrap()
+            .summary
+            .status
+    }
+
+    /// Makes the session's sandbox before its first tool needs it.
+    pub async fn open_sandbox(&self, session: SessionId) {
+        let name = session.to_string().parse().unwrap();
+        self.sandboxes.open(&name).await.unwrap();
+    }
+
+    /// The sandbox's workspace, from outside.
+    pub fn workspace(&self, session: SessionId) -> PathBuf {
+        let sandbox = self
+            .folder
+            .path()
+            .join("sandboxes/boxes")
+            .join(session.to_string());
+        sandbox.join("workspace")
+    }
+
+    pub fn workspace_file(&self, session: SessionId, name: &str) -> Option<String> {
+        std::fs::read_to_string(self.workspace(session).join(name)).ok()
+    }
+}
+
+/// What clients see, one word or two for each event.
+pub fn public(log: &[Recorded]) -> Vec<String> {
+    log.iter().filter_map(|row| words(&row.event)).collect()
+}
+
+fn words(event: &Event) -> Option<String> {
+    let name = event.name();
+    Some(match event {
+        Event::UserMessage(_) | Event::UserInterrupt(_) => return None,
+        Event::InputProcessed(processed) => processed.event_type.clone(),
+        Event::AgentMessage(message) => format!("says {}", text(&message.content)),
+        Event::AgentToolUse(call) => format!("uses {}", call.name),
+        Event::AgentToolResult(result) if result.is_error => {
+            format!("fails {}", text(&result.content))
+        }
+        Event::AgentToolResult(result) => format!("gives {}", text(&result.content)),
+        Event::SessionStatusIdle(idle) => format!("idle {:?}", idle.stop_reason),
+        Event::SessionError(error) => {
+            format!(
+                "error {:?} {:?}",
+                error.error.kind, error.error.retry_status
+            )
+        }
+        _ if name.starts_with("hostler.") => return None,
+        _ => name.to_owned(),
+    })
+}
+
+pub fn text(content: &[ContentBlock]) -> String {
+    content
+        .iter()
+        .map(|block| match block {
+            ContentBlock::Text { text } => text.as_str(),
+            ContentBlock::Image { .. } => "[image]",
+            ContentBlock::Document { .. } => "[document]",
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
