@@ -6,7 +6,8 @@
 //! belongs to the host's init, so a sandbox outlives the server and is found again by the
 //! next one. It ends when it is destroyed; if it ended otherwise, [`Provenance::Replaced`]
 //! says so. It has no network. [`init_main`] is the entry of the `sandbox-init` subcommand,
-//! which the server starts to make a sandbox.
+//! which the server starts to make a sandbox. Under systemd the unit needs
+//! `KillMode=process`, or a restart of the server ends its sandboxes.
 //!
 //! The state directory, mode 0700 and locked by the server that uses it:
 //!

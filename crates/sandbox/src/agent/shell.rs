@@ -85,6 +85,9 @@ impl Shell {
             commands_end.as_fd(),
         );
         let pid = reaper.spawn(&mut command)?;
+        // When memory runs out, what the model runs goes before the agent does. Inherited by
+        // all that the shell starts; best effort, since not every kernel lets us.
+        let _ = std::fs::write(format!("/proc/{pid}/oom_score_adj"), "500");
         let pidfd = Pid::from_raw(pid).map(|pid| pidfd_open(pid, PidfdFlags::empty()));
         let Some(Ok(pidfd)) = pidfd else {
             return Err(io::Error::other("it ended at once"));

@@ -142,3 +142,38 @@ impl State {
 fn is_control(byte: u8) -> bool {
     (byte < 0x20 && !matches!(byte, b'\n' | b'\r' | b'\t')) || byte == 0x7f
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clean<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
+        let (mut cleaner, mut text) = (TextCleaner::default(), String::new());
+        pieces
+            .into_iter()
+            .for_each(|piece| cleaner.push(piece, &mut text));
+        cleaner.finish(&mut text);
+        text
+    }
+
+    #[test]
+    fn pieces_may_be_cut_anywhere() {
+        let bytes =
+            "ä\u{1b}[1;31mröt\u{1b}[0m \u{1b}]0;title\u{7}€\u{1b}(B.\u{1b}P1\u{1b}\\x\u{7}😀"
+                .as_bytes();
+        for cut in 0..=bytes.len() {
+            let (first, second) = bytes.split_at(cut);
+            assert_eq!(clean([first, second]), "äröt €.x\u{FFFD}😀", "cut at {cut}");
+        }
+        assert_eq!(clean(bytes.chunks(1)), "äröt €.x\u{FFFD}😀");
+    }
+
+    #[test]
+    fn what_never_ends_does_not_swallow_everything() {
+        let mut bytes = b"\x1b]0;".to_vec();
+        bytes.extend(std::iter::repeat_n(b'a', ESCAPE_SEQUENCE_BYTES_MAX + 100));
+        bytes.extend(b"\xe2\x82");
+        let text = clean([&bytes[..]]);
+        assert!(text.len() < 150 && text.ends_with("aa\u{FFFD}"), "{text}");
+    }
+}

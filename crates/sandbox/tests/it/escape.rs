@@ -188,3 +188,14 @@ async fn floods_of_processes_and_files_are_bounded() {
     );
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_memory_hog_does_not_take_the_sandbox_along() {
+    let world = World::new().await;
+    let output = world
+        .bash("A=5; /usr/bin/python3 -c 'x = bytearray(3 << 30)'")
+        .await;
+    assert!(output.is_error, "{output:?}");
+    ok(&world.bash("echo A=$A").await, "A=5\n");
+    world.end().await;
+}
