@@ -118,13 +118,6 @@ impl ApiError {
         error
     }
 
-    pub(crate) fn precondition_failed(message: impl Into<String>) -> Self {
-        let mut error = Self::new(ErrorKind::InvalidRequestError, message)
-            .with_status(StatusCode::PRECONDITION_FAILED);
-        error.retry = Retry::Never;
-        error
-    }
-
     pub(crate) fn method_not_allowed() -> Self {
         Self::invalid("this endpoint doesn't take this method")
             .with_status(StatusCode::METHOD_NOT_ALLOWED)

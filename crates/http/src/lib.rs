@@ -15,6 +15,7 @@ mod api_key;
 mod beta;
 mod body;
 mod caller;
+mod cursor;
 mod environments;
 mod files;
 mod frame;

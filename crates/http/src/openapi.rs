@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use hostler_protocol::agent::SessionMultiagent;
 use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
@@ -52,7 +53,10 @@ fn describe(operations: &[Operation]) -> OpenApi {
                 ("text/event-stream", success.schema(Some(item)))
             }
             Answer::Bytes => ("application/octet-stream", success),
-            answer => {
+            answer @ (Answer::One(_)
+            | Answer::Page(_)
+            | Answer::TwoWayPage(_)
+            | Answer::IdPage(_)) => {
                 let schema = answer_schema(&mut schemas, answer);
                 (JSON, success.schema(Some(schema)))
             }
@@ -75,6 +79,10 @@ fn describe(operations: &[Operation]) -> OpenApi {
         };
         paths.add_path_operation(operation.path, vec![method], described.build());
     }
+    // `SessionAgent` refers to it without naming its member, which would look like a recursion.
+    let multiagent = SchemaOf::of::<SessionMultiagent>();
+    reference(&mut schemas, &multiagent);
+    schemas.insert("Multiagent".to_owned(), (multiagent.schema)());
     assemble(paths, schemas)
 }
 
@@ -194,5 +202,35 @@ fn parameter_schema(name: &str) -> RefOr<Schema> {
             .default(None)
             .into(),
         _ => of_type(Type::String).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    fn references(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(object) => {
+                let name = object.get("$ref").and_then(Value::as_str);
+                found.extend(name.map(str::to_owned));
+                object.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        let document: Value = serde_json::from_str(document()).unwrap();
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        assert!(!found.is_empty());
+        for reference in found {
+            let pointer = reference.trim_start_matches('#');
+            assert!(document.pointer(pointer).is_some(), "{reference}");
+        }
     }
 }

@@ -1,8 +1,4 @@
-//! The pages of lists: limits, and cursors that only this file reads.
-//!
-//! A cursor says which list it belongs to, in which order and direction it reads, and after
-//! which item. A short checksum tells a damaged or invented one from ours. It is no secret and
-//! grants nothing: the tenant is always taken from the key.
+//! The pages of lists: their limits, and the way from one page to the next.
 //!
 //! A handler asks for a [`PageRequest`], has the store read `limit + 1` items after
 //! `request.after` in [`PageRequest::reading_order`], and gives them to [`PageRequest::page`] or
@@ -10,20 +6,14 @@
 
 use std::str::FromStr;
 
-use aws_lc_rs::digest;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hostler_protocol::Timestamp;
 use hostler_protocol::page::{Page, TwoWayPage};
 use hostler_store::{Order, TimeRange};
 
 use crate::ApiError;
-use crate::limits::CURSOR_CHARS_MAX;
+use crate::cursor;
+pub(crate) use crate::cursor::{Direction, Position};
 use crate::query::Query;
-
-const PREFIX: &str = "page_";
-const CHECKSUM_BYTES: usize = 6;
-const VERSION: &str = "1";
 
 /// The values of `order`.
 const ORDERS: &[(&str, Order)] = &[("asc", Order::Ascending), ("desc", Order::Descending)];
@@ -33,29 +23,6 @@ fn reversed(order: Order) -> Order {
         Order::Ascending => Order::Descending,
         Order::Descending => Order::Ascending,
     }
-}
-
-fn word(order: Order) -> &'static str {
-    match order {
-        Order::Ascending => "asc",
-        Order::Descending => "desc",
-    }
-}
-
-/// Which way a cursor reads from its item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Direction {
-    Next,
-    Previous,
-}
-
-/// Where an item stands in its list: the two columns that the list is ordered by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Position {
-    /// A moment in microseconds, a version or a sequence number.
-    pub(crate) rank: i64,
-    /// Tells items of the same rank apart. May be empty where ranks are unique.
-    pub(crate) id: String,
 }
 
 /// What a limit above the list's maximum does.
@@ -115,7 +82,7 @@ impl List {
         let (direction, after) = match query.text("page")? {
             None => (Direction::Next, None),
             Some(cursor) => {
-                let (direction, position) = self.read_cursor(cursor, order)?;
+                let (direction, position) = cursor::read(cursor, self.name, order)?;
                 (direction, Some(position))
             }
         };
@@ -139,66 +106,6 @@ impl List {
         };
         Ok(limit.min(self.limit_max))
     }
-
-    fn write_cursor(&self, order: Order, direction: Direction, position: &Position) -> String {
-        let direction = match direction {
-            Direction::Next => "next",
-            Direction::Previous => "prev",
-        };
-        let body = format!(
-            "{VERSION} {} {} {direction} {} {}",
-            self.name,
-            word(order),
-            position.rank,
-            position.id
-        );
-        let mut bytes = checksum(body.as_bytes()).to_vec();
-        bytes.extend_from_slice(body.as_bytes());
-        format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
-    }
-
-    fn read_cursor(&self, cursor: &str, order: Order) -> Result<(Direction, Position), ApiError> {
-        let invalid = PageRequest::invalid_cursor;
-        let body = opened(cursor).ok_or_else(invalid)?;
-        let mut parts = body.splitn(6, ' ');
-        let mut part = || parts.next().ok_or_else(invalid);
-        if part()? != VERSION || part()? != self.name {
-            return Err(invalid());
-        }
-        if part()? != word(order) {
-            let message = "page: page token order does not match request";
-            return Err(ApiError::invalid(message));
-        }
-        let direction = match part()? {
-            "next" => Direction::Next,
-            "prev" => Direction::Previous,
-            _ => return Err(invalid()),
-        };
-        let rank = part()?.parse().map_err(|_| invalid())?;
-        let id = part()?.to_owned();
-        Ok((direction, Position { rank, id }))
-    }
-}
-
-fn checksum(body: &[u8]) -> [u8; CHECKSUM_BYTES] {
-    let digest = digest::digest(&digest::SHA256, body);
-    let mut short = [0; CHECKSUM_BYTES];
-    short.copy_from_slice(&digest.as_ref()[..CHECKSUM_BYTES]);
-    short
-}
-
-/// The text of a cursor whose checksum is right.
-fn opened(cursor: &str) -> Option<String> {
-    let encoded = cursor.strip_prefix(PREFIX)?;
-    if encoded.len() > CURSOR_CHARS_MAX {
-        return None;
-    }
-    let bytes = URL_SAFE_NO_PAD.decode(encoded).ok()?;
-    let (sum, body) = bytes.split_at_checked(CHECKSUM_BYTES)?;
-    if checksum(body) != sum {
-        return None;
-    }
-    String::from_utf8(body.to_vec()).ok()
 }
 
 /// One page that a client asks for.
@@ -283,11 +190,6 @@ impl PageRequest {
         self.cursor(Direction::Next, position)
     }
 
-    /// A cursor that is none of ours, or not one of this list.
-    pub(crate) fn invalid_cursor() -> ApiError {
-        ApiError::invalid("page: invalid page cursor")
-    }
-
     /// Rows to read: one more than the page shows.
     pub(crate) fn rows(&self) -> u32 {
         u32::try_from(self.limit + 1).unwrap_or(u32::MAX)
@@ -299,14 +201,14 @@ impl PageRequest {
     /// 400 when the cursor holds something else.
     pub(crate) fn after_moment<T: FromStr>(&self) -> Result<Option<(Timestamp, T)>, ApiError> {
         let position = self.after.as_ref().map(|position| {
-            let id = position.id.parse().map_err(|_| Self::invalid_cursor())?;
+            let id = position.id.parse().map_err(|_| cursor::invalid())?;
             Ok((Timestamp::from_micros(position.rank), id))
         });
         position.transpose()
     }
 
     fn cursor(&self, direction: Direction, position: &Position) -> String {
-        self.list.write_cursor(self.order, direction, position)
+        cursor::write(self.list.name, self.order, direction, position)
     }
 }
 

@@ -61,7 +61,8 @@ impl Limiter {
             return Ok(());
         };
         // Full buckets of workspaces that went quiet are forgotten now and then.
-        if self.checks.fetch_add(1, Ordering::Relaxed) % RATE_CLEANUP_INTERVAL == 0 {
+        let check = self.checks.fetch_add(1, Ordering::Relaxed);
+        if check.is_multiple_of(RATE_CLEANUP_INTERVAL) {
             buckets.retain_recent();
         }
         buckets

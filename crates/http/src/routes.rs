@@ -15,7 +15,9 @@ use crate::sessions::{
 
 /// Every operation of the protocol, served or refused.
 pub(crate) fn all() -> Operations {
-    let served = sessions(files_and_models(agents_and_environments(Operations::default())));
+    let served = sessions(files_and_models(agents_and_environments(
+        Operations::default(),
+    )));
     REFUSED.iter().fold(served, |table, (feature, lines)| {
         table.refuse(feature, lines)
     })

@@ -20,7 +20,7 @@ use crate::limits::EVENT_TYPES_MAX;
 use crate::pagination::{List, OverMax, PageRequest, Position};
 use crate::path_id::PathId;
 use crate::query::Query;
-use crate::{Api, ApiError};
+use crate::{Api, ApiError, cursor};
 
 const EVENTS: List = List {
     name: "events",
@@ -127,7 +127,7 @@ pub(crate) async fn list(
     let request = EVENTS.ordered_request(&query)?;
     let wanted = EventQuery {
         order: request.order,
-        cursor: cursor(&request)?,
+        cursor: position(&request)?,
         types: types(&query)?,
         created_at: query.time_range("created_at")?,
         limit: u32::try_from(request.limit).unwrap_or(u32::MAX),
@@ -148,7 +148,7 @@ fn types(query: &Query) -> Result<Vec<String>, ApiError> {
 }
 
 /// A position of this list is the last event of the log, with the last waiting input for its id.
-fn cursor(request: &PageRequest) -> Result<Option<EventCursor>, ApiError> {
+fn position(request: &PageRequest) -> Result<Option<EventCursor>, ApiError> {
     let Some(position) = &request.after else {
         return Ok(None);
     };
@@ -156,7 +156,7 @@ fn cursor(request: &PageRequest) -> Result<Option<EventCursor>, ApiError> {
     Ok(Some(EventCursor {
         order: request.order,
         after: Seq(position.rank),
-        queued_after: queued_after.map_err(|_| PageRequest::invalid_cursor())?,
+        queued_after: queued_after.map_err(|_| cursor::invalid())?,
     }))
 }
 
