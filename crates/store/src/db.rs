@@ -51,7 +51,7 @@ impl Db {
             })?;
         let readers = Readers {
             idle: Mutex::new(readers),
-            places: Semaphore::new(READERS),
+            places: Arc::new(Semaphore::new(READERS)),
         };
         Ok(Self {
             writer,
@@ -69,11 +69,25 @@ impl Db {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        self.write_and_tell(job, |_| {}).await
+    }
+
+    /// As [`Db::write`]; `tell` runs after the commit, even if the caller has gone away by then.
+    pub(crate) async fn write_and_tell<T, E>(
+        &self,
+        job: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+        tell: impl FnOnce(&T) + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
         let job = Job {
             job: Some(job),
+            tell,
             outcome: None,
-            answer: Some(answer),
+            answer,
         };
         self.writer
             .send(Box::new(job))
@@ -92,13 +106,13 @@ impl Db {
         E: From<StoreError> + Send + 'static,
     {
         let readers = Arc::clone(&self.readers);
-        let _place = readers
-            .places
-            .acquire()
-            .await
-            .map_err(|_| StoreError::Closed)?;
-        let blocking = Arc::clone(&readers);
-        let run = tokio::task::spawn_blocking(move || blocking.run(job));
+        let place = Arc::clone(&readers.places).acquire_owned().await;
+        let place = place.map_err(|_| StoreError::Closed)?;
+        let run = tokio::task::spawn_blocking(move || {
+            // A caller that gives up doesn't end the job, which keeps its connection till then.
+            let _place = place;
+            readers.run(job)
+        });
         run.await.map_err(|_| StoreError::Closed)?
     }
 }
@@ -106,7 +120,7 @@ impl Db {
 /// Idle read connections. A place is held while one is in use, so `idle` is never empty then.
 struct Readers {
     idle: Mutex<Vec<Prepared>>,
-    places: Semaphore,
+    places: Arc<Semaphore>,
 }
 
 impl Readers {
@@ -274,17 +288,19 @@ trait WriteJob: Send {
     fn finish(self: Box<Self>, commit: Result<(), StoreError>);
 }
 
-struct Job<T, E, F> {
+struct Job<T, E, F, G> {
     job: Option<F>,
+    tell: G,
     outcome: Option<Result<T, E>>,
-    answer: Option<oneshot::Sender<Result<T, E>>>,
+    answer: oneshot::Sender<Result<T, E>>,
 }
 
-impl<T, E, F> WriteJob for Job<T, E, F>
+impl<T, E, F, G> WriteJob for Job<T, E, F, G>
 where
     T: Send,
     E: From<StoreError> + Send,
     F: FnOnce(&Tx<'_>) -> Result<T, E> + Send,
+    G: FnOnce(&T) + Send,
 {
     fn run(&mut self, tx: &Tx<'_>) -> bool {
         let Some(job) = self.job.take() else {
@@ -302,15 +318,19 @@ where
     }
 
     fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
-        let (Some(answer), Some(outcome)) = (self.answer, self.outcome) else {
+        let this = *self;
+        let Some(outcome) = this.outcome else {
             return;
         };
         let outcome = match commit {
             Ok(()) => outcome,
             Err(error) => outcome.and(Err(E::from(error))),
         };
+        if let Ok(value) = &outcome {
+            (this.tell)(value);
+        }
         // A caller that went away has no use for the answer.
-        let _ = answer.send(outcome);
+        let _ = this.answer.send(outcome);
     }
 }
 
@@ -415,6 +435,31 @@ mod tests {
             .read(|tx| tx.one("select sum(n) from t", &[], |row| row.integer(0)))
             .await;
         assert_eq!(sum.unwrap(), Some(49 * 50 / 2));
+    }
+
+    #[tokio::test]
+    async fn a_read_that_is_given_up_costs_nobody_a_connection() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&folder.path().join("test.db")).unwrap();
+        let one = || db.read(|tx| tx.one("select 1", &[], |row| row.integer(0)));
+        for _ in 0..READERS * 10 {
+            // Given up wherever it is by then.
+            let _ = futures::poll!(Box::pin(one()));
+        }
+        assert_eq!(one().await.unwrap(), Some(1));
+    }
+
+    #[tokio::test]
+    async fn a_write_that_is_given_up_is_told_of_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&folder.path().join("test.db")).unwrap();
+        let (told, hears) = oneshot::channel();
+        let write = db.write_and_tell(
+            |_| Ok::<_, StoreError>(7),
+            move |value| told.send(*value).unwrap(),
+        );
+        let _ = futures::poll!(Box::pin(write));
+        assert_eq!(hears.await, Ok(7));
     }
 
     #[tokio::test]

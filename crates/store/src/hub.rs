@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use hostler_domain::session::Summary;
 use hostler_protocol::id::{EventId, SessionId};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
@@ -69,6 +70,13 @@ impl Hub {
         if self.options.wake_ups == WakeUps::On {
             // A full queue is fine: the sweep finds due sessions without any wake-up.
             let _ = self.dirty.try_send(session);
+        }
+    }
+
+    /// As [`Hub::wake_supervisor`], if there is anything to do for a runner, now or later.
+    pub(crate) fn wake_supervisor_for(&self, session: SessionId, summary: &Summary) {
+        if summary.needs_runner_at().is_some() {
+            self.wake_supervisor(session);
         }
     }
 

@@ -8,6 +8,7 @@ use hostler_protocol::Timestamp;
 use hostler_protocol::event::Epoch;
 use hostler_protocol::id::SessionId;
 
+use crate::db::Tx;
 use crate::{Store, StoreError, Wakes};
 
 /// The right to append as the session's runner, until somebody else takes it.
@@ -81,16 +82,19 @@ impl Store {
     pub async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
         let session = lease.session;
         let lease = lease.clone();
-        let released = self.db.write(move |tx| {
+        let release = move |tx: &Tx<'_>| {
             let id = session.to_string();
             tx.one(RELEASE, &[&id, &lease.owner, &lease.epoch.0], |row| {
                 row.flag(0)
             })
-        });
-        if released.await? == Some(true) {
-            self.hub.wake_supervisor(session);
-        }
-        Ok(())
+        };
+        let hub = Arc::clone(&self.hub);
+        let tell = move |is_due: &Option<bool>| {
+            if *is_due == Some(true) {
+                hub.wake_supervisor(session);
+            }
+        };
+        self.db.write_and_tell(release, tell).await.map(|_| ())
     }
 
     /// For the start of the only process on this data folder: whoever held a lease is dead.

@@ -1,6 +1,7 @@
 //! Sessions: making one and looking at one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hostler_domain::session::Summary;
 use hostler_protocol::Timestamp;
@@ -99,21 +100,20 @@ impl Store {
     /// Without any events: the log of a session begins with its creation.
     pub async fn create_session(&self, new: NewSession) -> Result<CreateSession, StoreError> {
         assert!(!new.events.is_empty(), "a new session has a first event");
-        let id = new.id;
-        let created = self.db.write(move |tx| {
+        let create = move |tx: &Tx<'_>| {
             if !environment_is_live(tx, new.workspace_id, new.environment_id)? {
-                return Ok::<_, StoreError>(None);
+                return Ok(CreateSession::NoSuchEnvironment);
             }
-            insert_session(tx, new).map(Some)
-        });
-        let Some(row) = created.await? else {
-            return Ok(CreateSession::NoSuchEnvironment);
+            insert_session(tx, new).map(|row| CreateSession::Created(Box::new(row)))
         };
-        self.hub.wake(id);
-        if row.summary.needs_runner_at().is_some() {
-            self.hub.wake_supervisor(id);
-        }
-        Ok(CreateSession::Created(Box::new(row)))
+        // Nobody can follow it yet.
+        let hub = Arc::clone(&self.hub);
+        let tell = move |created: &CreateSession| {
+            if let CreateSession::Created(row) = created {
+                hub.wake_supervisor_for(row.id, &row.summary);
+            }
+        };
+        self.db.write_and_tell(create, tell).await
     }
 
     pub async fn session(

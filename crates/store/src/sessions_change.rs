@@ -4,6 +4,7 @@
 //! both pass a check that only one of them may.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hostler_protocol::Timestamp;
 use hostler_protocol::agent::SessionAgent;
@@ -68,19 +69,19 @@ impl Store {
         id: SessionId,
         decide: impl FnOnce(&SessionRow) -> Result<SessionEdit, R> + Send + 'static,
     ) -> Result<Changed, ChangeError<R>> {
-        let changed = self.db.write(move |tx| {
+        let change = move |tx: &Tx<'_>| {
             let (row, key) = find_session(tx, workspace, id)?.ok_or(ChangeError::NoSuchSession)?;
             let edit = decide(&row).map_err(ChangeError::Refused)?;
             apply_edit(tx, key, row, edit)
-        });
-        let changed = changed.await?;
-        if changed.row.last_seq >= changed.first_seq {
-            self.hub.wake(id);
-            if changed.row.summary.needs_runner_at().is_some() {
-                self.hub.wake_supervisor(id);
+        };
+        let hub = Arc::clone(&self.hub);
+        let tell = move |changed: &Changed| {
+            if changed.row.last_seq >= changed.first_seq {
+                hub.wake(id);
+                hub.wake_supervisor_for(id, &changed.row.summary);
             }
-        }
-        Ok(changed)
+        };
+        self.db.write_and_tell(change, tell).await
     }
 
     /// Removes the session and its log, if `decide` lets it. Open streams are told with an event
@@ -96,7 +97,7 @@ impl Store {
         at: Timestamp,
         decide: impl FnOnce(&SessionRow) -> Result<(), R> + Send + 'static,
     ) -> Result<(), ChangeError<R>> {
-        let deleted = self.db.write(move |tx| {
+        let delete = move |tx: &Tx<'_>| {
             let (row, key) = find_session(tx, workspace, id)?.ok_or(ChangeError::NoSuchSession)?;
             decide(&row).map_err(ChangeError::Refused)?;
             for statement in [DELETE_EVENTS, DELETE_AGENT, DELETE_SESSION] {
@@ -111,11 +112,10 @@ impl Store {
                     &at.as_micros(),
                 ],
             )?;
-            Ok::<_, ChangeError<R>>(())
-        });
-        deleted.await?;
-        self.hub.wake(id);
-        Ok(())
+            Ok(())
+        };
+        let hub = Arc::clone(&self.hub);
+        self.db.write_and_tell(delete, move |()| hub.wake(id)).await
     }
 }
 
