@@ -160,6 +160,13 @@ impl Call<'_> {
         call
     }
 
+    /// A body that comes in pieces.
+    pub(crate) fn stream(self, content_type: &str, body: Body) -> Self {
+        let mut call = self.header("content-type", content_type);
+        call.body = body;
+        call
+    }
+
     pub(crate) async fn send(self) -> Answer {
         let response = self.open().await;
         let (status, headers) = (response.status(), response.headers().clone());
