@@ -7,6 +7,11 @@
 //! SQL text is written once, with `$1` placeholders, and translated for SQLite when it is first
 //! prepared. What can't be shared with another engine sits in this file, behind a name.
 
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
@@ -14,12 +19,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OpenFlags, ToSql};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::StoreError;
-use crate::limits::{BUSY_TIMEOUT, COMMIT_JOBS_MAX, PREPARED_STATEMENTS, READERS, WRITE_QUEUE};
+use crate::limits::{BUSY_TIMEOUT, PREPARED_STATEMENTS, READERS, WRITE_QUEUE};
 use crate::migrate::migrate;
 use crate::row::Row;
+use writer::{WriteJob, write_job, write_loop};
 
 /// Handle to the connections. Dropping the last one ends the writer thread.
 #[derive(Clone)]
@@ -82,15 +88,9 @@ impl Db {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let (answer, answered) = oneshot::channel();
-        let job = Job {
-            job: Some(job),
-            tell,
-            outcome: None,
-            answer,
-        };
+        let (job, answered) = write_job(job, tell);
         self.writer
-            .send(Box::new(job))
+            .send(job)
             .await
             .map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
@@ -278,199 +278,5 @@ impl Tx<'_> {
 
     fn batch(&self, sql: &'static str) -> Result<(), StoreError> {
         Ok(self.prepared.connection.execute_batch(sql)?)
-    }
-}
-
-/// A job that waits for the writer: run inside a savepoint, answered after the commit.
-trait WriteJob: Send {
-    /// Answers whether the job's changes are to be kept.
-    fn run(&mut self, tx: &Tx<'_>) -> bool;
-    fn finish(self: Box<Self>, commit: Result<(), StoreError>);
-}
-
-struct Job<T, E, F, G> {
-    job: Option<F>,
-    tell: G,
-    outcome: Option<Result<T, E>>,
-    answer: oneshot::Sender<Result<T, E>>,
-}
-
-impl<T, E, F, G> WriteJob for Job<T, E, F, G>
-where
-    T: Send,
-    E: From<StoreError> + Send,
-    F: FnOnce(&Tx<'_>) -> Result<T, E> + Send,
-    G: FnOnce(&T) + Send,
-{
-    fn run(&mut self, tx: &Tx<'_>) -> bool {
-        let Some(job) = self.job.take() else {
-            return false;
-        };
-        // A panic is a bug of one job: it is rolled back and its caller sees the store closed.
-        let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| job(tx)));
-        let Ok(outcome) = outcome else {
-            tracing::error!("a write job panicked and was rolled back");
-            return false;
-        };
-        let keep = outcome.is_ok();
-        self.outcome = Some(outcome);
-        keep
-    }
-
-    fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
-        let this = *self;
-        let Some(outcome) = this.outcome else {
-            return;
-        };
-        let outcome = match commit {
-            Ok(()) => outcome,
-            Err(error) => outcome.and(Err(E::from(error))),
-        };
-        if let Ok(value) = &outcome {
-            (this.tell)(value);
-        }
-        // A caller that went away has no use for the answer.
-        let _ = this.answer.send(outcome);
-    }
-}
-
-fn write_loop(prepared: Prepared, mut jobs: mpsc::Receiver<Box<dyn WriteJob>>) {
-    while let Some(first) = jobs.blocking_recv() {
-        let mut batch = vec![first];
-        let committed = run_batch(&prepared, &mut batch, &mut jobs);
-        let failed = committed.as_ref().err().map(ToString::to_string);
-        if let Some(reason) = &failed {
-            tracing::error!(%reason, jobs = batch.len(), "a commit failed");
-            // Nothing of the batch may stay open; if this fails too, the next begin says so.
-            let _ = prepared.connection.execute_batch("rollback");
-        }
-        for job in batch {
-            job.finish(match &failed {
-                None => Ok(()),
-                Some(reason) => Err(commit_failure(committed.as_ref().err(), reason)),
-            });
-        }
-    }
-}
-
-/// The same failure for every job of the batch, since database errors can't be cloned.
-fn commit_failure(error: Option<&StoreError>, reason: &str) -> StoreError {
-    match error {
-        Some(StoreError::Busy) => StoreError::Busy,
-        _ => StoreError::Blob(format!("commit: {reason}").into()),
-    }
-}
-
-fn run_batch(
-    prepared: &Prepared,
-    batch: &mut Vec<Box<dyn WriteJob>>,
-    jobs: &mut mpsc::Receiver<Box<dyn WriteJob>>,
-) -> Result<(), StoreError> {
-    let tx = Tx { prepared };
-    tx.batch("begin immediate")?;
-    let mut position = 0;
-    while position < batch.len() {
-        tx.batch("savepoint job")?;
-        if !batch[position].run(&tx) {
-            tx.batch("rollback to job")?;
-        }
-        tx.batch("release job")?;
-        position += 1;
-        if batch.len() < COMMIT_JOBS_MAX
-            && let Ok(next) = jobs.try_recv()
-        {
-            batch.push(next);
-        }
-    }
-    tx.batch("commit")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn placeholders_keep_their_numbers() {
-        assert_eq!(
-            placeholders("select $2, $1, '$', $x"),
-            "select ?2, ?1, '$', $x"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_commit_is_synced_before_it_is_answered() {
-        let folder = tempfile::tempdir().unwrap();
-        let db = Db::open(&folder.path().join("test.db")).unwrap();
-        let settings = db.write(|tx| {
-            let mode = tx.one("pragma journal_mode", &[], |row| row.text(0))?;
-            let synchronous = tx.one("pragma synchronous", &[], |row| row.integer(0))?;
-            Ok::<_, StoreError>((mode, synchronous))
-        });
-        let full = 2;
-        assert_eq!(settings.await.unwrap(), (Some("wal".into()), Some(full)));
-    }
-
-    #[tokio::test]
-    async fn a_failing_job_rolls_back_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let db = Db::open(&folder.path().join("test.db")).unwrap();
-        db.write(|tx| tx.batch("create table t (n bigint)"))
-            .await
-            .unwrap();
-        let good = (0..50).map(|n: i64| {
-            let db = db.clone();
-            async move {
-                db.write(move |tx| tx.execute("insert into t values ($1)", &[&n]))
-                    .await
-            }
-        });
-        let bad = db.write::<(), StoreError>(|tx| {
-            tx.execute("insert into t values (1000)", &[])?;
-            Err(StoreError::Busy)
-        });
-        let (goods, bad) = tokio::join!(futures::future::join_all(good), bad);
-        assert!(goods.iter().all(Result::is_ok));
-        assert!(matches!(bad, Err(StoreError::Busy)));
-        let sum = db
-            .read(|tx| tx.one("select sum(n) from t", &[], |row| row.integer(0)))
-            .await;
-        assert_eq!(sum.unwrap(), Some(49 * 50 / 2));
-    }
-
-    #[tokio::test]
-    async fn a_read_that_is_given_up_costs_nobody_a_connection() {
-        let folder = tempfile::tempdir().unwrap();
-        let db = Db::open(&folder.path().join("test.db")).unwrap();
-        let one = || db.read(|tx| tx.one("select 1", &[], |row| row.integer(0)));
-        for _ in 0..READERS * 10 {
-            // Given up wherever it is by then.
-            let _ = futures::poll!(Box::pin(one()));
-        }
-        assert_eq!(one().await.unwrap(), Some(1));
-    }
-
-    #[tokio::test]
-    async fn a_write_that_is_given_up_is_told_of_all_the_same() {
-        let folder = tempfile::tempdir().unwrap();
-        let db = Db::open(&folder.path().join("test.db")).unwrap();
-        let (told, hears) = oneshot::channel();
-        let write = db.write_and_tell(
-            |_| Ok::<_, StoreError>(7),
-            move |value| told.send(*value).unwrap(),
-        );
-        let _ = futures::poll!(Box::pin(write));
-        assert_eq!(hears.await, Ok(7));
-    }
-
-    #[tokio::test]
-    async fn a_panicking_job_leaves_the_store_usable() {
-        let folder = tempfile::tempdir().unwrap();
-        let db = Db::open(&folder.path().join("test.db")).unwrap();
-        let panicked = db.write::<(), StoreError>(|_| panic!("a bug")).await;
-        assert!(matches!(panicked, Err(StoreError::Closed)));
-        let one = db
-            .write(|tx| tx.one("select 1", &[], |row| row.integer(0)))
-            .await;
-        assert_eq!(one.unwrap(), Some(1));
     }
 }

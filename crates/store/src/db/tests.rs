@@ -1,0 +1,90 @@
+//! The connections keep their promises, whatever becomes of jobs and callers.
+
+use tokio::sync::oneshot;
+
+use super::*;
+
+#[test]
+fn placeholders_keep_their_numbers() {
+    assert_eq!(
+        placeholders("select $2, $1, '$', $x"),
+        "select ?2, ?1, '$', $x"
+    );
+}
+
+#[tokio::test]
+async fn a_commit_is_synced_before_it_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Db::open(&folder.path().join("test.db")).unwrap();
+    let settings = db.write(|tx| {
+        let mode = tx.one("pragma journal_mode", &[], |row| row.text(0))?;
+        let synchronous = tx.one("pragma synchronous", &[], |row| row.integer(0))?;
+        Ok::<_, StoreError>((mode, synchronous))
+    });
+    let full = 2;
+    assert_eq!(settings.await.unwrap(), (Some("wal".into()), Some(full)));
+}
+
+#[tokio::test]
+async fn a_failing_job_rolls_back_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Db::open(&folder.path().join("test.db")).unwrap();
+    db.write(|tx| tx.batch("create table t (n bigint)"))
+        .await
+        .unwrap();
+    let good = (0..50).map(|n: i64| {
+        let db = db.clone();
+        async move {
+            db.write(move |tx| tx.execute("insert into t values ($1)", &[&n]))
+                .await
+        }
+    });
+    let bad = db.write::<(), StoreError>(|tx| {
+        tx.execute("insert into t values (1000)", &[])?;
+        Err(StoreError::Busy)
+    });
+    let (goods, bad) = tokio::join!(futures::future::join_all(good), bad);
+    assert!(goods.iter().all(Result::is_ok));
+    assert!(matches!(bad, Err(StoreError::Busy)));
+    let sum = db
+        .read(|tx| tx.one("select sum(n) from t", &[], |row| row.integer(0)))
+        .await;
+    assert_eq!(sum.unwrap(), Some(49 * 50 / 2));
+}
+
+#[tokio::test]
+async fn a_read_that_is_given_up_costs_nobody_a_connection() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Db::open(&folder.path().join("test.db")).unwrap();
+    let one = || db.read(|tx| tx.one("select 1", &[], |row| row.integer(0)));
+    for _ in 0..READERS * 10 {
+        // Given up wherever it is by then.
+        let _ = futures::poll!(Box::pin(one()));
+    }
+    assert_eq!(one().await.unwrap(), Some(1));
+}
+
+#[tokio::test]
+async fn a_write_that_is_given_up_is_told_of_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Db::open(&folder.path().join("test.db")).unwrap();
+    let (told, hears) = oneshot::channel();
+    let write = db.write_and_tell(
+        |_| Ok::<_, StoreError>(7),
+        move |value| told.send(*value).unwrap(),
+    );
+    let _ = futures::poll!(Box::pin(write));
+    assert_eq!(hears.await, Ok(7));
+}
+
+#[tokio::test]
+async fn a_panicking_job_leaves_the_store_usable() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Db::open(&folder.path().join("test.db")).unwrap();
+    let panicked = db.write::<(), StoreError>(|_| panic!("a bug")).await;
+    assert!(matches!(panicked, Err(StoreError::Closed)));
+    let one = db
+        .write(|tx| tx.one("select 1", &[], |row| row.integer(0)))
+        .await;
+    assert_eq!(one.unwrap(), Some(1));
+}

@@ -1,0 +1,132 @@
+//! The writer thread: jobs that wait while a commit is synced share the next one.
+
+use std::panic::AssertUnwindSafe;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Prepared, Tx};
+use crate::StoreError;
+use crate::limits::COMMIT_JOBS_MAX;
+
+/// A job that waits for the writer: run inside a savepoint, answered after the commit.
+pub(super) trait WriteJob: Send {
+    /// Answers whether the job's changes are to be kept.
+    fn run(&mut self, tx: &Tx<'_>) -> bool;
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>);
+}
+
+struct Job<T, E, F, G> {
+    job: Option<F>,
+    tell: G,
+    outcome: Option<Result<T, E>>,
+    answer: oneshot::Sender<Result<T, E>>,
+}
+
+/// The job in a box, and where its answer will be.
+pub(super) fn write_job<T, E>(
+    job: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    tell: impl FnOnce(&T) + Send + 'static,
+) -> (Box<dyn WriteJob>, oneshot::Receiver<Result<T, E>>)
+where
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+{
+    let (answer, answered) = oneshot::channel();
+    let job = Job {
+        job: Some(job),
+        tell,
+        outcome: None,
+        answer,
+    };
+    (Box::new(job), answered)
+}
+
+impl<T, E, F, G> WriteJob for Job<T, E, F, G>
+where
+    T: Send,
+    E: From<StoreError> + Send,
+    F: FnOnce(&Tx<'_>) -> Result<T, E> + Send,
+    G: FnOnce(&T) + Send,
+{
+    fn run(&mut self, tx: &Tx<'_>) -> bool {
+        let Some(job) = self.job.take() else {
+            return false;
+        };
+        // A panic is a bug of one job: it is rolled back and its caller sees the store closed.
+        let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| job(tx)));
+        let Ok(outcome) = outcome else {
+            tracing::error!("a write job panicked and was rolled back");
+            return false;
+        };
+        let keep = outcome.is_ok();
+        self.outcome = Some(outcome);
+        keep
+    }
+
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
+        let this = *self;
+        let Some(outcome) = this.outcome else {
+            return;
+        };
+        let outcome = match commit {
+            Ok(()) => outcome,
+            Err(error) => outcome.and(Err(E::from(error))),
+        };
+        if let Ok(value) = &outcome {
+            (this.tell)(value);
+        }
+        // A caller that went away has no use for the answer.
+        let _ = this.answer.send(outcome);
+    }
+}
+
+pub(super) fn write_loop(prepared: Prepared, mut jobs: mpsc::Receiver<Box<dyn WriteJob>>) {
+    while let Some(first) = jobs.blocking_recv() {
+        let mut batch = vec![first];
+        let committed = run_batch(&prepared, &mut batch, &mut jobs);
+        let failed = committed.as_ref().err().map(ToString::to_string);
+        if let Some(reason) = &failed {
+            tracing::error!(%reason, jobs = batch.len(), "a commit failed");
+            // Nothing of the batch may stay open; if this fails too, the next begin says so.
+            let _ = prepared.connection.execute_batch("rollback");
+        }
+        for job in batch {
+            job.finish(match &failed {
+                None => Ok(()),
+                Some(reason) => Err(commit_failure(committed.as_ref().err(), reason)),
+            });
+        }
+    }
+}
+
+/// The same failure for every job of the batch, since database errors can't be cloned.
+fn commit_failure(error: Option<&StoreError>, reason: &str) -> StoreError {
+    match error {
+        Some(StoreError::Busy) => StoreError::Busy,
+        _ => StoreError::Blob(format!("commit: {reason}").into()),
+    }
+}
+
+fn run_batch(
+    prepared: &Prepared,
+    batch: &mut Vec<Box<dyn WriteJob>>,
+    jobs: &mut mpsc::Receiver<Box<dyn WriteJob>>,
+) -> Result<(), StoreError> {
+    let tx = Tx { prepared };
+    tx.batch("begin immediate")?;
+    let mut position = 0;
+    while position < batch.len() {
+        tx.batch("savepoint job")?;
+        if !batch[position].run(&tx) {
+            tx.batch("rollback to job")?;
+        }
+        tx.batch("release job")?;
+        position += 1;
+        if batch.len() < COMMIT_JOBS_MAX
+            && let Ok(next) = jobs.try_recv()
+        {
+            batch.push(next);
+        }
+    }
+    tx.batch("commit")
+}
