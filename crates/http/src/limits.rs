@@ -36,3 +36,5 @@ pub(crate) const FILE_IDS_MAX: usize = 100;
 pub(crate) const FORM_HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a part of an upload that isn't the file.
 pub(crate) const FORM_FIELD_BYTES_MAX: usize = 64;
+/// Different files that the messages of one request can name: each is looked up.
+pub(crate) const FILES_OF_REQUEST_MAX: usize = 500;

@@ -1,5 +1,6 @@
 //! The log from outside: send events, list events.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -7,8 +8,8 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use hostler_domain::session::{Input, accept};
 use hostler_protocol::content::{ContentBlock, Source};
-use hostler_protocol::event::{Draft, Event, Seq, UserMessage};
-use hostler_protocol::id::{FileId, SessionId, WorkspaceId};
+use hostler_protocol::event::{Event, Seq, UserMessage};
+use hostler_protocol::id::{EventId, FileId, SessionId, WorkspaceId};
 use hostler_protocol::session::{SentEvent, decode_sent_events};
 use hostler_store::{EventCursor, EventPage, EventQuery, Order, SessionEdit, SessionRow};
 
@@ -16,7 +17,7 @@ use super::listed_types::LISTED_TYPES;
 use super::{drafts, not_changed};
 use crate::body::JsonBody;
 use crate::caller::Caller;
-use crate::limits::EVENT_TYPES_MAX;
+use crate::limits::{EVENT_TYPES_MAX, FILES_OF_REQUEST_MAX};
 use crate::pagination::{List, OverMax, PageRequest, Position};
 use crate::path_id::PathId;
 use crate::query::Query;
@@ -44,25 +45,25 @@ pub(crate) async fn send(
         Some((position, message))
     });
     check_files(&api, caller.workspace_id, "events", messages).await?;
-    let drafts_of = |events| drafts(&api.env, api.env.now(), events);
     // The ids are made here, so that the answer can be written from what was sent.
-    let received = drafts_of(sent.iter().cloned().map(event_of).collect());
-    let answer = queued_json(&received);
+    let ids: Vec<EventId> = sent.iter().map(|_| api.env.id()).collect();
+    let answer: Vec<String> = ids.iter().zip(&sent).map(queued_json).collect();
     let (env, at) = (api.env.clone(), api.env.now());
     let decide = move |row: &SessionRow| {
         let inputs = sent.into_iter().map(input_of).collect();
-        let mut events = accept(&row.summary, inputs)?;
-        let following = events.split_off(received.len());
-        let mut all = received;
-        all.extend(drafts(&env, at, following));
+        // What was sent comes first, one for one.
+        let mut drafts = drafts(&env, at, accept(&row.summary, inputs)?);
+        for (draft, id) in drafts.iter_mut().zip(ids) {
+            draft.id = id;
+        }
         Ok(SessionEdit {
-            drafts: all,
+            drafts,
             ..SessionEdit::default()
         })
     };
     let changing = api.store.change_session(caller.workspace_id, id, decide);
     changing.await.map_err(|error| not_changed(id, error))?;
-    Ok(json(format!("{{\"data\":[{answer}]}}")))
+    Ok(json(format!("{{\"data\":[{}]}}", answer.join(","))))
 }
 
 fn input_of(sent: SentEvent) -> Input {
@@ -72,21 +73,11 @@ fn input_of(sent: SentEvent) -> Input {
     }
 }
 
-fn event_of(sent: SentEvent) -> Event {
-    input_of(sent).into()
-}
-
-/// The events as they were stored: received, and not yet processed.
-fn queued_json(received: &[Draft]) -> String {
-    let each: Vec<String> = received
-        .iter()
-        .map(|draft| {
-            let body = draft.event.to_json();
-            let keys = body.strip_prefix('{').unwrap_or(&body);
-            format!("{{\"id\":\"{}\",\"processed_at\":null,{keys}", draft.id)
-        })
-        .collect();
-    each.join(",")
+/// An event as it was stored: received, and not yet processed.
+fn queued_json((id, sent): (&EventId, &SentEvent)) -> String {
+    let body = Event::from(input_of(sent.clone())).to_json();
+    let keys = body.strip_prefix('{').unwrap_or(&body);
+    format!("{{\"id\":\"{id}\",\"processed_at\":null,{keys}")
 }
 
 /// Refuses messages that name a file which isn't there, before a model has to find out.
@@ -96,26 +87,43 @@ pub(super) async fn check_files<'m>(
     path: &str,
     messages: impl Iterator<Item = (usize, &'m UserMessage)>,
 ) -> Result<(), ApiError> {
+    let mut found: HashSet<&str> = HashSet::new();
     for (position, message) in messages {
         for (block, content) in message.content.iter().enumerate() {
-            let (ContentBlock::Image { source } | ContentBlock::Document { source, .. }) = content
-            else {
+            let Some(file_id) = file_of(content) else {
                 continue;
             };
-            let Source::File { file_id } = source else {
+            if !found.insert(file_id) {
                 continue;
+            }
+            let refused = |message: String| {
+                let place = format!("{path}.{position}.content.{block}.source.file_id");
+                Err(ApiError::invalid(format!("{place}: {message}")))
             };
+            if found.len() > FILES_OF_REQUEST_MAX {
+                let most = FILES_OF_REQUEST_MAX;
+                return refused(format!("a request can name at most {most} files"));
+            }
             let file = match file_id.parse::<FileId>() {
                 Ok(id) => api.store.file(workspace, id, api.env.now()).await?,
                 Err(_) => None,
             };
             if file.is_none() {
-                let place = format!("{path}.{position}.content.{block}.source.file_id");
-                return Err(ApiError::invalid(format!("{place}: no such file")));
+                return refused("no such file".to_owned());
             }
         }
     }
     Ok(())
+}
+
+fn file_of(block: &ContentBlock) -> Option<&str> {
+    match block {
+        ContentBlock::Image { source } | ContentBlock::Document { source, .. } => match source {
+            Source::File { file_id } => Some(file_id),
+            Source::Base64 { .. } | Source::Text { .. } | Source::Url { .. } => None,
+        },
+        ContentBlock::Text { .. } => None,
+    }
 }
 
 pub(crate) async fn list(
