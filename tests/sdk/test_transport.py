@@ -31,7 +31,7 @@ def test_both_credential_headers(wire: Wire, credential: dict[str, str | None]) 
     {"anthropic-version": "2026-10-21"},
     {"anthropic-beta": f"token-counting-2024-11-01, {BETA}"},
     {"anthropic-beta": f"{BETA},{BETA}"},
-    {"anthropic-beta": f" {BETA} ,made-up-2026-01-01"},
+    {"anthropic-beta": f"{BETA} ,made-up-2026-01-01"},
     {"anthropic-beta": f"{BETA}-research-preview"},
     {"accept": "text/html"},
     {"x-stainless-lang": "python", "x-stainless-retry-count": "1", "traceparent": "00-0-0-00"},

@@ -8,7 +8,14 @@ use crate::decode::{At, Invalid};
 /// Longest text of one block, in characters.
 const TEXT_CHARS_MAX: usize = 32 * 1024 * 1024;
 const URL_CHARS_MAX: usize = 8_192;
-const MEDIA_TYPE_CHARS: std::ops::RangeInclusive<usize> = 1..=255;
+/// What models can see. A type that no provider takes would fail every later turn too.
+const IMAGE_TYPES: &[(&str, &str)] = &[
+    ("image/jpeg", "image/jpeg"),
+    ("image/png", "image/png"),
+    ("image/gif", "image/gif"),
+    ("image/webp", "image/webp"),
+];
+const DOCUMENT_TYPES: &[(&str, &str)] = &[("application/pdf", "application/pdf")];
 const TITLE_CHARS_MAX: usize = 4_096;
 const FILE_ID_CHARS: std::ops::RangeInclusive<usize> = 1..=128;
 
@@ -87,14 +94,18 @@ impl ContentBlock {
 
 impl Source {
     fn decode_image(at: At<'_>) -> Result<Self, Invalid> {
-        Self::decode(at, &["base64", "url", "file"])
+        Self::decode(at, &["base64", "url", "file"], IMAGE_TYPES)
     }
 
     fn decode_document(at: At<'_>) -> Result<Self, Invalid> {
-        Self::decode(at, &["base64", "text", "url", "file"])
+        Self::decode(at, &["base64", "text", "url", "file"], DOCUMENT_TYPES)
     }
 
-    fn decode(at: At<'_>, kinds: &[&str]) -> Result<Self, Invalid> {
+    fn decode(
+        at: At<'_>,
+        kinds: &[&str],
+        media_types: &[(&'static str, &'static str)],
+    ) -> Result<Self, Invalid> {
         let mut fields = at.fields()?;
         let kind = fields.tag()?;
         if !kinds.contains(&kind) {
@@ -102,7 +113,9 @@ impl Source {
         }
         let source = match kind {
             "base64" => Self::Base64 {
-                media_type: fields.required("media_type", |at| at.text(MEDIA_TYPE_CHARS))?,
+                media_type: fields
+                    .required("media_type", |at| at.word(media_types))?
+                    .to_owned(),
                 data: fields.required("data", base64_text)?,
             },
             "text" => Self::Text {

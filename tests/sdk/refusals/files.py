@@ -16,10 +16,10 @@ def upload(name: str, says: str, *, filename: str = "a.txt", part: str = "file",
 CASES = [
     *[upload(f"filename {bad!r}", "filename", filename=bad)
       for bad in ["a<b.txt", "a>b", "a:b", "a|b", "a?b", "a*b", "n" * 256]],
-    Case("file: filename with a bell", "POST", "/v1/files", "filename",
+    Case("file: filename with a bell", "POST", "/v1/files", "multipart",
          raw=b'--x\r\ncontent-disposition: form-data; name="file"; filename="a\x07b"\r\n\r\nx\r\n--x--\r\n',
          headers={"content-type": "multipart/form-data; boundary=x"}),
-    upload("another part", "file: Field required", part="upload"),
+    upload("another part", "upload: Extra inputs are not permitted", part="upload"),
     upload("expiry too soon", "expires_in_seconds", form={"expires_in_seconds": "3599"}),
     upload("expiry too late", "expires_in_seconds", form={"expires_in_seconds": "7776001"}),
     upload("expiry a word", "expires_in_seconds", form={"expires_in_seconds": "soon"}),

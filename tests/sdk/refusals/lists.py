@@ -42,5 +42,5 @@ CASES = [
     query("too many ids", "/v1/files", "ids", *[("ids[]", f"file_{i}") for i in range(101)]),
     Case("list /v1/sessions/{session}/events: not found", "GET", "/v1/sessions/sesn_011CZkZ9X2dpNyB7HsEFoRfW/events",
          "", 404),
-    Case("list /v1/models: not found", "GET", "/v1/models/gpt-none", "", 404),
+    Case("list /v1/models: not found", "GET", "/v1/models/llama-none", "", 404),
 ]

@@ -95,7 +95,7 @@ impl McpToolset {
             .nullable("default_config", SwitchParams::decode_default)?
             .unwrap_or_default()
             .resolve(ToolSwitch::MCP_TOOLSET);
-        let configs = fields.optional("configs", |at| {
+        let configs = fields.nullable("configs", |at| {
             let entry = |at: At<'_>| McpToolConfig::decode(at, default_config);
             let configs = at.list(0..=AGENT_TOOLS_MAX, entry)?;
             let mut seen = HashSet::new();

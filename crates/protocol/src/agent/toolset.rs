@@ -131,7 +131,7 @@ impl AgentToolset {
             .nullable("default_config", SwitchParams::decode_default)?
             .unwrap_or_default()
             .resolve(ToolSwitch::AGENT_TOOLSET);
-        let configs = fields.optional("configs", |at| {
+        let configs = fields.nullable("configs", |at| {
             let entry = |at: At<'_>| BuiltinToolConfig::decode(at, default_config);
             let configs = at.list(0..=usize::MAX, entry)?;
             let mut seen = HashSet::new();

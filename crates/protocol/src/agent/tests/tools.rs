@@ -19,7 +19,7 @@ fn policy(kind: &str) -> Value {
 fn the_built_in_toolset_reads_back_with_the_given_entries_only() {
     for given in [
         json!({"type": "agent_toolset_20260401"}),
-        json!({"type": "agent_toolset_20260401", "default_config": null, "configs": []}),
+        json!({"type": "agent_toolset_20260401", "default_config": null, "configs": null}),
         json!({"type": "agent_toolset_20260401", "default_config": {"enabled": null, "permission_policy": null}}),
     ] {
         assert_eq!(
