@@ -1,0 +1,168 @@
+//! One connection of HTTP/1.1, kept alive, as thin as can be: on two cores the driver's own work is part of
+//! every figure.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, bail, ensure};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::sse::{Frame, Frames};
+
+/// Whom the driver talks to and with what key.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) address: SocketAddr,
+    pub(crate) key: String,
+}
+
+/// One request at a time. The connection ends with it.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    target: Target,
+    sender: http1::SendRequest<Full<Bytes>>,
+    _driver: JoinSet<()>,
+}
+
+impl Connection {
+    pub(crate) async fn open(target: &Target) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(target.address)
+            .await
+            .with_context(|| format!("connecting to {}", target.address))?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let mut driver = JoinSet::new();
+        driver.spawn(async move {
+            // Its failure is seen by the request that it carries.
+            let _ = connection.await;
+        });
+        Ok(Self {
+            target: target.clone(),
+            sender,
+            _driver: driver,
+        })
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Value> {
+        self.json(Method::GET, path, None).await
+    }
+
+    pub(crate) async fn post(&mut self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.json(Method::POST, path, Some(body)).await
+    }
+
+    async fn json(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Value> {
+        let answer = self.send(method, path, body).await?;
+        let bytes = answer.into_body().collect().await?.to_bytes();
+        serde_json::from_slice(&bytes).with_context(|| format!("the answer of {path} is not JSON"))
+    }
+
+    /// Takes the connection for a stream, and gives it once the head of the answer is there.
+    pub(crate) async fn stream(mut self, path: &str) -> anyhow::Result<EventStream> {
+        let answer = self.send(Method::GET, path, None).await?;
+        Ok(self.into_stream(answer))
+    }
+
+    pub(crate) async fn post_stream(
+        mut self,
+        path: &str,
+        body: &Value,
+    ) -> anyhow::Result<EventStream> {
+        let answer = self.send(Method::POST, path, Some(body)).await?;
+        Ok(self.into_stream(answer))
+    }
+
+    fn into_stream(self, answer: Response<Incoming>) -> EventStream {
+        EventStream {
+            body: answer.into_body(),
+            frames: Frames::default(),
+            _connection: self,
+        }
+    }
+
+    async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Response<Incoming>> {
+        let bytes = body
+            .map(|body| Bytes::from(body.to_string()))
+            .unwrap_or_default();
+        let request = Request::builder()
+            .method(&method)
+            .uri(path)
+            .header(HOST, self.target.address.to_string())
+            .header("x-api-key", &self.target.key)
+            .header("anthropic-version", "2023-06-01")
+            .header("anthropic-beta", "managed-agents-2026-04-01")
+            .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_LENGTH, bytes.len())
+            .body(Full::new(bytes))?;
+        self.sender.ready().await?;
+        let answer = self.sender.send_request(request).await?;
+        let status = answer.status();
+        if !status.is_success() {
+            let bytes = answer.into_body().collect().await?.to_bytes();
+            bail!(
+                "{method} {path}: {status}: {}",
+                String::from_utf8_lossy(&bytes)
+            );
+        }
+        Ok(answer)
+    }
+}
+
+/// Frames of one event stream, without pings.
+#[derive(Debug)]
+pub(crate) struct EventStream {
+    body: Incoming,
+    frames: Frames,
+    _connection: Connection,
+}
+
+impl EventStream {
+    /// The next frame; none at the end of the stream.
+    pub(crate) async fn next(&mut self) -> anyhow::Result<Option<Frame>> {
+        loop {
+            while let Some(frame) = self.frames.next() {
+                ensure!(frame.event != "error", "the stream failed: {}", frame.data);
+                if frame.event != "ping" {
+                    return Ok(Some(frame));
+                }
+            }
+            let Some(piece) = self.body.frame().await else {
+                return Ok(None);
+            };
+            if let Ok(bytes) = piece?.into_data() {
+                self.frames.push(&bytes)?;
+            }
+        }
+    }
+
+    /// The next frame with one of these names; the end of the stream before it is an error.
+    pub(crate) async fn wait_for(&mut self, names: &[&str]) -> anyhow::Result<Frame> {
+        loop {
+            let frame = self
+                .next()
+                .await?
+                .with_context(|| format!("the stream ended before {names:?}"))?;
+            if names.contains(&frame.event.as_str()) {
+                return Ok(frame);
+            }
+        }
+    }
+}

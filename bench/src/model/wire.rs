@@ -1,0 +1,69 @@
+//! The answers of the instant model as Anthropic's event stream: `bash true`, or two words.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+/// A call of `bash` that does nothing.
+pub(super) fn tool_call(id: &str) -> Bytes {
+    let mut frames = begin();
+    let block = json!({ "type": "tool_use", "id": id, "name": "bash", "input": {} });
+    frames.push(json!({ "type": "content_block_start", "index": 0, "content_block": block }));
+    let delta = json!({ "type": "input_json_delta", "partial_json": "{\"command\":\"true\"}" });
+    frames.push(json!({ "type": "content_block_delta", "index": 0, "delta": delta }));
+    end(frames, "tool_use")
+}
+
+pub(super) fn text() -> Bytes {
+    let mut frames = begin();
+    let block = json!({ "type": "text", "text": "" });
+    frames.push(json!({ "type": "content_block_start", "index": 0, "content_block": block }));
+    for piece in ["Well ", "done."] {
+        let delta = json!({ "type": "text_delta", "text": piece });
+        frames.push(json!({ "type": "content_block_delta", "index": 0, "delta": delta }));
+    }
+    end(frames, "end_turn")
+}
+
+fn begin() -> Vec<Value> {
+    let usage = json!({ "input_tokens": 10, "output_tokens": 1,
+        "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0 });
+    let message = json!({ "id": "msg_bench", "type": "message", "role": "assistant", "content": [],
+        "model": "claude-opus-4-8", "stop_reason": null, "stop_sequence": null, "usage": usage });
+    vec![json!({ "type": "message_start", "message": message })]
+}
+
+fn end(mut frames: Vec<Value>, stop_reason: &str) -> Bytes {
+    frames.push(json!({ "type": "content_block_stop", "index": 0 }));
+    let delta = json!({ "stop_reason": stop_reason, "stop_sequence": null });
+    let usage = json!({ "output_tokens": 5 });
+    frames.push(json!({ "type": "message_delta", "delta": delta, "usage": usage }));
+    frames.push(json!({ "type": "message_stop" }));
+    let text: String = frames
+        .iter()
+        .map(|frame| {
+            let name = frame["type"].as_str().unwrap_or_default();
+            format!("event: {name}\ndata: {frame}\n\n")
+        })
+        .collect();
+    Bytes::from(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sse::Frames;
+
+    #[test]
+    fn an_answer_is_a_stream_that_begins_and_ends_as_the_protocol_says() {
+        for (answer, stop) in [(tool_call("toolu_1"), "tool_use"), (text(), "end_turn")] {
+            let mut frames = Frames::default();
+            frames.push(&answer).unwrap();
+            let all: Vec<Value> = std::iter::from_fn(|| frames.next())
+                .map(|frame| serde_json::from_str(&frame.data).unwrap())
+                .collect();
+            assert_eq!(all.first().unwrap()["type"], "message_start");
+            assert_eq!(all[all.len() - 2]["delta"]["stop_reason"], stop);
+            assert_eq!(all.last().unwrap()["type"], "message_stop");
+        }
+    }
+}

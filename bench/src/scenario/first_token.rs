@@ -1,0 +1,106 @@
+//! P2: from the POST of a message to the first sign of the answer on an open stream, against the same model
+//! asked directly. Warm sessions and sessions just made take turns with the direct way.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use serde_json::json;
+
+use crate::api::{Api, Previews};
+use crate::client::{Connection, EventStream, Target};
+use crate::counters::Reading;
+use crate::model::{Script, Token};
+use crate::outcome::{AtMost, Outcome};
+use crate::rig::{Rig, TURN_WAIT, idle};
+use crate::samples::Samples;
+
+pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<()> {
+    let (server, mut api) = rig.start_with_api().await?;
+    let rounds = rig.options.few_or(15, 200);
+    let direct_token = rig.model.expect(Script::default());
+    let model = Target {
+        address: rig.model.address(),
+        key: "none".to_owned(),
+    };
+    let session = api.create_session().await?;
+    let token = rig.model.expect(Script::default());
+    let mut stream = api.stream(&session, Previews::On).await?;
+    // The first turn opens connections that later ones keep.
+    through_server(&mut api, &session, token, &mut stream).await?;
+
+    let (mut direct, mut warm, mut cold) =
+        (Samples::default(), Samples::default(), Samples::default());
+    let mut used = crate::counters::Used::default();
+    for _ in 0..rounds {
+        direct.push(directly(&model, direct_token).await?);
+        let before = Reading::of(server.process)?;
+        warm.push(through_server(&mut api, &session, token, &mut stream).await?);
+        used = used.plus(before.until(&Reading::of(server.process)?));
+
+        let new = api.create_session().await?;
+        let new_token = rig.model.expect(Script::default());
+        let mut new_stream = api.stream(&new, Previews::On).await?;
+        cold.push(through_server(&mut api, &new, new_token, &mut new_stream).await?);
+        let floor = rig.floor.clone();
+        tokio::task::spawn_blocking(move || floor.measure()).await??;
+    }
+    let (direct, warm, cold) = (direct.summary(), warm.summary(), cold.summary());
+    outcome.judged(
+        "added to the model, p50",
+        warm.p50 - direct.p50,
+        "ms",
+        AtMost(5.0),
+    );
+    outcome.figure(
+        "ratio to the model asked directly, p50",
+        warm.p50 / direct.p50,
+        "×",
+    );
+    let syncs = (warm.p50 - direct.p50) / rig.floor.summary().sync.p50;
+    outcome.figure("added, in fdatasyncs of the floor", syncs, "×");
+    let difference = cold.p50 / warm.p50;
+    outcome.figure("session just made to warm session, p50", difference, "×");
+    outcome.used("turn", used, rounds);
+    outcome.distribution("directly", direct);
+    outcome.distribution("through the server, warm session", warm);
+    outcome.distribution("through the server, session just made", cold);
+    server.stop().await
+}
+
+/// To the first byte of the answer's first frame.
+async fn directly(model: &Target, token: Token) -> anyhow::Result<Duration> {
+    // The server keeps its connection, so opening ours is not part of the figure.
+    let connection = Connection::open(model).await?;
+    let message = json!({ "role": "user", "content": format!("Go on. {token}") });
+    let body = json!({ "model": "any", "max_tokens": 100, "stream": true, "messages": [message] });
+    let begun = Instant::now();
+    let mut stream = connection.post_stream("/v1/messages", &body).await?;
+    stream.wait_for(&["content_block_delta"]).await?;
+    Ok(begun.elapsed())
+}
+
+/// To the first preview; then the turn is read to its end.
+async fn through_server(
+    api: &mut Api,
+    session: &str,
+    token: Token,
+    stream: &mut EventStream,
+) -> anyhow::Result<Duration> {
+    let begun = Instant::now();
+    // The preview may come before the answer of the POST.
+    let first = async {
+        let signs = ["event_delta", "agent.message", "session.error"];
+        let frame = tokio::time::timeout(TURN_WAIT, stream.wait_for(&signs)).await;
+        let frame = frame.context("no sign of an answer")??;
+        ensure!(
+            frame.event == "event_delta",
+            "no preview but {}: {}",
+            frame.event,
+            frame.data
+        );
+        Ok(begun.elapsed())
+    };
+    let (taken, _said) = tokio::try_join!(first, api.say(session, token))?;
+    idle(stream).await?;
+    Ok(taken)
+}
