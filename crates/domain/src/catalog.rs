@@ -38,7 +38,7 @@ pub struct ModelSpec {
     pub id: String,
     /// The name of the provider's section in the configuration.
     pub provider: String,
-    /// What the provider calls it; `None`: the same.
+    /// What the provider calls it; `None`: the same. See [`ModelSpec::upstream`].
     pub upstream_id: Option<String>,
     pub display_name: Option<String>,
     pub created_at: Option<Timestamp>,
@@ -52,6 +52,24 @@ pub struct ModelSpec {
     pub adaptive_thinking: bool,
     pub supports_fast: bool,
     pub price: Option<Price>,
+}
+
+impl ModelSpec {
+    /// What the provider calls the model that an agent calls `id`. A `*` at the end of the
+    /// upstream id stands for what the `*` of this line stood for.
+    pub fn upstream(&self, id: &str) -> String {
+        let Some(upstream) = &self.upstream_id else {
+            return id.to_owned();
+        };
+        let rest = self
+            .id
+            .strip_suffix('*')
+            .and_then(|start| id.strip_prefix(start));
+        match (upstream.strip_suffix('*'), rest) {
+            (Some(start), Some(rest)) => format!("{start}{rest}"),
+            _ => upstream.clone(),
+        }
+    }
 }
 
 /// All of them. Cheap to share behind an `Arc`.
@@ -84,5 +102,70 @@ impl ModelCatalog {
     /// The models that have a name of their own, in the order of the configuration.
     pub fn listed(&self) -> impl Iterator<Item = &ModelSpec> {
         self.models.iter().filter(|model| !model.id.ends_with('*'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(id: &str, upstream_id: Option<&str>) -> ModelSpec {
+        ModelSpec {
+            id: id.to_owned(),
+            provider: "p".to_owned(),
+            upstream_id: upstream_id.map(str::to_owned),
+            display_name: None,
+            created_at: None,
+            context_window: None,
+            max_output_tokens: None,
+            efforts: Vec::new(),
+            default_effort: EffortLevel::High,
+            adaptive_thinking: false,
+            supports_fast: false,
+            price: None,
+        }
+    }
+
+    #[test]
+    fn the_exact_line_wins_then_the_longest_pattern() {
+        let ids = ["claude-*", "claude-opus-*", "claude-opus-5"];
+        let catalog = ModelCatalog::new(ids.map(|id| line(id, None)).to_vec());
+        let found = |id: &str| catalog.find(id).map(|model| model.id.clone());
+        assert_eq!(found("claude-opus-5").as_deref(), Some("claude-opus-5"));
+        assert_eq!(found("claude-opus-6").as_deref(), Some("claude-opus-*"));
+        assert_eq!(found("claude-x").as_deref(), Some("claude-*"));
+        assert_eq!(found("gpt"), None);
+        assert_eq!(catalog.listed().count(), 1);
+    }
+
+    #[test]
+    fn a_pattern_is_carried_over_to_the_provider() {
+        assert_eq!(
+            line("claude-*", Some("anthropic/claude-*")).upstream("claude-x"),
+            "anthropic/claude-x"
+        );
+        assert_eq!(
+            line("claude-*", Some("fixed")).upstream("claude-x"),
+            "fixed"
+        );
+        assert_eq!(line("claude-*", None).upstream("claude-x"), "claude-x");
+    }
+
+    #[test]
+    fn a_request_costs_what_its_tokens_cost() {
+        let price = Price {
+            input: 3_000,
+            output: 15_000,
+            cache_read: 300,
+            cache_write_5m: 3_750,
+            cache_write_1h: 6_000,
+        };
+        let usage = TokenUsage {
+            input_tokens: 1_000,
+            output_tokens: 10,
+            cache_read_input_tokens: 100,
+            ..TokenUsage::default()
+        };
+        assert_eq!(price.cost(&usage), 3_000_000 + 150_000 + 30_000);
     }
 }

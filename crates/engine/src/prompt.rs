@@ -53,17 +53,13 @@ pub(crate) fn request(
                 .collect(),
         })
         .collect();
-    let upstream = model
-        .upstream_id
-        .clone()
-        .unwrap_or_else(|| agent.model.id.clone());
     let output_max = model.max_output_tokens.unwrap_or(OUTPUT_TOKENS_DEFAULT);
     let speed = match agent.model.speed {
         Speed::Standard => hostler_provider::Speed::Standard,
         Speed::Fast => hostler_provider::Speed::Fast,
     };
     let mut request = ModelRequest {
-        model: upstream,
+        model: model.upstream(&agent.model.id),
         system: system(agent, network),
         tools: definitions(agent, network),
         messages: Vec::new(),
