@@ -6,6 +6,9 @@
 mod host;
 mod request;
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
