@@ -29,6 +29,15 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
     let folder = DataFolder::open(&config.server.data_dir)?;
     let measured = metrics::start()?;
     let store = Store::open(folder.path()).context("the database cannot be opened")?;
+    // The folder's lock says that no other server lives: what one has left is free to take.
+    store
+        .free_all_leases()
+        .await
+        .context("the sessions cannot be taken over")?;
+    store
+        .sweep_orphaned_files()
+        .await
+        .context("leftovers of uploads cannot be removed")?;
     let env = Env::system();
     let key = first_start::prepare(&store, &env, given_key).await?;
     let sandboxes = SandboxHost::start(wiring::sandbox_host(&config.sandbox)).await?;

@@ -24,6 +24,7 @@ pub type BlobStream = BoxStream<'static, Result<Bytes, StoreError>>;
 #[derive(Clone)]
 pub(crate) struct Blobs {
     objects: Arc<LocalFileSystem>,
+    folder: Arc<FolderPath>,
 }
 
 impl std::fmt::Debug for Blobs {
@@ -43,15 +44,20 @@ fn io_failure(error: std::io::Error) -> StoreError {
 }
 
 impl Blobs {
-    /// Opens or makes `blobs` in the data folder, and removes what unfinished uploads have left.
+    /// Opens or makes `blobs` in the data folder.
     pub(crate) fn open(folder: &FolderPath) -> Result<Self, StoreError> {
         let folder = folder.join("blobs");
         std::fs::create_dir_all(&folder).map_err(io_failure)?;
-        remove_unfinished(&folder)?;
         let objects = LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true);
         Ok(Self {
             objects: Arc::new(objects),
+            folder: folder.into(),
         })
+    }
+
+    /// Removes what uploads have left that never ended. Only while none is under way.
+    pub(crate) fn remove_unfinished(&self) -> Result<(), StoreError> {
+        remove_unfinished(&self.folder)
     }
 
     pub(crate) async fn begin(&self, name: Path) -> Result<BlobUpload, StoreError> {

@@ -236,9 +236,11 @@ impl Store {
         Ok(expired.len())
     }
 
-    /// Deletes blobs without a row. Only at the start, before uploads: the blob of an upload is
-    /// complete before its row is there. Answers how many were deleted.
+    /// Deletes what broken uploads have left: parts, and blobs without a row. Only at the start of
+    /// the one server of the data folder: the blob of an upload is complete before its row is
+    /// there. Answers how many blobs were deleted.
     pub async fn sweep_orphaned_files(&self) -> Result<usize, StoreError> {
+        self.blobs.remove_unfinished()?;
         let mut blobs = self.blobs.list(&Path::from(FILES_FOLDER));
         let mut swept = 0;
         while let Some(blob) = blobs.next().await {
