@@ -38,7 +38,14 @@ check: compiler nextest ## Check format, lints, Rust tests and documentation
 
 .PHONY: bench
 bench: compiler ## Run the benchmarks and print their ratios to the floor (SMOKE=1: once)
-	cargo run $(if $(SMOKE),,--release) --locked --package hostler-bench -- $(if $(SMOKE),--smoke,)
+ifeq ($(SMOKE),)
+	cargo build --release --locked --package hostler-server --package hostler-bench
+	@"$${CARGO_TARGET_DIR:-target}/release/hostler-bench"
+else
+	@# The selection of the tests, so that nothing is built again with other features.
+	cargo test --workspace --locked --no-run --quiet
+	@"$${CARGO_TARGET_DIR:-target}/debug/hostler-bench" --smoke
+endif
 
 .PHONY: fmt
 fmt: ## Format the Rust code

@@ -7,21 +7,22 @@
 mod script;
 mod wire;
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use futures::stream;
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 pub(crate) use script::{Asked, Between, Script, Token};
@@ -127,11 +128,12 @@ async fn stream_of(token: Token, answer: Answer, scripts: Arc<Mutex<Scripts>>) -
         // What fails there shows as a missing sample there.
         let _ = tokio::task::spawn_blocking(move || between.measure(number)).await;
     }
-    let body = Whole {
-        text: Some(answer.text),
-        handed_over: Box::new(handed_over),
+    let rest = Rest {
+        pieces: answer.pieces.into(),
+        seen: answer.seen,
+        handed_over,
     };
-    let mut response = Response::new(Body::new(body));
+    let mut response = Response::new(Body::new(StreamBody::new(stream::unfold(rest, Rest::next))));
     response.headers_mut().insert(
         hyper::header::CONTENT_TYPE,
         hyper::header::HeaderValue::from_static("text/event-stream"),
@@ -147,28 +149,33 @@ fn refusal() -> Response<Body> {
     response
 }
 
-/// An answer in one piece, which tells when the connection takes it.
-struct Whole {
-    text: Option<Bytes>,
-    handed_over: Box<dyn FnMut() + Send>,
+/// What of an answer has not been taken by the connection.
+struct Rest<F> {
+    pieces: VecDeque<Bytes>,
+    seen: Option<Arc<Notify>>,
+    /// Told when the last piece is taken.
+    handed_over: F,
 }
 
-impl hyper::body::Body for Whole {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let text = self.text.take();
-        if text.is_some() {
-            (self.handed_over)();
-        }
-        Poll::Ready(text.map(|text| Ok(Frame::data(text))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.text.is_none()
+impl<F: Fn()> Rest<F> {
+    /// All that is left in one piece, unless the beginning is to be seen first.
+    async fn next(mut self) -> Option<(Result<Frame<Bytes>, Infallible>, Self)> {
+        let first = self.pieces.pop_front()?;
+        let piece = match &self.seen {
+            Some(_) if !self.pieces.is_empty() => return Some((Ok(Frame::data(first)), self)),
+            Some(seen) => {
+                seen.notified().await;
+                first
+            }
+            None => Bytes::from(
+                [first]
+                    .into_iter()
+                    .chain(self.pieces.drain(..))
+                    .collect::<Vec<_>>()
+                    .concat(),
+            ),
+        };
+        (self.handed_over)();
+        Some((Ok(Frame::data(piece)), self))
     }
 }

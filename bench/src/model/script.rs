@@ -5,10 +5,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-use super::wire;
+use super::wire::{self, Pieces};
 use crate::counters::Reading;
 use crate::floor::Floor;
 
@@ -47,6 +46,8 @@ pub(crate) struct Script {
     /// Answers wait until it is open.
     pub(crate) gate: Option<watch::Receiver<bool>>,
     pub(crate) between: Option<Between>,
+    /// The rest of each answer is held back until somebody has seen its beginning, and says so here.
+    pub(crate) seen: Option<Arc<Notify>>,
 }
 
 /// What is measured while the server waits for the model: the floor at each request, the server's counters
@@ -102,9 +103,10 @@ pub(super) struct Scripts {
 
 pub(super) struct Answer {
     pub(super) number: usize,
-    pub(super) text: Bytes,
+    pub(super) pieces: Pieces,
     pub(super) gate: Option<watch::Receiver<bool>>,
     pub(super) between: Option<Between>,
+    pub(super) seen: Option<Arc<Notify>>,
 }
 
 impl Scripts {
@@ -121,17 +123,17 @@ impl Scripts {
             arrived,
             answered: None,
         });
-        let text = if number < script.tool_calls {
+        let pieces = if number < script.tool_calls {
             wire::tool_call(&format!("toolu_{}_{number}", token.0))
         } else {
             wire::text()
         };
-        let (gate, between) = (script.gate.clone(), script.between.clone());
         Some(Answer {
             number,
-            text,
-            gate,
-            between,
+            pieces,
+            gate: script.gate.clone(),
+            between: script.between.clone(),
+            seen: script.seen.clone(),
         })
     }
 

@@ -3,8 +3,11 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+/// An answer in two pieces: the second begins behind the first sign of what the model says.
+pub(super) type Pieces = [Bytes; 2];
+
 /// A call of `bash` that does nothing.
-pub(super) fn tool_call(id: &str) -> Bytes {
+pub(super) fn tool_call(id: &str) -> Pieces {
     let mut frames = begin();
     let block = json!({ "type": "tool_use", "id": id, "name": "bash", "input": {} });
     frames.push(json!({ "type": "content_block_start", "index": 0, "content_block": block }));
@@ -13,7 +16,7 @@ pub(super) fn tool_call(id: &str) -> Bytes {
     end(frames, "tool_use")
 }
 
-pub(super) fn text() -> Bytes {
+pub(super) fn text() -> Pieces {
     let mut frames = begin();
     let block = json!({ "type": "text", "text": "" });
     frames.push(json!({ "type": "content_block_start", "index": 0, "content_block": block }));
@@ -32,12 +35,20 @@ fn begin() -> Vec<Value> {
     vec![json!({ "type": "message_start", "message": message })]
 }
 
-fn end(mut frames: Vec<Value>, stop_reason: &str) -> Bytes {
+fn end(mut frames: Vec<Value>, stop_reason: &str) -> Pieces {
     frames.push(json!({ "type": "content_block_stop", "index": 0 }));
     let delta = json!({ "stop_reason": stop_reason, "stop_sequence": null });
     let usage = json!({ "output_tokens": 5 });
     frames.push(json!({ "type": "message_delta", "delta": delta, "usage": usage }));
     frames.push(json!({ "type": "message_stop" }));
+    let first_delta = frames
+        .iter()
+        .position(|frame| frame["type"] == "content_block_delta");
+    let (head, tail) = frames.split_at(first_delta.map_or(0, |position| position + 1));
+    [written(head), written(tail)]
+}
+
+fn written(frames: &[Value]) -> Bytes {
     let text: String = frames
         .iter()
         .map(|frame| {
@@ -57,7 +68,7 @@ mod tests {
     fn an_answer_is_a_stream_that_begins_and_ends_as_the_protocol_says() {
         for (answer, stop) in [(tool_call("toolu_1"), "tool_use"), (text(), "end_turn")] {
             let mut frames = Frames::default();
-            frames.push(&answer).unwrap();
+            frames.push(&answer.concat()).unwrap();
             let all: Vec<Value> = std::iter::from_fn(|| frames.next())
                 .map(|frame| serde_json::from_str(&frame.data).unwrap())
                 .collect();

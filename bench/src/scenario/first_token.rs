@@ -1,10 +1,15 @@
-//! P2: from the POST of a message to the first sign of the answer on an open stream, against the same model
+//! P2: from the POST of a message to the first piece of the answer on an open stream, against the same model
 //! asked directly. Warm sessions and sessions just made take turns with the direct way.
+//!
+//! The model holds the rest of its answer back until the first piece was seen: previews of a message that is
+//! in the log already are not sent, and an instant answer would be in the log at once.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use serde_json::json;
+use tokio::sync::Notify;
 
 use crate::api::{Api, Previews};
 use crate::client::{Connection, EventStream, Target};
@@ -17,30 +22,35 @@ use crate::samples::Samples;
 pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<()> {
     let (server, mut api) = rig.start_with_api().await?;
     let rounds = rig.options.few_or(15, 200);
-    let direct_token = rig.model.expect(Script::default());
+    let seen = Arc::new(Notify::new());
+    let script = Script {
+        seen: Some(seen.clone()),
+        ..Script::default()
+    };
+    let direct_token = rig.model.expect(script.clone());
     let model = Target {
         address: rig.model.address(),
         key: "none".to_owned(),
     };
     let session = api.create_session().await?;
-    let token = rig.model.expect(Script::default());
+    let token = rig.model.expect(script.clone());
     let mut stream = api.stream(&session, Previews::On).await?;
     // The first turn opens connections that later ones keep.
-    through_server(&mut api, &session, token, &mut stream).await?;
+    through_server(&mut api, &session, token, &mut stream, &seen).await?;
 
     let (mut direct, mut warm, mut cold) =
         (Samples::default(), Samples::default(), Samples::default());
     let mut used = crate::counters::Used::default();
     for _ in 0..rounds {
-        direct.push(directly(&model, direct_token).await?);
+        direct.push(directly(&model, direct_token, &seen).await?);
         let before = Reading::of(server.process)?;
-        warm.push(through_server(&mut api, &session, token, &mut stream).await?);
+        warm.push(through_server(&mut api, &session, token, &mut stream, &seen).await?);
         used = used.plus(before.until(&Reading::of(server.process)?));
 
         let new = api.create_session().await?;
-        let new_token = rig.model.expect(Script::default());
+        let new_token = rig.model.expect(script.clone());
         let mut new_stream = api.stream(&new, Previews::On).await?;
-        cold.push(through_server(&mut api, &new, new_token, &mut new_stream).await?);
+        cold.push(through_server(&mut api, &new, new_token, &mut new_stream, &seen).await?);
         let floor = rig.floor.clone();
         tokio::task::spawn_blocking(move || floor.measure()).await??;
     }
@@ -67,8 +77,8 @@ pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<
     server.stop().await
 }
 
-/// To the first byte of the answer's first frame.
-async fn directly(model: &Target, token: Token) -> anyhow::Result<Duration> {
+/// To the first piece of text; then the answer is read to its end.
+async fn directly(model: &Target, token: Token, seen: &Notify) -> anyhow::Result<Duration> {
     // The server keeps its connection, so opening ours is not part of the figure.
     let connection = Connection::open(model).await?;
     let message = json!({ "role": "user", "content": format!("Go on. {token}") });
@@ -76,7 +86,10 @@ async fn directly(model: &Target, token: Token) -> anyhow::Result<Duration> {
     let begun = Instant::now();
     let mut stream = connection.post_stream("/v1/messages", &body).await?;
     stream.wait_for(&["content_block_delta"]).await?;
-    Ok(begun.elapsed())
+    let taken = begun.elapsed();
+    seen.notify_one();
+    while stream.next().await?.is_some() {}
+    Ok(taken)
 }
 
 /// To the first preview; then the turn is read to its end.
@@ -85,6 +98,7 @@ async fn through_server(
     session: &str,
     token: Token,
     stream: &mut EventStream,
+    seen: &Notify,
 ) -> anyhow::Result<Duration> {
     let begun = Instant::now();
     // The preview may come before the answer of the POST.
@@ -98,7 +112,9 @@ async fn through_server(
             frame.event,
             frame.data
         );
-        Ok(begun.elapsed())
+        let taken = begun.elapsed();
+        seen.notify_one();
+        Ok(taken)
     };
     let (taken, _said) = tokio::try_join!(first, api.say(session, token))?;
     idle(stream).await?;

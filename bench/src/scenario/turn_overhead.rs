@@ -8,14 +8,14 @@ use anyhow::{Context, ensure};
 use crate::api::{Api, Previews};
 use crate::model::{Asked, Between, Script};
 use crate::outcome::{AtMost, Outcome};
-use crate::rig::{Rig, TURN_WAIT};
+use crate::rig::{Rig, TURN_WAIT, idle};
 use crate::samples::Samples;
 use crate::strace::Strace;
 
 /// The first call waits for the sandbox to be made; it is told apart.
 const COLD_CALLS: usize = 1;
-/// Calls of the window that strace counts in.
-const COUNTED_CALLS: usize = 20;
+/// Calls of the session that strace counts in; it attaches after the first.
+const COUNTED_CALLS: usize = 200;
 
 pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<()> {
     let (server, mut api) = rig.start_with_api().await?;
@@ -26,7 +26,7 @@ pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<
     let script = Script {
         tool_calls: calls,
         between: Some(between.clone()),
-        gate: None,
+        ..Script::default()
     };
     let asked = turn(rig, &mut api, script, outcome).await?;
 
@@ -134,16 +134,25 @@ async fn count_syncs(
         outcome.note("syncs are not counted: that takes --strace");
         return Ok(());
     }
-    let strace = Strace::attach(server, rig.folder()).await?;
+    let session = api.create_session().await?;
     let script = Script {
         tool_calls: COUNTED_CALLS,
         ..Script::default()
     };
-    turn(rig, api, script, outcome).await?;
-    let syncs = strace.finish().await? as f64;
+    let token = rig.model.expect(script);
+    let mut stream = api.stream(&session, Previews::Off).await?;
+    api.say(&session, token).await?;
+    // strace follows children, and a sandbox can't be made while it is traced: attach to a warm one.
+    tokio::time::timeout(TURN_WAIT, stream.wait_for(&["agent.tool_result"])).await??;
+    let strace = Strace::attach(server, rig.folder()).await?;
+    let before = rig.model.asked(token).len();
+    idle(&mut stream).await?;
+    let syncs = strace.finish().await?;
+    let turns = rig.model.asked(token).len() - before;
+    ensure!(turns > 0, "the session was idle before strace was there");
     outcome.figure(
-        "syncs per turn (session's start and end included)",
-        syncs / COUNTED_CALLS as f64,
+        "under strace: syncs per turn",
+        syncs as f64 / turns as f64,
         "",
     );
     Ok(())
