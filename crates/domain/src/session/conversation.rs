@@ -132,8 +132,9 @@ pub(super) fn tool_result_block(provider_id: &str, result: &AgentToolResult) -> 
     json_block(&block)
 }
 
-/// What a model said, without what the next request could not repeat: text without a word, which
-/// providers refuse, and calls that are not answered because they were never announced.
+/// What a model said, without what the next request could not repeat: text without a word and
+/// thoughts that nothing follows, which providers refuse, and calls that are not answered because
+/// they were never announced.
 pub(super) fn assistant_blocks(blocks: &[Box<RawValue>], calls: &[ToolCall]) -> Vec<Block> {
     #[derive(Deserialize)]
     struct Head {
@@ -154,9 +155,23 @@ pub(super) fn assistant_blocks(blocks: &[Box<RawValue>], calls: &[ToolCall]) -> 
             _ => true,
         }
     };
-    let json = |block: &RawValue| Block::Json(Arc::from(block.to_owned()));
     let blocks = blocks.iter().map(Box::as_ref);
-    blocks.filter(repeatable).map(json).collect()
+    let mut kept: Vec<&RawValue> = blocks.filter(repeatable).collect();
+    while kept.last().is_some_and(|block| is_thought(block)) {
+        kept.pop();
+    }
+    let json = |block: &RawValue| Block::Json(Arc::from(block.to_owned()));
+    kept.into_iter().map(json).collect()
+}
+
+fn is_thought(block: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Head {
+        #[serde(rename = "type")]
+        kind: String,
+    }
+    let head = serde_json::from_str::<Head>(block.get());
+    head.is_ok_and(|head| matches!(head.kind.as_str(), "thinking" | "redacted_thinking"))
 }
 
 /// Content as a model can be shown it: no text without a word, and never nothing, since one such

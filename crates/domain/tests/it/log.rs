@@ -6,7 +6,7 @@
 //! running              rescheduled             are their public places
 //! idle                 terminated              statuses, the thread's included
 //! start                end | end error         a model request; in between:
-//! says: hi             calls bash [denied]
+//! says: hi             calls bash [denied]           thinks
 //! answered [refusal | pause_turn | max_tokens] [tokens 900]
 //! failed [too_long] [in 10s]
 //! compacted: so far
@@ -158,6 +158,11 @@ impl Log {
                 self.blocks.push(to_raw_value(&text).unwrap());
                 let content = vec![ContentBlock::text(rest)];
                 self.push(Event::AgentMessage(AgentMessage { content }));
+            }
+            "thinks" => {
+                let thought = json!({"type": "thinking", "thinking": "hm", "signature": "s"});
+                self.blocks.push(to_raw_value(&thought).unwrap());
+                self.push(Event::AgentThinking(Empty {}));
             }
             "calls" => self.calls(rest),
             "answered" => self.answered(rest),

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::show::block_json;
 
 /// Users begin, roles alternate, no message and no text is empty, and every call is answered at
-/// the beginning of the message that follows it.
+/// the beginning of the message that follows it. No answer ends with a thought.
 pub(crate) fn check(messages: &[Message]) {
     let first = messages.first().expect("a conversation");
     assert_eq!(first.role, Role::User, "{messages:#?}");
@@ -25,6 +25,10 @@ pub(crate) fn check(messages: &[Message]) {
         assert_eq!(leading.count(), open.len(), "{messages:#?}");
         for block in &blocks {
             assert!(has_words(block), "{messages:#?}");
+        }
+        if message.role == Role::Assistant {
+            let last = blocks.last().map(|block| block["type"].clone());
+            assert_ne!(last, Some("thinking".into()), "{messages:#?}");
         }
         open = ids(&blocks, "tool_use", "id");
     }

@@ -131,6 +131,19 @@ fn a_paused_answer_is_asked_to_go_on_but_not_for_ever() {
 }
 
 #[test]
+fn a_thought_that_nothing_follows_is_not_repeated() {
+    let mut log = Log::play(&[
+        "user: hello",
+        "thinks; answered max_tokens",
+        "user: and now?",
+    ]);
+    assert_eq!(log.shown(), "user: hello | and now?");
+    log.go_on(&["thinks; says: hi; thinks", "user: more"]);
+    let shown = "user: hello | and now?\nassistant: thinking | hi\nuser: more";
+    assert_eq!(log.shown(), shown);
+}
+
+#[test]
 fn an_answer_without_a_block_ends_the_turn() {
     let log = Log::play(&["user: hello", "answered", "user: and now?"]);
     assert_eq!(log.shown(), "user: hello | and now?");

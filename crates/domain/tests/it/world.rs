@@ -71,7 +71,7 @@ impl Log {
             }
             "restart" => self.epoch = Epoch(self.epoch.0 + 1),
             "pass" => self.line(entry),
-            "says" | "calls" | "answered" => {
+            "says" | "calls" | "thinks" | "answered" => {
                 assert_call(&step, Purpose::Answer, entry);
                 for part in &parts {
                     self.line(part);
