@@ -5,9 +5,11 @@
 //! namespaces of its own. Its first process is ours: it serves calls over a unix socket and
 //! belongs to the host's init, so a sandbox outlives the server and is found again by the
 //! next one. It ends when it is destroyed; if it ended otherwise, [`Provenance::Replaced`]
-//! says so. It has no network. [`init_main`] is the entry of the `sandbox-init` subcommand,
-//! which the server starts to make a sandbox. Under systemd the unit needs
-//! `KillMode=process`, or a restart of the server ends its sandboxes.
+//! says so. It may be stopped when it is idle, with [`SandboxHost::stop`], and one whose
+//! directory was deleted behind its back ends itself within minutes. It has no network.
+//! [`init_main`] is the entry of the `sandbox-init` subcommand, which the server starts to
+//! make a sandbox. Under systemd the unit needs `KillMode=process`, or a restart of the server
+//! ends its sandboxes.
 //!
 //! The state directory, mode 0700 and locked by the server that uses it:
 //!
@@ -45,7 +47,9 @@ mod tools;
 mod wire;
 
 pub use error::{SandboxError, Unavailable};
-pub use host::{HostOptions, Listed, Opened, Provenance, Sandbox, SandboxHost};
+pub use host::{
+    HostOptions, Listed, Opened, Provenance, Sandbox, SandboxHost, SandboxUse, Stop, kill_all,
+};
 pub use isolation::{IsolationReport, LimitSource, Mode, Network, UserNamespace};
 pub use launcher::init_main;
 pub use limits::Limits;

@@ -61,6 +61,11 @@ impl Connections {
             .stack_size(STACK_BYTES)
             .spawn(call);
     }
+
+    /// Ends the sandbox and all that was started in it.
+    pub(super) fn end(&self) -> ! {
+        self.shared.end()
+    }
 }
 
 /// One of the connections that may be open; given back on drop.
@@ -81,6 +86,11 @@ impl Drop for Place {
 }
 
 impl Shared {
+    fn end(&self) -> ! {
+        self.shell.kill_everything();
+        exit_now(0)
+    }
+
     fn attend(&self, mut stream: &UnixStream) {
         let bounded = stream
             .set_read_timeout(Some(REQUEST_TIME_MAX))
@@ -97,10 +107,7 @@ impl Shared {
                     },
                 );
             }
-            Ok(Some(Request::Shutdown)) => {
-                self.shell.kill_everything();
-                exit_now(0)
-            }
+            Ok(Some(Request::Shutdown)) => self.end(),
             Ok(Some(Request::Run { id, tool })) => match check_call_id(&id) {
                 Ok(()) => self.run(stream, &id, tool),
                 Err(reason) => refuse(stream, &reason),

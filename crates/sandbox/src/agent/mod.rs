@@ -1,12 +1,14 @@
 //! The agent: the first process of a sandbox. It serves tool calls and reaps zombies.
 //!
 //! One thread accepts connections and collects ended children, one owns the shell, and each
-//! connection has its own, up to a limit. The agent is part of the sandbox: the host believes
-//! nothing that it says without checking.
+//! connection has its own, up to a limit. An agent whose directory on the host was deleted
+//! ends itself. The agent is part of the sandbox: the host believes nothing that it says
+//! without checking.
 
 mod bash_result;
 mod collector;
 mod connection;
+mod orphan;
 mod process_tree;
 mod reaper;
 mod shell;
@@ -19,10 +21,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 
 use self::connection::Connections;
+use self::orphan::OrphanCheck;
 use self::reaper::Reaper;
 use self::shell_owner::ShellOwner;
 use crate::isolation::Mode;
@@ -55,11 +59,17 @@ pub(crate) struct Agent {
     signals: OwnedFd,
     reaper: Arc<Reaper>,
     connections: Connections,
+    orphan_check: OrphanCheck,
 }
 
 impl Agent {
     /// Starts no thread that outlives an error: the owner of the shell is the last step.
-    pub(crate) fn new(listener: UnixListener, places: Places, mode: Mode) -> io::Result<Self> {
+    pub(crate) fn new(
+        listener: UnixListener,
+        places: Places,
+        mode: Mode,
+        orphan_check: Duration,
+    ) -> io::Result<Self> {
         let signals = child_signals()?;
         let reaper = Arc::new(Reaper::default());
         let shell = ShellOwner::start(places.clone(), mode, Arc::clone(&reaper))?;
@@ -69,21 +79,26 @@ impl Agent {
             signals,
             reaper,
             connections,
+            orphan_check: OrphanCheck::every(orphan_check),
         })
     }
 
-    /// Until a shutdown request or a signal ends this process.
-    pub(crate) fn serve(self) -> ! {
+    /// Until a shutdown request, a signal or the loss of its directory ends this process.
+    pub(crate) fn serve(mut self) -> ! {
         loop {
             let mut waiting = [
                 PollFd::new(&self.signals, PollFlags::IN),
                 PollFd::new(&self.listener, PollFlags::IN),
             ];
-            if rustix::event::poll(&mut waiting, None).is_err() {
+            let until_check = self.orphan_check.time_left();
+            if rustix::event::poll(&mut waiting, Some(&until_check)).is_err() {
                 // Interrupted; what there is to do is still there.
                 continue;
             }
             let [children, calls] = waiting.map(|fd| !fd.revents().is_empty());
+            if self.orphan_check.finds_orphan() {
+                self.connections.end();
+            }
             if children {
                 self.forget_signals();
                 self.reaper.reap();

@@ -2,27 +2,30 @@
 
 mod connection;
 mod hint;
+mod kill_all;
 mod launch;
+mod occupancy;
 mod process;
 mod removal;
 mod sandbox;
 mod state_dir;
 
-use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use tokio::sync::OwnedMutexGuard;
+use std::sync::Arc;
+use std::time::Duration;
 
 use self::connection::answers_ping;
+pub use self::kill_all::kill_all;
+use self::occupancy::Occupancy;
+pub use self::occupancy::SandboxUse;
 pub use self::sandbox::Sandbox;
 use self::state_dir::{Files, StateDir, open_directory};
 use crate::error::{SandboxError, Unavailable};
 use crate::isolation::{IsolationReport, Mode};
 use crate::launcher::order::LaunchOrder;
 use crate::launcher::record::ProcessRecord;
-use crate::limits::{Limits, PROTOCOL_VERSION};
+use crate::limits::{Limits, ORPHAN_CHECK_DEFAULT, PROTOCOL_VERSION};
 use crate::name::SandboxName;
 use crate::tool::{Call, Tool};
 
@@ -40,6 +43,9 @@ pub struct HostOptions {
     /// only makes sense within a container that is isolated already.
     pub uid_base: u32,
     pub limits: Limits,
+    /// How often a sandbox looks whether its directory still exists. One whose directory was
+    /// deleted belongs to nobody any more and ends itself.
+    pub orphan_check: Duration,
 }
 
 impl HostOptions {
@@ -50,6 +56,7 @@ impl HostOptions {
             launcher: "/proc/self/exe".into(),
             uid_base: 300_000,
             limits: Limits::default(),
+            orphan_check: ORPHAN_CHECK_DEFAULT,
         }
     }
 }
@@ -64,9 +71,7 @@ struct Inner {
     options: HostOptions,
     state: StateDir,
     isolation: IsolationReport,
-    /// One lock per sandbox that somebody opens or destroys right now. It is held across
-    /// awaits, which is its purpose: the second to open a sandbox waits for the first.
-    busy: Mutex<HashMap<SandboxName, Arc<tokio::sync::Mutex<()>>>>,
+    occupancy: Occupancy,
 }
 
 /// A sandbox, and whether its processes are the ones that were there before.
@@ -85,6 +90,15 @@ pub enum Provenance {
     /// Its files were there and its processes were gone: the state of its shell and all
     /// background jobs are lost. The model should be told.
     Replaced,
+}
+
+/// What became of the wish to stop a sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// It has no processes any more, or had none.
+    Stopped,
+    /// Somebody holds a [`Sandbox`] or a [`SandboxUse`] of it, so it goes on.
+    InUse,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +129,7 @@ impl SandboxHost {
             options,
             state,
             isolation,
-            busy: Mutex::default(),
+            occupancy: Occupancy::default(),
         };
         let probed = inner.probe().await;
         inner.isolation = probed.map_err(|error| Unavailable {
@@ -133,19 +147,36 @@ impl SandboxHost {
 
     /// Finds the running sandbox of this name, or makes one from its files, or makes one.
     pub async fn open(&self, name: &SandboxName) -> Result<Opened, SandboxError> {
-        let guard = self.inner.claim(name).await;
-        let opened = self.inner.open(name).await;
-        self.inner.release(name, guard);
-        opened.map(|(opened, _)| opened)
+        let _alone = self.inner.occupancy.claim(name).await;
+        let (opened, _) = self.inner.open(name).await?;
+        Ok(opened)
     }
 
-    /// Ends its processes and deletes its files, off the async threads. One that does not
-    /// exist is fine.
+    /// Keeps the sandbox of this name from being stopped. A stop that began before goes on,
+    /// and the next [`SandboxHost::open`] waits for it.
+    pub fn hold(&self, name: &SandboxName) -> SandboxUse {
+        self.inner.occupancy.hold(name)
+    }
+
+    /// Ends its processes and keeps its files: what is in its directories stays, its shell,
+    /// its jobs and its `/tmp` are gone, and the next [`SandboxHost::open`] says
+    /// [`Provenance::Replaced`]. One in use is not stopped, not even later: whoever wants that
+    /// asks again. One that is not running, or does not exist, is fine.
+    pub async fn stop(&self, name: &SandboxName) -> Result<Stop, SandboxError> {
+        let _alone = self.inner.occupancy.claim(name).await;
+        if self.inner.occupancy.is_used(name) {
+            return Ok(Stop::InUse);
+        }
+        self.inner.end(name).await?;
+        Ok(Stop::Stopped)
+    }
+
+    /// Ends its processes, in use or not, and deletes its files, off the async threads. One
+    /// that does not exist is fine.
     pub async fn destroy(&self, name: &SandboxName) -> Result<(), SandboxError> {
-        let guard = self.inner.claim(name).await;
-        let ended = self.inner.throw_away(name).await;
-        self.inner.release(name, guard);
-        ended?;
+        let alone = self.inner.occupancy.claim(name).await;
+        self.inner.throw_away(name).await?;
+        drop(alone);
         let inner = Arc::clone(&self.inner);
         Ok(blocking(move || inner.state.empty_trash()).await?)
     }
@@ -169,26 +200,6 @@ impl SandboxHost {
 }
 
 impl Inner {
-    async fn claim(&self, name: &SandboxName) -> OwnedMutexGuard<()> {
-        let lock = {
-            let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(busy.entry(name.clone()).or_default())
-        };
-        lock.lock_owned().await
-    }
-
-    /// Forgets the lock if nobody else waits for it.
-    fn release(&self, name: &SandboxName, guard: OwnedMutexGuard<()>) {
-        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(guard);
-        if busy
-            .get(name)
-            .is_some_and(|lock| Arc::strong_count(lock) == 1)
-        {
-            busy.remove(name);
-        }
-    }
-
     async fn probe(&self) -> Result<IsolationReport, SandboxError> {
         let name: SandboxName = PROBE.parse().map_err(io::Error::other)?;
         self.throw_away(&name).await?;
@@ -220,7 +231,7 @@ impl Inner {
     ) -> Result<(Opened, Option<IsolationReport>), SandboxError> {
         let directory = self.state.directory_of(name);
         let opened = |provenance| {
-            let sandbox = Sandbox::new(name.clone(), &directory)?;
+            let sandbox = Sandbox::new(self.occupancy.hold(name), name.clone(), &directory)?;
             Ok::<_, SandboxError>(Opened {
                 sandbox,
                 provenance,
@@ -229,7 +240,7 @@ impl Inner {
         if self.is_running(name).await {
             return Ok((opened(Provenance::Attached)?, None));
         }
-        process::end(&directory, self.options.mode, &self.state.cgroup_name(name)).await?;
+        self.end(name).await?;
         let ran_before = !matches!(ProcessRecord::load(&directory), Ok(None));
         let files = self.state.prepare(name, self.owner())?;
         let order = LaunchOrder {
@@ -238,6 +249,7 @@ impl Inner {
             uid_base: self.options.uid_base,
             limits: self.options.limits.clone(),
             cgroup_name: self.state.cgroup_name(name),
+            orphan_check: self.options.orphan_check,
         };
         let isolation = launch::launch(&self.options.launcher, &order).await?;
         let provenance = match files {
@@ -262,9 +274,13 @@ impl Inner {
     }
 
     async fn throw_away(&self, name: &SandboxName) -> Result<(), SandboxError> {
-        let directory = self.state.directory_of(name);
-        process::end(&directory, self.options.mode, &self.state.cgroup_name(name)).await?;
+        self.end(name).await?;
         Ok(self.state.throw_away(name)?)
+    }
+
+    async fn end(&self, name: &SandboxName) -> io::Result<()> {
+        let directory = self.state.directory_of(name);
+        process::end(&directory, self.options.mode, &self.state.cgroup_name(name)).await
     }
 
     /// Who the files of a sandbox belong to on the host, if not to the server.

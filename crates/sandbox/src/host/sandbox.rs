@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::connection::{Connection, ToolTime};
+use super::occupancy::SandboxUse;
 use super::state_dir::open_directory;
 use crate::error::SandboxError;
 use crate::limits::{HOST_CALLS_MAX, REQUEST_BYTES_MAX};
@@ -16,7 +17,8 @@ use crate::output::Output;
 use crate::tool::{Call, check_call_id};
 use crate::wire::{Request, encode};
 
-/// Cheap to clone. Dropping it does not end the sandbox.
+/// Cheap to clone. As long as one exists the sandbox is in use, see
+/// [`super::SandboxHost::stop`]; dropping it does not end the sandbox.
 #[derive(Clone)]
 pub struct Sandbox {
     inner: Arc<Inner>,
@@ -27,10 +29,15 @@ struct Inner {
     path: PathBuf,
     directory: OwnedFd,
     calls: Semaphore,
+    _in_use: SandboxUse,
 }
 
 impl Sandbox {
-    pub(super) fn new(name: SandboxName, path: &Path) -> Result<Self, SandboxError> {
+    pub(super) fn new(
+        in_use: SandboxUse,
+        name: SandboxName,
+        path: &Path,
+    ) -> Result<Self, SandboxError> {
         let directory = open_directory(path)?;
         let calls = Semaphore::new(HOST_CALLS_MAX);
         Ok(Self {
@@ -39,6 +46,7 @@ impl Sandbox {
                 path: path.to_owned(),
                 directory,
                 calls,
+                _in_use: in_use,
             }),
         })
     }

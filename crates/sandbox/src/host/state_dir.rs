@@ -71,7 +71,7 @@ impl StateDir {
     }
 
     fn boxes(&self) -> PathBuf {
-        self.root.join("boxes")
+        boxes_of(&self.root)
     }
 
     fn trash(&self) -> PathBuf {
@@ -144,6 +144,11 @@ impl StateDir {
     pub(super) fn empty_trash(&self) -> io::Result<()> {
         remove_tree(&self.trash())
     }
+}
+
+/// Where the directories of the sandboxes are, each under its name.
+pub(super) fn boxes_of(root: &Path) -> PathBuf {
+    root.join("boxes")
 }
 
 /// A descriptor of a sandbox's directory, to reach its socket through.

@@ -101,7 +101,8 @@ fn become_ready(
         Mode::Isolated => isolate(order, user_namespace, memory_limit)?,
         Mode::UnsafeProcess => stay_on_the_host(order)?,
     };
-    let agent = Agent::new(listener, places, order.mode).at("start the agent")?;
+    let agent = Agent::new(listener, places, order.mode, order.orphan_check);
+    let agent = agent.at("start the agent")?;
     tell(launcher, &ChildAnswer::Ready { landlock_abi });
     Ok(agent)
 }

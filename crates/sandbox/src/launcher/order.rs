@@ -4,6 +4,7 @@
 //! first process can be read inside the sandbox.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,8 @@ pub(crate) struct LaunchOrder {
     pub(crate) limits: Limits,
     /// The name of the cgroups to make, unique on the host.
     pub(crate) cgroup_name: String,
+    /// How often the sandbox looks whether its directory still exists.
+    pub(crate) orphan_check: Duration,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

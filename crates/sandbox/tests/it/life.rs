@@ -9,15 +9,7 @@ use hostler_sandbox::{
 };
 use serde_json::Value;
 
-use crate::world::{CleanUp, World, bash, is_running, name, ok, options};
-
-/// The pid of a sandbox's first process, from its record.
-fn first_process(directory: &Path) -> u64 {
-    let record = fs::read_to_string(directory.join("process.json")).unwrap();
-    serde_json::from_str::<Value>(&record).unwrap()["pid"]
-        .as_u64()
-        .unwrap()
-}
+use crate::world::{CleanUp, World, bash, first_process, is_running, name, ok, options};
 
 fn kill(pid: u64) {
     let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();

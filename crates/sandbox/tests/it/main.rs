@@ -16,4 +16,5 @@ mod life;
 mod ordinary_user;
 mod parsing;
 mod search;
+mod stop;
 mod unsafe_process;

@@ -21,6 +21,7 @@ fn an_ordinary_user_gets_the_same() {
             "files::",
             "life::",
             "search::",
+            "stop::",
             "unsafe_process::",
         ])
         .env("TMPDIR", "/tmp")

@@ -1,7 +1,8 @@
 //! A host with one sandbox, for a test to use and to clean up.
 
+use std::fs;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hostler_sandbox::{
     Call, HostOptions, Mode, Opened, Output, Provenance, Sandbox, SandboxHost, SandboxName, Tool,
@@ -11,7 +12,7 @@ use tempfile::TempDir;
 
 pub(crate) struct World {
     /// First, so that the state is still there when it is dropped.
-    clean_up: CleanUp,
+    pub(crate) clean_up: CleanUp,
     pub(crate) host: SandboxHost,
     pub(crate) sandbox: Sandbox,
     pub(crate) state: TempDir,
@@ -171,9 +172,16 @@ pub(crate) fn error(output: &Output, text: &str) {
     );
 }
 
+/// The pid of a sandbox's first process, from its record.
+pub(crate) fn first_process(directory: &Path) -> u64 {
+    let record = fs::read_to_string(directory.join("process.json")).expect("a record");
+    let record: Value = serde_json::from_str(&record).expect("a record of JSON");
+    record["pid"].as_u64().expect("a pid")
+}
+
 /// Whether a process of the host goes on. One that ended may wait a while for its parent.
 pub(crate) fn is_running(pid: &str) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
     stat.is_ok_and(|stat| {
         stat.rsplit_once(')')
             .is_some_and(|(_, rest)| !rest.starts_with(" Z"))

@@ -1,0 +1,89 @@
+//! Ends the sandboxes of a state directory without a host: when there is no server any more to
+//! do it, and no runtime to wait in.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+
+use super::state_dir::{self, open_directory};
+use crate::launcher::record::ProcessRecord;
+use crate::launcher::{SOCKET_NAME, cgroup};
+use crate::limits::{DEATH_TIME_MAX, FAREWELL_TIME_MAX, REQUEST_BYTES_MAX};
+use crate::wire::{Request, encode};
+
+/// Kills every sandbox below `state_dir`, keeps their files, and says how many it killed. It
+/// blocks until they are dead, and it may be called where there was never a server. The lock
+/// of the directory is not taken: a server that is still at work there loses its sandboxes.
+/// Goes on after a failure and returns the first one.
+pub fn kill_all(state_dir: &Path) -> io::Result<usize> {
+    let boxes = match fs::read_dir(state_dir::boxes_of(state_dir)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        boxes => boxes?,
+    };
+    let mut killed = 0;
+    let mut first_failure = None;
+    for directory in boxes {
+        match directory.and_then(|directory| kill(&directory.path())) {
+            Ok(was_alive) => killed += usize::from(was_alive),
+            Err(error) => drop(first_failure.get_or_insert(error)),
+        }
+    }
+    first_failure.map_or(Ok(killed), Err)
+}
+
+fn kill(directory: &Path) -> io::Result<bool> {
+    let Some(record) = ProcessRecord::load(directory)? else {
+        return Ok(false);
+    };
+    let process = record.living_process();
+    if let Some(process) = &process {
+        // Without a pid namespace the kernel does not end the children with their agent.
+        if !has_own_pid_namespace(record.pid()) {
+            let _ = ask_to_end(directory);
+        }
+        match pidfd_send_signal(process, Signal::KILL) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+            Err(error) => return Err(error.into()),
+        }
+        wait_for_end(process, record.pid())?;
+    }
+    cgroup::remove(&record.cgroups);
+    Ok(process.is_some())
+}
+
+fn has_own_pid_namespace(pid: i32) -> bool {
+    let namespace = |process: &str| fs::read_link(format!("/proc/{process}/ns/pid")).ok();
+    let (theirs, ours) = (namespace(&pid.to_string()), namespace("self"));
+    theirs.is_some() && ours.is_some() && theirs != ours
+}
+
+/// The end of the connection is the answer, and so is anything else: it is killed next.
+fn ask_to_end(directory: &Path) -> io::Result<()> {
+    let directory = open_directory(directory)?;
+    let path = format!("/proc/self/fd/{}/{SOCKET_NAME}", directory.as_raw_fd());
+    let mut stream = UnixStream::connect(path)?;
+    stream.set_read_timeout(Some(FAREWELL_TIME_MAX))?;
+    stream.set_write_timeout(Some(FAREWELL_TIME_MAX))?;
+    stream.write_all(&encode(&Request::Shutdown, REQUEST_BYTES_MAX)?)?;
+    stream.read(&mut [0]).map(drop)
+}
+
+fn wait_for_end(process: &OwnedFd, pid: i32) -> io::Result<()> {
+    let limit = Timespec {
+        tv_sec: DEATH_TIME_MAX.as_secs().try_into().unwrap_or(i64::MAX),
+        tv_nsec: 0,
+    };
+    let mut waiting = [PollFd::new(process, PollFlags::IN)];
+    if rustix::event::poll(&mut waiting, Some(&limit))? == 0 {
+        return Err(io::Error::other(format!("process {pid} does not die")));
+    }
+    // Where this process itself adopts orphans, it is the one to collect this one.
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    let _ = waitid(WaitId::PidFd(process.as_fd()), options);
+    Ok(())
+}
