@@ -299,6 +299,7 @@ fn failed(asked: &Asked, error: &ModelError) -> Vec<Draft> {
             message: error.message.chars().take(ERROR_CHARS_MAX).collect(),
             retry_at,
             context_too_long: error.kind == ModelErrorKind::ContextTooLong,
+            rejected: error.kind == ModelErrorKind::InvalidRequest,
             usage,
             cost_nano_dollars: asked.cost(&usage),
         })),

@@ -107,14 +107,14 @@ impl<'a> At<'a> {
     }
 
     pub fn fields(self) -> Result<Fields<'a>, Invalid> {
-        match self.value {
-            Value::Object(object) => Ok(Fields {
-                at: self,
-                object,
-                known: Vec::new(),
-            }),
-            _ => Err(self.invalid("Input should be an object")),
-        }
+        let Value::Object(object) = self.value else {
+            return Err(self.invalid("Input should be an object"));
+        };
+        Ok(Fields {
+            at: self,
+            object,
+            known: Vec::new(),
+        })
     }
 
     /// A string without NUL, its length counted in characters.
@@ -391,10 +391,9 @@ pub fn metadata_patch(at: &At<'_>) -> Result<Vec<(String, Option<String>)>, Inva
                 here.invalid("Key should have 1 to 64 characters and no NUL"),
             ));
         }
-        let value = match value {
-            Value::Null => None,
-            _ => Some(here.text(METADATA_VALUE_CHARS).map_err(invalid)?),
-        };
+        let value = (!value.is_null())
+            .then(|| here.text(METADATA_VALUE_CHARS).map_err(invalid))
+            .transpose()?;
         changes.push((key.clone(), value));
     }
     Ok(changes)

@@ -7,13 +7,16 @@ use std::sync::Arc;
 use hostler_protocol::content::{ContentBlock, Source};
 use hostler_protocol::event::AgentToolResult;
 use serde::Deserialize;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::state::ToolCall;
 
 /// What stands for content without a word.
 const NOTHING: &str = "(empty)";
+/// What stands for an image or a document with which a request was refused.
+const LEFT_OUT: &str = "[An image or a document that was attached here is left out: the model \
+     refused a request that held it.]";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -76,6 +79,15 @@ impl Conversation {
         }
     }
 
+    /// Puts a sentence in the place of each image and document that the model has not answered.
+    pub(super) fn leave_out_unanswered_media(&mut self) {
+        if let Some(last) = self.messages.last_mut()
+            && last.role == Role::User
+        {
+            last.blocks.iter_mut().for_each(leave_out_media);
+        }
+    }
+
     /// Forgets everything but a summary.
     pub(super) fn replace(&mut self, summary: &str) {
         self.messages.clear();
@@ -89,6 +101,24 @@ impl Conversation {
             vec![json_block(&json!({"type": "text", "text": text}))],
         );
     }
+}
+
+/// A block that is one, and those inside the result of a tool.
+fn leave_out_media(block: &mut Block) {
+    let sentence = || json!({"type": "text", "text": LEFT_OUT});
+    let shows = |value: &Value| matches!(value["type"].as_str(), Some("image" | "document"));
+    let mut value = match block {
+        Block::Json(json) => serde_json::from_str(json.get()).unwrap_or_default(),
+        Block::WithFile { .. } => sentence(),
+    };
+    if shows(&value) {
+        value = sentence();
+    } else if let Some(content) = value.get_mut("content").and_then(Value::as_array_mut) {
+        for inner in content.iter_mut().filter(|inner| shows(inner)) {
+            *inner = sentence();
+        }
+    }
+    *block = json_block(&value);
 }
 
 pub(super) fn user_blocks(content: &[ContentBlock]) -> Vec<Block> {

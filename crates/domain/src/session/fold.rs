@@ -218,6 +218,10 @@ impl State {
             self.context_overflowed = true;
             self.overflows += 1;
         }
+        if failed.rejected {
+            // Media that a provider can't read would make every later request fail as well.
+            self.conversation.leave_out_unanswered_media();
+        }
         self.failure = Some(failed.clone());
     }
 

@@ -8,7 +8,7 @@
 //! start                end | end error         a model request; in between:
 //! says: hi             calls bash [denied]           thinks
 //! answered [refusal | pause_turn | max_tokens] [tokens 900]
-//! failed [too_long] [in 10s]
+//! failed [too_long | rejected] [in 10s]
 //! compacted: so far
 //! started 1            result 1: done          the first call of the log
 //! ```
@@ -289,6 +289,7 @@ impl Log {
             message: "no answer".to_owned(),
             retry_at,
             context_too_long: rest.starts_with("too_long"),
+            rejected: rest.starts_with("rejected"),
             usage: TokenUsage::default(),
             cost_nano_dollars: 0,
         };
@@ -336,7 +337,7 @@ impl Log {
         1 + self.call_ids().position(|call| call == id).unwrap()
     }
 
-    fn call(&self, label: &str) -> EventId {
+    pub(crate) fn call(&self, label: &str) -> EventId {
         let label: usize = label.parse().unwrap();
         self.call_ids().nth(label - 1).unwrap()
     }

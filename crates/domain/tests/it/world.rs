@@ -4,7 +4,7 @@
 //! ```text
 //! user: hello               interrupt; user: rather this       what a client sends at once
 //! says: hi; calls bash      says: no; answered refusal         the model
-//! fails in 10s              fails too_long                     the model, not answering
+//! fails in 10s              fails too_long; fails rejected     the model, not answering
 //! summary: so far           result 1: done; result 2: done     a summary; tools
 //! restart                   pass 10s
 //! ```

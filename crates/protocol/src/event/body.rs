@@ -205,6 +205,9 @@ pub struct ModelFailed {
     pub retry_at: Option<Timestamp>,
     /// The conversation was longer than the model can take.
     pub context_too_long: bool,
+    /// The provider refused what was asked, and would refuse it again.
+    #[serde(default)]
+    pub rejected: bool,
     pub usage: TokenUsage,
     pub cost_nano_dollars: u64,
 }

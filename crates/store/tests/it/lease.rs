@@ -102,6 +102,7 @@ async fn work_for_later_is_left_to_the_sweep() {
         message: "later".into(),
         retry_at: Some(retry_at),
         context_too_long: false,
+        rejected: false,
         usage: TokenUsage::default(),
         cost_nano_dollars: 0,
     });

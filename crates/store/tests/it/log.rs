@@ -197,6 +197,7 @@ fn any_event(at: &SessionFolder, log: &[hostler_protocol::event::Recorded]) -> E
             message: "no".into(),
             retry_at: Some(at.env.now()),
             context_too_long: false,
+            rejected: false,
             usage,
             cost_nano_dollars: 3,
         }),
