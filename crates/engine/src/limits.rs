@@ -20,5 +20,5 @@ pub(crate) const SUMMARY_TOKENS: u32 = 8_192;
 pub(crate) const TOOL_CALLS_MAX: usize = 128;
 /// Characters of a message about a failed model request.
 pub(crate) const ERROR_CHARS_MAX: usize = 1_000;
-/// Bytes of a file that a model is shown: what providers take in one request.
+/// Bytes of JSON that files take in one request to a model: what providers take in all.
 pub(crate) const ATTACHMENT_BYTES_MAX: usize = 32 * 1024 * 1024;
