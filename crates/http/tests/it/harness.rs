@@ -66,12 +66,7 @@ impl Service {
         let workspace = add_workspace(&store, &env).await;
         let (key, key_text) = add_key(&store, &env, workspace).await;
         Self {
-            router: router(Api::new(
-                store.clone(),
-                env.clone(),
-                catalog(),
-                options,
-            )),
+            router: router(Api::new(store.clone(), env.clone(), catalog(), options)),
             store,
             env,
             workspace,

@@ -166,7 +166,11 @@ async fn a_start_sweeps_what_uploads_have_left() {
     std::fs::write(blobs.join(orphan.to_string()), "x").unwrap();
     std::fs::write(blobs.join(format!("{unfinished}#1")), "x").unwrap();
     let reopened = Store::open(at.folder.path()).unwrap();
-    assert_eq!(blobs_on_disk(&at), 3, "opening alone harms no upload of a running server");
+    assert_eq!(
+        blobs_on_disk(&at),
+        3,
+        "opening alone harms no upload of a running server"
+    );
     assert_eq!(reopened.sweep_orphaned_files().await.unwrap(), 1);
     assert_eq!(blobs_on_disk(&at), 1);
     assert_eq!(content(&at, file.id).await.unwrap(), b"x");
