@@ -205,7 +205,7 @@ fn answered(
             BlockKind::ToolUse(_) => continue,
             BlockKind::Other { .. } => {}
         }
-        blocks.push(Box::from(RawValue::to_owned(&block.json)));
+        blocks.push(RawValue::to_owned(&block.json));
     }
     let usage = tokens(&answer.finished.usage);
     let mut drafts = thinking;
