@@ -18,15 +18,23 @@ pub(crate) struct Reading {
 }
 
 /// What was used between two moments.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Used {
     pub(crate) server_cpu_us: f64,
+    /// The same by the name of the thread: which part of the server works.
+    pub(crate) by_thread_us: BTreeMap<String, f64>,
     pub(crate) children_cpu_us: f64,
     pub(crate) bytes_written: u64,
 }
 
 /// CPU of each thread in nanoseconds, by thread id.
-type ThreadTimes = BTreeMap<u32, u64>;
+type ThreadTimes = BTreeMap<u32, ThreadTime>;
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct ThreadTime {
+    name: String,
+    ns: u64,
+}
 
 impl Reading {
     pub(crate) fn of(server: u32) -> anyhow::Result<Self> {
@@ -38,8 +46,10 @@ impl Reading {
     }
 
     pub(crate) fn until(&self, later: &Reading) -> Used {
+        let by_thread_us = cpu_us(&self.server_cpu, &later.server_cpu);
         Used {
-            server_cpu_us: cpu_us(&self.server_cpu, &later.server_cpu),
+            server_cpu_us: by_thread_us.values().sum(),
+            by_thread_us,
             children_cpu_us: later.children_cpu_us.saturating_sub(self.children_cpu_us) as f64,
             bytes_written: later.bytes_written.saturating_sub(self.bytes_written),
         }
@@ -47,12 +57,14 @@ impl Reading {
 }
 
 impl Used {
-    pub(crate) fn plus(self, other: Used) -> Used {
-        Used {
-            server_cpu_us: self.server_cpu_us + other.server_cpu_us,
-            children_cpu_us: self.children_cpu_us + other.children_cpu_us,
-            bytes_written: self.bytes_written + other.bytes_written,
+    pub(crate) fn plus(mut self, other: Used) -> Used {
+        self.server_cpu_us += other.server_cpu_us;
+        self.children_cpu_us += other.children_cpu_us;
+        self.bytes_written += other.bytes_written;
+        for (name, us) in other.by_thread_us {
+            *self.by_thread_us.entry(name).or_default() += us;
         }
+        self
     }
 }
 
@@ -80,7 +92,18 @@ pub(crate) fn descendants_of_driver() -> anyhow::Result<Vec<u32>> {
         next += 1;
     }
     found.remove(0);
+    // What has ended and only waits to be reaped is no process any more.
+    found.retain(|id| {
+        all.iter()
+            .any(|process| process.id == *id && process.state != 'Z')
+    });
     Ok(found)
+}
+
+/// What the kernel calls a process.
+pub(crate) fn name_of(process: u32) -> String {
+    let name = fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+    name.trim().to_owned()
 }
 
 /// Exact to the nanosecond where the kernel keeps `schedstat`, and a thread that ended in between is missed:
@@ -104,18 +127,23 @@ fn thread_times(process: u32) -> anyhow::Result<ThreadTimes> {
             .next()
             .and_then(|first| first.parse().ok())
         {
-            times.insert(thread, time);
+            let name = fs::read_to_string(path.join("comm")).unwrap_or_default();
+            let name = name.trim().to_owned();
+            times.insert(thread, ThreadTime { name, ns: time });
         }
     }
     Ok(times)
 }
 
-fn cpu_us(before: &ThreadTimes, after: &ThreadTimes) -> f64 {
-    let spent: u64 = after
-        .iter()
-        .map(|(thread, time)| time.saturating_sub(before.get(thread).copied().unwrap_or_default()))
-        .sum();
-    spent as f64 / 1e3
+/// By the name of the thread.
+fn cpu_us(before: &ThreadTimes, after: &ThreadTimes) -> BTreeMap<String, f64> {
+    let mut spent: BTreeMap<String, f64> = BTreeMap::new();
+    for (thread, time) in after {
+        let earlier = before.get(thread).map(|time| time.ns).unwrap_or_default();
+        *spent.entry(time.name.clone()).or_default() +=
+            time.ns.saturating_sub(earlier) as f64 / 1e3;
+    }
+    spent
 }
 
 fn bytes_written(process: u32) -> anyhow::Result<u64> {
@@ -129,6 +157,7 @@ fn bytes_written(process: u32) -> anyhow::Result<u64> {
 #[derive(Debug, PartialEq, Eq)]
 struct Process {
     id: u32,
+    state: char,
     parent: u32,
     own_ticks: u64,
     /// Of children that have ended and been waited for.
@@ -180,6 +209,7 @@ fn read_stat(stat: &str) -> Option<Process> {
     let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
     Some(Process {
         id,
+        state: fields.first()?.chars().next()?,
         parent: u32::try_from(field(4)?).ok()?,
         own_ticks: field(14)? + field(15)?,
         waited_ticks: field(16)? + field(17)?,
@@ -195,6 +225,7 @@ mod tests {
         let stat = "42 (a) b (c)) S 7 1 1 0 -1 4194560 900 80 0 0 11 13 17 19 20 0 1 0 5";
         let expected = Process {
             id: 42,
+            state: 'S',
             parent: 7,
             own_ticks: 24,
             waited_ticks: 36,
@@ -204,9 +235,16 @@ mod tests {
 
     #[test]
     fn a_new_thread_counts_whole_and_an_ended_one_not_at_all() {
-        let before = ThreadTimes::from([(1, 5_000), (2, 9_000)]);
-        let after = ThreadTimes::from([(1, 7_000), (3, 4_000)]);
-        assert_eq!(cpu_us(&before, &after), 6.0);
+        let time = |ns| ThreadTime {
+            name: "worker".to_owned(),
+            ns,
+        };
+        let before = ThreadTimes::from([(1, time(5_000)), (2, time(9_000))]);
+        let after = ThreadTimes::from([(1, time(7_000)), (3, time(4_000))]);
+        assert_eq!(
+            cpu_us(&before, &after),
+            BTreeMap::from([("worker".to_owned(), 6.0)])
+        );
     }
 
     #[test]

@@ -96,9 +96,10 @@ async fn measure(
     let floor = rig.floor.summary();
     outcome.floor = Some(floor);
     let left = rig.end_descendants()?;
-    if left > 0 {
+    if !left.is_empty() {
         outcome.note(format!(
-            "{left} processes outlived the server and were ended"
+            "outlived the server and were ended: {}",
+            left.join(", ")
         ));
     }
     Ok(outcome)

@@ -6,6 +6,9 @@ use crate::counters::Used;
 use crate::floor::FloorSummary;
 use crate::samples::Summary;
 
+/// Threads that take less of the CPU are not named.
+const THREAD_SHARE_SHOWN: f64 = 0.1;
+
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) id: &'static str,
@@ -74,18 +77,26 @@ impl Outcome {
     }
 
     /// The counters, divided by how often something happened.
-    pub(crate) fn used(&mut self, per: &str, used: Used, n: usize) {
+    pub(crate) fn used(&mut self, per: &str, used: &Used, n: usize) {
         let n = n.max(1) as f64;
         self.figure(
             format!("server CPU per {per}"),
             used.server_cpu_us / n,
             "µs",
         );
-        self.figure(
-            format!("children's CPU per {per}"),
-            used.children_cpu_us / n,
-            "µs",
-        );
+        for (name, us) in &used.by_thread_us {
+            let share = us / used.server_cpu_us.max(1.0);
+            if share >= THREAD_SHARE_SHOWN {
+                self.figure(format!("… of it in threads `{name}`"), us / n, "µs");
+            }
+        }
+        if used.children_cpu_us > 0.0 {
+            self.figure(
+                format!("children's CPU per {per}"),
+                used.children_cpu_us / n,
+                "µs",
+            );
+        }
         self.figure(
             format!("bytes written per {per}"),
             used.bytes_written as f64 / n,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tempfile::TempDir;
 
 use crate::api::Api;
@@ -64,17 +64,22 @@ impl<'a> Rig<'a> {
         last_lines(&self.data())
     }
 
-    /// Ends what the server left running, such as sandboxes that outlive it. All of them descend from the
-    /// driver, so nobody else's process can be hit.
-    pub(crate) fn end_descendants(&self) -> anyhow::Result<usize> {
+    /// Ends what the server left running, such as sandboxes that outlive it, and names it. All of them descend
+    /// from the driver, so nobody else's process can be hit.
+    pub(crate) fn end_descendants(&self) -> anyhow::Result<Vec<String>> {
         let left = counters::descendants_of_driver()?;
-        for process in &left {
-            if let Some(process) = i32::try_from(*process).ok().and_then(Pid::from_raw) {
-                // It may have ended by itself.
+        let names = left
+            .iter()
+            .map(|process| counters::name_of(*process))
+            .collect();
+        for process in left {
+            if let Some(process) = i32::try_from(process).ok().and_then(Pid::from_raw) {
+                // It may have ended by itself, and it may be a child of another that ends with it.
                 let _ = kill_process(process, Signal::KILL);
+                let _ = waitpid(Some(process), WaitOptions::empty());
             }
         }
-        Ok(left.len())
+        Ok(names)
     }
 }
 

@@ -9,6 +9,10 @@ use serde_json::{Value, json};
 pub(crate) struct Samples(Vec<f64>);
 
 impl Samples {
+    pub(crate) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
     pub(crate) fn push(&mut self, taken: Duration) {
         self.0.push(taken.as_secs_f64() * 1e3);
     }

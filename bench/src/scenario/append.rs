@@ -63,7 +63,7 @@ pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<
             rate / syncs.per_second(),
             "×",
         );
-        outcome.used(&format!("event, {writers} writers"), used, events);
+        outcome.used(&format!("event, {writers} writers"), &used, events);
         if many {
             let cpu = used.server_cpu_us / events.max(1) as f64;
             outcome.judged(

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use crate::api::{Api, Previews};
 use crate::client::{Connection, EventStream, Target};
-use crate::counters::Reading;
+use crate::counters::{Reading, Used};
 use crate::model::{Script, Token};
 use crate::outcome::{AtMost, Outcome};
 use crate::rig::{Rig, TURN_WAIT, idle};
@@ -32,25 +32,19 @@ pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<
         address: rig.model.address(),
         key: "none".to_owned(),
     };
-    let session = api.create_session().await?;
-    let token = rig.model.expect(script.clone());
-    let mut stream = api.stream(&session, Previews::On).await?;
-    // The first turn opens connections that later ones keep.
-    through_server(&mut api, &session, token, &mut stream, &seen).await?;
-
     let (mut direct, mut warm, mut cold) =
         (Samples::default(), Samples::default(), Samples::default());
-    let mut used = crate::counters::Used::default();
+    let mut used = Used::default();
     for _ in 0..rounds {
         direct.push(directly(&model, direct_token, &seen).await?);
+        // The past of a session is short, so that it doesn't show in the figure.
+        let session = api.create_session().await?;
+        let token = rig.model.expect(script.clone());
+        let mut stream = api.stream(&session, Previews::On).await?;
+        cold.push(through_server(&mut api, &session, token, &mut stream, &seen).await?);
         let before = Reading::of(server.process)?;
         warm.push(through_server(&mut api, &session, token, &mut stream, &seen).await?);
         used = used.plus(before.until(&Reading::of(server.process)?));
-
-        let new = api.create_session().await?;
-        let new_token = rig.model.expect(script.clone());
-        let mut new_stream = api.stream(&new, Previews::On).await?;
-        cold.push(through_server(&mut api, &new, new_token, &mut new_stream, &seen).await?);
         let floor = rig.floor.clone();
         tokio::task::spawn_blocking(move || floor.measure()).await??;
     }
@@ -70,7 +64,7 @@ pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<
     outcome.figure("added, in fdatasyncs of the floor", syncs, "×");
     let difference = cold.p50 / warm.p50;
     outcome.figure("session just made to warm session, p50", difference, "×");
-    outcome.used("turn", used, rounds);
+    outcome.used("turn", &used, rounds);
     outcome.distribution("directly", direct);
     outcome.distribution("through the server, warm session", warm);
     outcome.distribution("through the server, session just made", cold);

@@ -50,7 +50,7 @@ pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<
     }
     outcome.used(
         "session created",
-        before.until(&Reading::of(server.process)?),
+        &before.until(&Reading::of(server.process)?),
         stored,
     );
     outcome.distribution("creation of a session", creation.summary());
@@ -158,10 +158,10 @@ async fn wake_ups(
     );
     outcome.used(
         &format!("turn of the session of {events} events"),
-        long_used,
+        &long_used,
         rounds,
     );
-    outcome.used("turn of the session with a short past", short_used, rounds);
+    outcome.used("turn of the session with a short past", &short_used, rounds);
     outcome.distribution(
         format!("POST to model request, {events} events"),
         long_wakes,

@@ -14,6 +14,7 @@ use crate::model::{Model, Script, Token};
 use crate::outcome::{AtMost, Outcome};
 use crate::rig::{Rig, idle};
 use crate::samples::Samples;
+use crate::strace::Strace;
 
 const ADDED_P50_MS: f64 = 0.3;
 const ADDED_P99_MS: f64 = 1.0;
@@ -70,13 +71,38 @@ pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<
         alone.p50 / floor.sync.p50,
         "×",
     );
-    outcome.used("turn", used, turns);
+    outcome.used("turn", &used, turns);
     outcome.distribution("one after the other", alone);
     outcome.note(
         "the goal is that of a gateway that stores nothing; a turn here is durable from its message to its end",
     );
     at_rate(rig, &mut api, server.process, outcome).await?;
+    count_syncs(rig, &mut api, server.process, outcome).await?;
     server.stop().await
+}
+
+async fn count_syncs(
+    rig: &Rig<'_>,
+    api: &mut Api,
+    server: u32,
+    outcome: &mut Outcome,
+) -> anyhow::Result<()> {
+    if !rig.options.strace {
+        outcome.note("syncs are not counted: that takes --strace");
+        return Ok(());
+    }
+    let mut line = Line::open(rig, api).await?;
+    let strace = Strace::attach(server, rig.folder()).await?;
+    for _ in 0..TURNS_PER_SESSION {
+        line.turn(Instant::now()).await?;
+    }
+    let syncs = strace.finish().await? as f64;
+    outcome.figure(
+        "under strace: syncs per turn",
+        syncs / TURNS_PER_SESSION as f64,
+        "",
+    );
+    Ok(())
 }
 
 async fn at_rate(
@@ -114,7 +140,7 @@ async fn at_rate(
     outcome.figure(format!("turns begun at {rate}/s: reached"), reached, "/s");
     outcome.used(
         &format!("turn at {rate}/s"),
-        before.until(&Reading::of(server)?),
+        &before.until(&Reading::of(server)?),
         turns,
     );
     outcome.distribution(

@@ -59,7 +59,7 @@ pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<
         "×",
         AtMost(1.2),
     );
-    outcome.used("turn", first.until(&last_end), rig.options.turns());
+    outcome.used("turn", &first.until(&last_end), rig.options.turns());
     count_syncs(rig, &mut api, server.process, outcome).await?;
     server.stop().await
 }

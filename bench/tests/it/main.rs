@@ -2,16 +2,15 @@
 
 use std::process::{Command, Output};
 
-fn bench(arguments: &[&str]) -> Output {
+fn bench(arguments: &[&str]) -> std::io::Result<Output> {
     Command::new(env!("CARGO_BIN_EXE_hostler-bench"))
         .args(arguments)
         .output()
-        .unwrap()
 }
 
 #[test]
 fn a_server_that_is_not_there_is_named() {
-    let output = bench(&["idle", "--smoke", "--server", "/nowhere/hostler"]);
+    let output = bench(&["idle", "--smoke", "--server", "/nowhere/hostler"]).unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success());
     assert!(said.contains("/nowhere/hostler is not there"), "{said}");
@@ -19,7 +18,7 @@ fn a_server_that_is_not_there_is_named() {
 
 #[test]
 fn every_scenario_is_in_the_help() {
-    let output = bench(&["--help"]);
+    let output = bench(&["--help"]).unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     for name in [
         "turn-overhead",
