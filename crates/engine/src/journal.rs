@@ -12,7 +12,7 @@ use hostler_domain::session::{Policy, State, Step};
 use hostler_protocol::event::{Draft, Event, Seq};
 use hostler_store::{AppendError, Lease, StoreError};
 
-use crate::limits::{DECISIONS_MAX, LOG_PAGE};
+use crate::limits::{DECISIONS_MAX, LOG_PAGE, TOOL_ROUNDS_MAX};
 use crate::options::Parts;
 
 /// Why a runner ends other than by having nothing to do.
@@ -140,6 +140,7 @@ impl Journal {
         let model = self.parts.catalog.find(&self.state.agent().model.id);
         Policy {
             attempts_max: options.model_attempts_max,
+            tool_rounds_max: TOOL_ROUNDS_MAX,
             context_window: model.and_then(|model| model.context_window),
             compaction_percent: options.compaction_percent,
         }

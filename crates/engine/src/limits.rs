@@ -18,6 +18,9 @@ pub(crate) const OUTPUT_TOKENS_DEFAULT: u32 = 8_192;
 pub(crate) const SUMMARY_TOKENS: u32 = 8_192;
 /// Calls that a model may make in one answer.
 pub(crate) const TOOL_CALLS_MAX: usize = 128;
+/// Answers in a row that call tools, before a turn is given up: far above what work takes, so that
+/// only a model that goes in circles meets it.
+pub(crate) const TOOL_ROUNDS_MAX: u32 = 10_000;
 /// Characters of a message about a failed model request.
 pub(crate) const ERROR_CHARS_MAX: usize = 1_000;
 /// Bytes of JSON that files take in one request to a model: what providers take in all.

@@ -105,6 +105,7 @@ impl State {
         self.overflows = 0;
         self.pauses = 0;
         self.compactions = 0;
+        self.tool_rounds = 0;
         // Whatever was unanswered stays in the conversation for the next turn.
         self.answered = self.last_input;
     }
@@ -135,6 +136,7 @@ impl State {
         let queued = self.messages.remove(position);
         self.add(Role::User, user_blocks(&queued.message.content));
         self.last_input = seq;
+        self.tool_rounds = 0;
     }
 
     fn add(&mut self, role: Role, blocks: Vec<Block>) {
@@ -175,6 +177,9 @@ impl State {
         self.attempts = 0;
         self.overflows = 0;
         self.compactions = 0;
+        if !self.calls.is_empty() {
+            self.tool_rounds += 1;
+        }
         self.model_stopped(seq, &response.stop);
     }
 

@@ -19,6 +19,8 @@ const COMPACTIONS_MAX: u32 = 2;
 pub struct Policy {
     /// Attempts at one model call before the turn is given up.
     pub attempts_max: u32,
+    /// Answers in a row that call tools before the turn is given up: a model may go in circles.
+    pub tool_rounds_max: u32,
     /// Tokens that the session's model can take; `None` if nobody knows.
     pub context_window: Option<u64>,
     /// The share of the window, in per cent, above which the conversation is summarised.
@@ -106,6 +108,12 @@ impl State {
             return Step::Record(self.take_messages());
         }
         if self.last_input > self.answered {
+            if self.tool_rounds >= policy.tool_rounds_max {
+                let message = "the agent has called tools too often without a word from the user; \
+                               send a message to let it go on";
+                let kind = SessionErrorKind::ToolUseLimitReachedError;
+                return Step::Record(self.give_up(kind, message, now));
+            }
             if self.purpose(policy) == Purpose::Compact && self.compactions >= COMPACTIONS_MAX {
                 let message = "the conversation stays too long for the model, however often it is \
                                summarised; start a new session";

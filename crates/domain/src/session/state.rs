@@ -87,6 +87,8 @@ pub struct State {
     pub(super) pauses: u32,
     /// Summaries since the model last answered.
     pub(super) compactions: u32,
+    /// Answers in a row that called tools, with no word of the user between them.
+    pub(super) tool_rounds: u32,
 }
 
 impl State {
@@ -125,6 +127,7 @@ impl State {
             overflows: 0,
             pauses: 0,
             compactions: 0,
+            tool_rounds: 0,
         }
     }
 

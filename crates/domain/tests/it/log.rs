@@ -67,6 +67,7 @@ impl Log {
             epoch: Epoch(1),
             policy: Policy {
                 attempts_max: 3,
+                tool_rounds_max: 20,
                 context_window: Some(10_000),
                 compaction_percent: 80,
             },

@@ -143,6 +143,34 @@ fn a_thought_that_nothing_follows_is_not_repeated() {
     assert_eq!(log.shown(), shown);
 }
 
+/// Calls one tool after the other for as long as the model is asked, and says how often it was.
+fn circle(log: &mut Log, calls_before: usize) -> usize {
+    for round in 0..100 {
+        if log.next() != "call the model" {
+            return round;
+        }
+        let result = format!("result {}", calls_before + round + 1);
+        log.go_on(&["calls bash", &result]);
+    }
+    panic!("a model that goes in circles for ever");
+}
+
+#[test]
+fn a_model_that_goes_in_circles_is_stopped_until_the_user_speaks() {
+    let mut log = Log::play(&["user: hello"]);
+    assert_eq!(circle(&mut log, 0), 20);
+    assert!(log.public().ends_with(
+        "agent.tool_result 20: done
+session.error tool_use_limit_reached_error exhausted
+session.thread_status_idle retries_exhausted
+session.usage
+session.status_idle retries_exhausted"
+    ));
+    // A message in the middle of the turn counts as well as one after it.
+    log.go_on(&["user: go on", "calls bash", "user: more", "result 21"]);
+    assert_eq!(circle(&mut log, 21), 20);
+}
+
 #[test]
 fn an_answer_without_a_block_ends_the_turn() {
     let log = Log::play(&["user: hello", "answered", "user: and now?"]);
