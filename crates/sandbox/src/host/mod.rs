@@ -114,7 +114,10 @@ impl SandboxHost {
         let state_dir = options.state_dir.clone();
         let state = blocking(move || {
             let state = StateDir::open(&state_dir)?;
-            state.empty_trash()?;
+            if let Err(error) = state.empty_trash() {
+                // It is only rubbish: no reason not to start.
+                tracing::warn!(%error, "what was thrown away cannot be deleted");
+            }
             Ok(state)
         });
         let state = state.await.map_err(|error| Unavailable {

@@ -1,10 +1,11 @@
 //! Deletes trees that a sandbox filled.
 //!
-//! They may be deeper than the stack and than the number of files one may open, and their
-//! directories may forbid everything. So nothing here recurses: a directory inside another is
-//! moved up beside it and emptied in its turn. Links are removed, never followed.
+//! They may be deeper than the stack and than the number of files one may open, hold more names
+//! than there is memory for, and their directories may forbid everything. So nothing here
+//! recurses and nothing is collected: a directory inside another is moved up beside it and
+//! emptied in its turn. Links are removed, never followed.
 
-use std::ffi::CString;
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -18,55 +19,74 @@ pub(super) fn remove_tree(directory: &Path) -> io::Result<()> {
     let root = rustix::fs::open(directory, flags, Mode::empty())?;
     let mut moved = 0_u64;
     let mut first_failure = None;
-    loop {
-        let mut removed = false;
-        for name in names(&root)? {
-            match remove(&root, &name, &mut moved) {
-                Ok(()) => removed = true,
-                Err(error) => drop(first_failure.get_or_insert(error)),
-            }
+    // Directories that were moved up are found by the next look.
+    while empty(&root, |name| match remove(&root, name, &mut moved) {
+        Ok(()) => Ok(Removed::Yes),
+        Err(error) => {
+            first_failure.get_or_insert(error);
+            Ok(Removed::No)
         }
-        // Directories that were moved up are found by the next look.
-        if !removed {
-            break;
-        }
-    }
+    })? {}
     first_failure.map_or(Ok(()), Err)
 }
 
-fn remove(root: &OwnedFd, name: &CString, moved: &mut u64) -> io::Result<()> {
-    match unlinkat(root, name.as_c_str(), AtFlags::empty()) {
+#[derive(PartialEq, Eq)]
+enum Removed {
+    Yes,
+    No,
+}
+
+/// Shows `remove` every name of `directory` once, and says whether any went. A directory that
+/// changes while it is read may skip some, so look again until none goes.
+fn empty(
+    directory: &OwnedFd,
+    mut remove: impl FnMut(&CStr) -> io::Result<Removed>,
+) -> io::Result<bool> {
+    let mut any = false;
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name != c"." && name != c".." {
+            any |= remove(name)? == Removed::Yes;
+        }
+    }
+    Ok(any)
+}
+
+fn remove(root: &OwnedFd, name: &CStr, moved: &mut u64) -> io::Result<()> {
+    match unlinkat(root, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => return Ok(()),
         Err(Errno::ISDIR | Errno::PERM) => {}
         Err(error) => return Err(error.into()),
     }
     let directory = open_inner(root.as_fd(), name)?;
-    for inner in names(&directory)? {
-        match unlinkat(&directory, inner.as_c_str(), AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => continue,
+    while empty(&directory, |inner| {
+        match unlinkat(&directory, inner, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => return Ok(Removed::Yes),
             Err(Errno::ISDIR | Errno::PERM) => {}
             Err(error) => return Err(error.into()),
         }
-        match unlinkat(&directory, inner.as_c_str(), AtFlags::REMOVEDIR) {
+        match unlinkat(&directory, inner, AtFlags::REMOVEDIR) {
             Ok(()) | Err(Errno::NOENT) => {}
-            Err(_) => move_up(root, &directory, &inner, moved)?,
+            Err(_) => move_up(root, &directory, inner, moved)?,
         }
-    }
-    Ok(unlinkat(root, name.as_c_str(), AtFlags::REMOVEDIR)?)
+        Ok(Removed::Yes)
+    })? {}
+    Ok(unlinkat(root, name, AtFlags::REMOVEDIR)?)
 }
 
 /// Moving a directory changes its `..`, which takes the right to write in it.
-fn move_up(root: &OwnedFd, parent: &OwnedFd, name: &CString, moved: &mut u64) -> io::Result<()> {
+fn move_up(root: &OwnedFd, parent: &OwnedFd, name: &CStr, moved: &mut u64) -> io::Result<()> {
     drop(open_inner(parent.as_fd(), name)?);
     loop {
         *moved += 1;
         let place = format!("moved.{}.{moved}", std::process::id());
         let flags = rustix::fs::RenameFlags::NOREPLACE;
-        match rustix::fs::renameat_with(parent, name.as_c_str(), root, &place, flags) {
+        match rustix::fs::renameat_with(parent, name, root, &place, flags) {
             Err(Errno::EXIST) => {}
             Err(Errno::INVAL) => {
                 // A file system that cannot refuse to replace: such a name is ours anyway.
-                return Ok(renameat(parent, name.as_c_str(), root, &place)?);
+                return Ok(renameat(parent, name, root, &place)?);
             }
             renamed => return Ok(renamed?),
         }
@@ -74,20 +94,13 @@ fn move_up(root: &OwnedFd, parent: &OwnedFd, name: &CString, moved: &mut u64) ->
 }
 
 /// Opens a directory after giving ourselves the right to read and to empty it.
-fn open_inner(parent: BorrowedFd<'_>, name: &CString) -> io::Result<OwnedFd> {
+fn open_inner(parent: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
     let base = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let open = || {
-        openat(
-            parent,
-            name.as_c_str(),
-            OFlags::RDONLY | base,
-            Mode::empty(),
-        )
-    };
+    let open = || openat(parent, name, OFlags::RDONLY | base, Mode::empty());
     let directory = match open() {
         Err(Errno::ACCESS) => {
             // Not by name, which a link could have taken: by the descriptor's own path.
-            let handle = openat(parent, name.as_c_str(), OFlags::PATH | base, Mode::empty())?;
+            let handle = openat(parent, name, OFlags::PATH | base, Mode::empty())?;
             let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&handle));
             rustix::fs::chmod(path, Mode::RWXU)?;
             open()?
@@ -96,17 +109,4 @@ fn open_inner(parent: BorrowedFd<'_>, name: &CString) -> io::Result<OwnedFd> {
     };
     rustix::fs::fchmod(&directory, Mode::RWXU)?;
     Ok(directory)
-}
-
-/// All names first: a directory that changes while it is read may skip some.
-fn names(directory: &OwnedFd) -> io::Result<Vec<CString>> {
-    let mut names = Vec::new();
-    for entry in Dir::read_from(directory)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name != c"." && name != c".." {
-            names.push(name.to_owned());
-        }
-    }
-    Ok(names)
 }

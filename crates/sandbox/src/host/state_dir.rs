@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{FlockOperation, Mode as FileMode, OFlags, flock};
 
@@ -26,6 +27,8 @@ pub(super) struct StateDir {
     /// Locked as long as this exists: two servers must not manage the same sandboxes.
     _lock: File,
     thrown_away: AtomicU64,
+    /// Held by whoever empties the trash: two at once would take names from each other.
+    emptying: Mutex<()>,
 }
 
 /// Whether the files of a sandbox were there.
@@ -63,6 +66,7 @@ impl StateDir {
             root,
             _lock: lock,
             thrown_away: AtomicU64::new(0),
+            emptying: Mutex::default(),
         };
         for directory in [state.boxes(), state.trash()] {
             make_directory(&directory, 0o700)?;
@@ -142,6 +146,7 @@ impl StateDir {
 
     /// Deletes what was thrown away, also before a crash.
     pub(super) fn empty_trash(&self) -> io::Result<()> {
+        let _alone = self.emptying.lock().unwrap_or_else(PoisonError::into_inner);
         remove_tree(&self.trash())
     }
 }
