@@ -27,6 +27,9 @@ pub(super) fn lower_limits(limits: &Limits, memory: bool) -> Result<(), Refused>
         (Resource::Nproc, limits.processes.into()),
         (Resource::Memlock, 1 << 20),
         (Resource::Msgqueue, 1 << 16),
+        // Some hosts let users of sound or graphics go before everybody else.
+        (Resource::Rtprio, 0),
+        (Resource::Nice, 0),
     ];
     if memory {
         // Not the address space: programs reserve far more of that than they use.

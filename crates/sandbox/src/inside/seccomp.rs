@@ -97,6 +97,9 @@ const TERMINAL_REQUESTS: [u64; 3] = [0x5412, 0x541C, 0x541D];
 /// addresses (debuggers), and a fixed kernel version.
 const PERSONALITIES: [u64; 4] = [0, 0xffff_ffff, 0x0004_0000, 0x0002_0000];
 
+/// Raw, reliably delivered, sequenced (SCTP), DCCP and packet sockets.
+const UNUSUAL_KINDS: [u64; 5] = [3, 4, 5, 6, 10];
+
 const NAMESPACE_FLAGS: [i32; 7] = [
     libc::CLONE_NEWUSER,
     libc::CLONE_NEWNS,
@@ -198,7 +201,8 @@ fn refusals() -> Built<Rules> {
     Ok(rules)
 }
 
-/// Sockets: unix, IPv4, IPv6 and routing netlink; no raw ones.
+/// Sockets: unix, IPv4, IPv6 and routing netlink. Of the internet's transports TCP and UDP:
+/// asking for another makes the kernel load code that hardly anybody else runs.
 fn socket_rules() -> Built<Vec<SeccompRule>> {
     const KIND_MASK: u64 = 0xf;
     let families = [
@@ -207,21 +211,34 @@ fn socket_rules() -> Built<Vec<SeccompRule>> {
         libc::AF_INET6,
         libc::AF_NETLINK,
     ];
+    let protocols = [0, libc::IPPROTO_TCP, libc::IPPROTO_UDP];
     let netlink = libc::AF_NETLINK as u64;
+    let of_internet = || {
+        let others = [libc::AF_UNIX, libc::AF_NETLINK];
+        let others = others.map(|family| condition(0, SeccompCmpOp::Ne, family as u64));
+        others.into_iter().collect::<Built<Vec<_>>>()
+    };
     let foreign = families
         .iter()
         .map(|family| condition(0, SeccompCmpOp::Ne, *family as u64));
-    Ok(vec![
+    let mut rules = vec![
         rule(foreign.collect::<Built<_>>()?)?,
         rule(vec![
             condition(0, SeccompCmpOp::Eq, netlink)?,
             condition(2, SeccompCmpOp::Ne, libc::NETLINK_ROUTE as u64)?,
         ])?,
-        rule(vec![
-            condition(0, SeccompCmpOp::Ne, netlink)?,
-            condition(1, SeccompCmpOp::MaskedEq(KIND_MASK), libc::SOCK_RAW as u64)?,
-        ])?,
-    ])
+    ];
+    for kind in UNUSUAL_KINDS {
+        let mut conditions = of_internet()?;
+        conditions.push(condition(1, SeccompCmpOp::MaskedEq(KIND_MASK), kind)?);
+        rules.push(rule(conditions)?);
+    }
+    let mut conditions = of_internet()?;
+    for protocol in protocols {
+        conditions.push(condition(2, SeccompCmpOp::Ne, protocol as u64)?);
+    }
+    rules.push(rule(conditions)?);
+    Ok(rules)
 }
 
 fn rule(conditions: Vec<SeccompCondition>) -> Built<SeccompRule> {
