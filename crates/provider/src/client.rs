@@ -1,5 +1,5 @@
-//! The HTTP client of all adapters: connect and stall time-outs, no overall time-out (an answer
-//! may take long as long as bytes come), no redirects, and no second try.
+//! The HTTP client of all adapters: connect and stall time-outs, and a very generous one for the
+//! whole answer (it may take long as long as bytes come), no redirects, and no second try.
 
 use std::error::Error;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Response, Url};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::error::{ModelError, ModelErrorKind};
 use crate::{failure, limits, retry_after::retry_after};
@@ -20,6 +20,9 @@ pub struct HttpOptions {
     pub first_byte_timeout: Duration,
     /// The longest silence inside an answer. Any byte renews it, a ping too.
     pub stall_timeout: Duration,
+    /// From sending the request to the end of the answer: pings alone must not keep it alive for
+    /// ever.
+    pub answer_timeout: Duration,
 }
 
 impl Default for HttpOptions {
@@ -28,6 +31,7 @@ impl Default for HttpOptions {
             connect_timeout: limits::CONNECT_TIMEOUT,
             first_byte_timeout: limits::FIRST_BYTE_TIMEOUT,
             stall_timeout: limits::STALL_TIMEOUT,
+            answer_timeout: limits::ANSWER_TIMEOUT,
         }
     }
 }
@@ -63,6 +67,7 @@ impl HttpClient {
         headers: HeaderMap,
         body: Vec<u8>,
     ) -> Result<EventBytes, ModelError> {
+        let deadline = Instant::now() + self.options.answer_timeout;
         let sending = self.client.post(url).headers(headers).body(body).send();
         let response = match timeout(self.options.first_byte_timeout, sending).await {
             Ok(Ok(response)) => response,
@@ -76,6 +81,8 @@ impl HttpClient {
         let mut bytes = EventBytes {
             response,
             stall_timeout: self.options.stall_timeout,
+            answer_timeout: self.options.answer_timeout,
+            deadline,
         };
         bytes.check_head().await?;
         Ok(bytes)
@@ -86,20 +93,33 @@ impl HttpClient {
 pub(crate) struct EventBytes {
     response: Response,
     stall_timeout: Duration,
+    answer_timeout: Duration,
+    /// When the whole answer has to be there.
+    deadline: Instant,
 }
 
 impl EventBytes {
     /// The next bytes, or `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, ModelError> {
-        match timeout(self.stall_timeout, self.response.chunk()).await {
+        let stalled = Instant::now() + self.stall_timeout;
+        match timeout_at(stalled.min(self.deadline), self.response.chunk()).await {
+            // A timer never fires while there are always bytes to read.
+            Ok(Ok(Some(_))) if Instant::now() >= self.deadline => Err(self.too_late()),
             Ok(Ok(bytes)) => Ok(bytes),
             Ok(Err(error)) => Err(connection_error("lost the connection to", error)),
+            Err(_elapsed) if self.deadline <= stalled => Err(self.too_late()),
             Err(_elapsed) => {
                 let seconds = self.stall_timeout.as_secs_f64();
                 let message = format!("the model provider was silent for {seconds} s");
                 Err(ModelError::new(ModelErrorKind::Stalled, message))
             }
         }
+    }
+
+    fn too_late(&self) -> ModelError {
+        let seconds = self.answer_timeout.as_secs_f64();
+        let message = format!("the model provider did not finish its answer within {seconds} s");
+        ModelError::new(ModelErrorKind::Timeout, message)
     }
 
     async fn check_head(&mut self) -> Result<(), ModelError> {

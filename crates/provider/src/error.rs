@@ -32,7 +32,7 @@ pub enum ModelErrorKind {
     ContextTooLong,
     /// The provider does not know the model.
     NotFound,
-    /// The provider did not begin to answer in time.
+    /// The provider did not begin to answer in time, or did not come to an end.
     Timeout,
     /// The answer began and then no byte came for too long.
     Stalled,

@@ -31,6 +31,8 @@ pub(crate) const SECRET_HEADER_BYTES_MIN: usize = 8;
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(300);
 pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(180);
+/// Slow local models take their time, and the longest answers of the fastest take minutes.
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(2 * 3600);
 /// How soon a dead connection that is kept for the next request is found out.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(20);
 

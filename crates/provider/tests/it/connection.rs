@@ -9,6 +9,7 @@ use hostler_provider::{
     Provider, Vendor,
 };
 use hostler_testkit::{Gate, ModelScript, Reply};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::fixture::*;
 
@@ -57,6 +58,35 @@ async fn a_server_that_never_answers_is_a_timeout() {
         failure(&provider, hello()).await.kind,
         ModelErrorKind::Timeout
     );
+}
+
+#[tokio::test]
+async fn an_answer_of_nothing_but_pings_ends() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0");
+    let listener = listener.await.expect("a free port");
+    let address = format!("http://{}", listener.local_addr().expect("has an address"));
+    let pings = async {
+        let (mut connection, _) = listener.accept().await.expect("a client");
+        let asked = connection.read(&mut [0; 64 * 1024]).await;
+        assert!(asked.is_ok_and(|bytes| bytes > 0));
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+        let mut sent = connection.write_all(head.as_bytes()).await;
+        while sent.is_ok() {
+            tokio::task::yield_now().await;
+            sent = connection.write_all(b": ping\n\n").await;
+        }
+    };
+    let http = HttpOptions {
+        answer_timeout: Duration::from_millis(50),
+        ..HttpOptions::default()
+    };
+    let options = AnthropicOptions {
+        http,
+        ..AnthropicOptions::new(address, key())
+    };
+    let provider = Provider::Anthropic(Anthropic::new(options).expect("the options are good"));
+    let (error, ()) = tokio::join!(failure(&provider, hello()), pings);
+    assert_eq!(error.kind, ModelErrorKind::Timeout);
 }
 
 #[tokio::test]

@@ -74,6 +74,7 @@ fn timeouts(http: &HttpApi) -> HttpOptions {
         connect_timeout: http.connect_timeout,
         first_byte_timeout: http.first_byte_timeout,
         stall_timeout: http.stall_timeout,
+        ..HttpOptions::default()
     }
 }
 
