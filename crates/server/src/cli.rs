@@ -8,9 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{Environment, LogFormat, Overrides, SandboxMode, load};
 use crate::demo::{self, DemoOptions, Then};
 use crate::keys::{self, KeysCommand};
-use crate::lifecycle::runtime;
 use crate::terminal::say;
-use crate::{doctor, logging, serve};
+use crate::{doctor, lifecycle, logging, serve};
 
 const HELP: &str = "\
 Start with:
@@ -150,7 +149,7 @@ impl Cli {
                     sandbox: demo.sandbox,
                     model: demo.model,
                 };
-                runtime()?.block_on(demo::run(options, environment))
+                lifecycle::run(demo::run(options, environment))?
             }
             Command::Keys(keys) => {
                 let (command, settings) = match keys.command {
@@ -159,12 +158,12 @@ impl Cli {
                     KeysVerb::Revoke { id, settings } => (KeysCommand::Revoke { id }, settings),
                 };
                 let loaded = load(&settings.into(), environment)?;
-                runtime()?.block_on(keys::run(command, &loaded.config))?;
+                lifecycle::run(keys::run(command, &loaded.config))??;
                 Ok(ExitCode::SUCCESS)
             }
             Command::Doctor(settings) => {
                 let loaded = load(&settings.into(), environment)?;
-                Ok(runtime()?.block_on(doctor::run(&loaded.config)))
+                lifecycle::run(doctor::run(&loaded.config))
             }
         }
     }
@@ -182,7 +181,7 @@ impl Serve {
             tracing::info!(file = %file.display(), "configuration file");
         }
         let given_key = environment.get("HOSTLER_API_KEY");
-        let ending = runtime()?.block_on(serve::run(loaded.config, given_key))?;
+        let ending = lifecycle::run(serve::run(loaded.config, given_key))??;
         Ok(ending.exit_code())
     }
 }

@@ -242,11 +242,18 @@ fn how(error: &JoinError) -> &'static str {
     }
 }
 
-/// The runtime of the process: one, made here, so that no other place has to know how.
-pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
+/// Runs `work` to its end in the one runtime of the process, made here so that no other place has to
+/// know how.
+///
+/// What is left on threads that block, such as the deletion of a large tree, gets a moment more and is
+/// then left behind: nobody listens to signals any more, so waiting for it could only be ended by force.
+pub fn run<F: Future>(work: F) -> anyhow::Result<F::Output> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("hostler")
         .build()
-        .context("the async runtime could not be started")
+        .context("the async runtime could not be started")?;
+    let output = runtime.block_on(work);
+    runtime.shutdown_timeout(HARD_STOP_WAIT);
+    Ok(output)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
-use hostler_server::lifecycle::{Ending, Lifecycle, OnEnd};
+use hostler_server::lifecycle::{self, Ending, Lifecycle, OnEnd};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -157,4 +157,20 @@ async fn tasks_with_an_end_of_their_own_may_end() {
         GRACE,
         "it went on until it was asked to stop"
     );
+}
+
+#[test]
+fn work_that_blocks_for_ever_does_not_hold_the_process() {
+    let (_never, wait) = std::sync::mpsc::channel::<()>();
+    let ended = lifecycle::run(async move {
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let blocked = tokio::task::spawn_blocking(move || {
+            let _ = begun.send(());
+            wait.recv()
+        });
+        begins.await.unwrap();
+        drop(blocked);
+        "ended"
+    });
+    assert_eq!(ended.unwrap(), "ended");
 }
