@@ -30,6 +30,12 @@ pub(crate) const CONNECTIONS_MAX: usize = 20_000;
 /// How long a client may take to send the head of a request.
 pub(crate) const REQUEST_HEAD_TIME_MAX: Duration = Duration::from_secs(30);
 
+/// What is held of a request before its head is complete; strangers can send that much too.
+pub(crate) const REQUEST_HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// How long a client may leave an answer unread before its connection is dropped.
+pub(crate) const UNREAD_TIME_MAX: Duration = Duration::from_secs(120);
+
 /// How long accepting rests after the system had no descriptor or memory for a connection.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 

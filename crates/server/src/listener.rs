@@ -1,4 +1,7 @@
-//! Connections into requests: accepts, serves HTTP/1.1 and HTTP/2, and drains.
+//! Connections into requests: accepts, serves HTTP/1.1, and drains.
+//!
+//! HTTP/2 is left to the proxy that adds TLS: without TLS no client asks for it, and one that has said
+//! so would be nobody's to time out.
 //!
 //! On the soft stop nothing new is accepted, idle connections are closed, and requests that are being
 //! answered come to their end. On the hard stop connections are dropped.
@@ -8,9 +11,9 @@ use std::error::Error;
 use std::io;
 
 use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -18,7 +21,9 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-use crate::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, REQUEST_HEAD_TIME_MAX};
+use crate::limits::{
+    ACCEPT_PAUSE, CONNECTIONS_MAX, REQUEST_HEAD_BYTES_MAX, REQUEST_HEAD_TIME_MAX, UNREAD_TIME_MAX,
+};
 
 /// Serves until it is stopped and all connections have ended.
 pub async fn serve<S, B>(
@@ -44,9 +49,8 @@ pub async fn serve<S, B>(
             accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
                 Ok((stream, _)) => {
                     let service = TowerToHyperService::new(service.clone());
-                    let connection = connection_builder()
-                        .serve_connection(prepared(stream), service)
-                        .into_owned();
+                    let connection =
+                        connection_builder().serve_connection(prepared(stream), service);
                     let connection = graceful.watch(connection);
                     connections.spawn(async move {
                         // Its client went away, or sent what is no HTTP: nobody is left to tell.
@@ -67,19 +71,23 @@ pub async fn serve<S, B>(
     connections.shutdown().await;
 }
 
-fn connection_builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+fn connection_builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
     builder
-        .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(REQUEST_HEAD_TIME_MAX);
-    builder.http2().timer(TokioTimer::new());
+        // From the first moment on, and again after each answer: silence holds no connection.
+        .header_read_timeout(REQUEST_HEAD_TIME_MAX)
+        .max_buf_size(REQUEST_HEAD_BYTES_MAX);
     builder
 }
 
+/// A socket that refuses one of these is only slower, or held for longer.
 fn prepared(stream: TcpStream) -> TokioIo<TcpStream> {
-    // An event is small and must leave at once. A socket that refuses is only slower.
+    // An event is small and must leave at once.
     let _ = stream.set_nodelay(true);
+    // Whoever asks and never reads the answer holds a connection, and what was written for it.
+    let unread_ms = u32::try_from(UNREAD_TIME_MAX.as_millis()).unwrap_or(u32::MAX);
+    let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, unread_ms);
     TokioIo::new(stream)
 }
 

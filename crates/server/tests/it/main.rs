@@ -20,5 +20,6 @@ mod configuration;
 mod data_folder;
 mod doctor;
 mod lifecycle;
+mod listener;
 mod logging;
 mod sessions;
