@@ -14,6 +14,8 @@ fn main() -> ExitCode {
     {
         return hostler_sandbox::init_main();
     }
+    // What this process writes holds keys and what people said, also in a folder that was there before.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     match Cli::parse().run(&Environment::of_process()) {
         Ok(code) => code,
         Err(error) => {

@@ -185,6 +185,18 @@ fn keys_are_made_and_revoked_beside_a_running_server() {
 }
 
 #[test]
+fn nobody_else_may_read_what_is_kept_in_a_folder_that_was_there() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::set_permissions(&data, PermissionsExt::from_mode(0o755)).unwrap();
+    keys(folder.path(), &["create"]);
+    let mode = data.join("hostler.db").metadata().unwrap().permissions();
+    assert_eq!(mode.mode() & 0o777, 0o600);
+}
+
+#[test]
 fn keys_of_no_server_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let output = keys(folder.path(), &["list"]);
