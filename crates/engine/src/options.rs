@@ -28,6 +28,9 @@ pub struct EngineOptions {
     pub parallel_tools_max: usize,
     /// How often due sessions and leftover sandboxes are looked for without any wake-up.
     pub sweep_interval: Duration,
+    /// How long a session is idle before the processes of its sandbox are ended; its files stay.
+    /// `None`: they stay as well.
+    pub sandbox_idle_stop: Option<Duration>,
 }
 
 /// The engine of one process. Cheap to clone.

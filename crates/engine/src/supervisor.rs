@@ -16,6 +16,7 @@ use crate::limits::{DUE_SESSIONS, LEASE, PANICS_MAX};
 use crate::options::{Engine, Parts};
 use crate::runner::run_session;
 use crate::sweep;
+use crate::tools::sandbox_name;
 
 type RunnerResult = Result<(), JournalError>;
 
@@ -26,6 +27,8 @@ struct Supervisor {
     leases: HashMap<Id, Lease>,
     running: HashMap<SessionId, Id>,
     panics: HashMap<SessionId, u32>,
+    /// At most one.
+    sandbox_sweep: JoinSet<()>,
 }
 
 impl Engine {
@@ -42,6 +45,7 @@ impl Engine {
             leases: HashMap::new(),
             running: HashMap::new(),
             panics: HashMap::new(),
+            sandbox_sweep: JoinSet::new(),
             parts: Arc::clone(&self.parts),
         };
         let mut sweeps = ticker(self.parts.options.sweep_interval);
@@ -71,7 +75,7 @@ impl Supervisor {
             _ = renewals.tick() => self.renew().await,
             _ = sweeps.tick() => {
                 self.start_due().await;
-                sweep::leftover_sandboxes(&self.parts).await;
+                self.sweep_sandboxes();
             }
         }
     }
@@ -92,8 +96,14 @@ impl Supervisor {
                 return;
             }
         };
+        // From before the first look at the log to the end of the turn: a sweep that still takes
+        // the session for idle must not stop the sandbox between two calls.
+        let in_use = sandbox_name(session).map(|name| self.parts.sandboxes.hold(&name));
         let run = run_session(Arc::clone(&self.parts), lease.clone(), self.soft.clone());
-        let task = self.runners.spawn(run);
+        let task = self.runners.spawn(async move {
+            let _in_use = in_use;
+            run.await
+        });
         self.leases.insert(task.id(), lease);
         self.running.insert(session, task.id());
         self.count();
@@ -112,6 +122,21 @@ impl Supervisor {
                 }
             }
             Err(error) => tracing::error!(%error, "due sessions can't be looked up"),
+        }
+    }
+
+    /// Beside everything else: the end of a process may take its time, and no session's start
+    /// waits for it.
+    fn sweep_sandboxes(&mut self) {
+        while let Some(ended) = self.sandbox_sweep.try_join_next() {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a sweep of the sandboxes broke off");
+            }
+        }
+        if self.sandbox_sweep.is_empty() {
+            let parts = Arc::clone(&self.parts);
+            self.sandbox_sweep
+                .spawn(async move { sweep::sandboxes(&parts).await });
         }
     }
 

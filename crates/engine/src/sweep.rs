@@ -1,18 +1,28 @@
-//! What nobody is waiting for: sandboxes of sessions that are gone, and sessions whose runner
-//! keeps failing.
+//! What nobody is waiting for: sandboxes of sessions that are gone or idle, and sessions whose
+//! runner keeps failing.
 
 use hostler_domain::session::SessionStatus;
 use hostler_protocol::event::{
     Empty, Event, RetryStatus, SessionError, SessionErrorEvent, SessionErrorKind, ThreadStatus,
 };
 use hostler_protocol::id::SessionId;
-use hostler_store::AppendError;
+use hostler_sandbox::Listed;
+use hostler_store::{AppendError, SessionBrief};
 
 use crate::limits::LEASE;
 use crate::options::Parts;
 
-/// Ends the sandboxes of deleted and archived sessions.
-pub(crate) async fn leftover_sandboxes(parts: &Parts) {
+/// What becomes of a sandbox.
+#[derive(Clone, Copy)]
+enum Fate {
+    Stay,
+    /// Its processes end, its files stay.
+    Stop,
+    Destroy,
+}
+
+/// Destroys the sandboxes of deleted and archived sessions, and stops those of idle ones.
+pub(crate) async fn sandboxes(parts: &Parts) {
     let listed = match parts.sandboxes.list().await {
         Ok(listed) => listed,
         Err(error) => {
@@ -21,18 +31,42 @@ pub(crate) async fn leftover_sandboxes(parts: &Parts) {
         }
     };
     for sandbox in listed {
-        let name = sandbox.name;
+        let name = &sandbox.name;
         let Ok(session) = name.as_str().parse::<SessionId>() else {
             continue;
         };
-        match parts.store.session_brief(session).await {
-            Ok(Some(brief)) if brief.summary.status != SessionStatus::Terminated => {}
-            Ok(_) => {
-                if let Err(error) = parts.sandboxes.destroy(&name).await {
-                    tracing::error!(%session, %error, "a sandbox can't be removed");
-                }
+        let brief = match parts.store.session_brief(session).await {
+            Ok(brief) => brief,
+            Err(error) => {
+                tracing::error!(%session, %error, "a session can't be looked up");
+                continue;
             }
-            Err(error) => tracing::error!(%session, %error, "a session can't be looked up"),
+        };
+        let done = match fate(parts, &sandbox, brief.as_ref()) {
+            Fate::Stay => Ok(()),
+            // One in use is a session that has begun a turn a moment ago: it stays.
+            Fate::Stop => parts.sandboxes.stop(name).await.map(drop),
+            Fate::Destroy => parts.sandboxes.destroy(name).await,
+        };
+        if let Err(error) = done {
+            tracing::error!(%session, %error, "a sandbox can't be ended");
+        }
+    }
+}
+
+fn fate(parts: &Parts, sandbox: &Listed, brief: Option<&SessionBrief>) -> Fate {
+    let Some(SessionBrief { summary, .. }) = brief else {
+        return Fate::Destroy;
+    };
+    match summary.status {
+        SessionStatus::Terminated => Fate::Destroy,
+        SessionStatus::Running | SessionStatus::Rescheduling => Fate::Stay,
+        SessionStatus::Idle => {
+            let idle = parts.env.now().since(summary.updated_at);
+            match parts.options.sandbox_idle_stop {
+                Some(limit) if sandbox.is_alive && idle >= limit => Fate::Stop,
+                Some(_) | None => Fate::Stay,
+            }
         }
     }
 }

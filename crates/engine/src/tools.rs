@@ -16,8 +16,12 @@ use hostler_sandbox::{Call, Output, Provenance, SandboxName, Tool};
 use crate::options::Parts;
 
 /// Told with the first result after a sandbox had to be made anew.
-const REPLACED: &str = "note: the sandbox was restarted since your last command. Its files are \
-    as they were; running processes, shell variables and the working directory are not.";
+///
+/// It may have been stopped because the session was idle, or have been lost; the model has the same
+/// to do. What is in `/tmp` survives only where nothing is isolated, so nothing is promised of it.
+const REPLACED: &str = "note: the sandbox was restarted since your last command. Files outside \
+    /tmp are as they were, those in /tmp may be gone. Running processes, shell variables and the \
+    working directory are gone: a new shell has started in the workspace.";
 
 /// One fact for each call, in the order in which the calls end. Dropping the stream stops them.
 pub(crate) fn run_tools(

@@ -56,7 +56,7 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
         sandboxes,
         Arc::clone(&catalog),
         wiring::providers(&config)?,
-        wiring::engine(&config.engine, &env),
+        wiring::engine(&config, &env),
     );
     let stop = soft.clone();
     lifecycle.spawn("engine", OnEnd::Shutdown, async move {

@@ -10,7 +10,7 @@ use hostler_protocol::id::EventId;
 use hostler_sandbox::{HostOptions, Limits, Mode};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, EngineOptions, SandboxMode, SandboxOptions};
+use crate::config::{Config, SandboxMode, SandboxOptions};
 
 pub(crate) use models::catalog;
 pub(crate) use providers::{providers, read_script};
@@ -65,7 +65,8 @@ pub(crate) fn http(
 
 /// How sessions are run. The owner of leases is new with each start, so that a server never takes a lease
 /// of its own last life for one that it holds.
-pub(crate) fn engine(options: &EngineOptions, env: &Env) -> hostler_engine::EngineOptions {
+pub(crate) fn engine(config: &Config, env: &Env) -> hostler_engine::EngineOptions {
+    let options = &config.engine;
     let start: EventId = env.id();
     hostler_engine::EngineOptions {
         owner: format!("{}-{start}", std::process::id()),
@@ -76,6 +77,7 @@ pub(crate) fn engine(options: &EngineOptions, env: &Env) -> hostler_engine::Engi
         compaction_percent: percent(options.compaction_threshold),
         parallel_tools_max: options.max_parallel_tools,
         sweep_interval: SWEEP_INTERVAL,
+        sandbox_idle_stop: config.sandbox.idle_stop,
     }
 }
 

@@ -1,11 +1,12 @@
 //! Section `[sandbox]`: how tools are kept apart from the machine and from each other.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
-use super::quantity::ByteSize;
+use super::quantity::{ByteSize, Span};
 use super::resolve::Resolving;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -30,6 +31,10 @@ pub struct RawSandbox {
     pub tmp_bytes: ByteSize,
     /// Files in the `/tmp` of one sandbox.
     pub tmp_files: u64,
+    /// How long a session is idle before the processes of its sandbox are ended, and with them its shell,
+    /// its background jobs and its `/tmp`. Its other files stay; the next command starts a new shell, and
+    /// the agent is told. `"0s"`: never.
+    pub idle_stop: Span,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -59,6 +64,7 @@ impl Default for RawSandbox {
             open_files: 4096,
             tmp_bytes: ByteSize(512 << 20),
             tmp_files: 65_536,
+            idle_stop: Span(Duration::from_secs(15 * 60)),
         }
     }
 }
@@ -74,6 +80,8 @@ pub struct SandboxOptions {
     pub open_files: u64,
     pub tmp_bytes: u64,
     pub tmp_files: u64,
+    /// `None`: idle sandboxes go on.
+    pub idle_stop: Option<Duration>,
 }
 
 /// Less than this and not even the shell and an interpreter fit.
@@ -137,6 +145,7 @@ impl RawSandbox {
             open_files: self.open_files,
             tmp_bytes: self.tmp_bytes.0,
             tmp_files: self.tmp_files,
+            idle_stop: Some(self.idle_stop.0).filter(|limit| !limit.is_zero()),
         }
     }
 }

@@ -22,8 +22,19 @@ fn without_any_source_the_defaults_hold() {
         config.sandbox.state_dir,
         PathBuf::from("./hostler-data/sandboxes")
     );
+    assert_eq!(config.sandbox.idle_stop, Some(Duration::from_secs(900)));
     let names: Vec<_> = config.providers.keys().collect();
     assert_eq!(names, ["anthropic", "openai", "scripted"]);
+}
+
+#[test]
+fn an_idle_stop_of_zero_is_none() {
+    let idle_stop = |value| {
+        let variable = [("HOSTLER__SANDBOX__IDLE_STOP", value)];
+        load_env(variable).unwrap().config.sandbox.idle_stop
+    };
+    assert_eq!(idle_stop("2h"), Some(Duration::from_secs(7_200)));
+    assert_eq!(idle_stop("0s"), None);
 }
 
 #[test]

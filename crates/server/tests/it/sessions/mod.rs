@@ -2,6 +2,7 @@
 
 mod crash;
 mod failures;
+mod idle;
 mod interrupt;
 mod turn;
 mod world;

@@ -18,9 +18,12 @@ use hostler_protocol::event::{
 };
 use hostler_protocol::id::{EnvironmentId, SessionId, WorkspaceId};
 use hostler_provider::{Anthropic, AnthropicOptions, Auth, Provider};
-use hostler_sandbox::{HostOptions, SandboxHost};
+use hostler_sandbox::{HostOptions, SandboxHost, kill_all};
 use hostler_store::{CreateSession, NewSession, SessionEdit, Store, StoreOptions};
 use hostler_testkit::ModelScript;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +38,18 @@ pub struct World {
     sandboxes: SandboxHost,
     workspace: WorkspaceId,
     context_window: Option<u64>,
+    idle_stop: Option<Duration>,
+}
+
+/// Sandboxes outlive a server on purpose; they shall not outlive a test.
+impl Drop for World {
+    fn drop(&mut self) {
+        let killed = kill_all(&self.folder.path().join("sandboxes"));
+        // A second panic while a test fails would hide the first.
+        if !std::thread::panicking() {
+            killed.unwrap();
+        }
+    }
 }
 
 /// An engine that runs; dropping it is the death of its process.
@@ -71,12 +86,19 @@ impl World {
             model: ModelScript::start().await,
             sandboxes,
             context_window: None,
+            idle_stop: None,
             folder,
         }
     }
 
     pub fn with_context_window(mut self, tokens: u64) -> Self {
         self.context_window = Some(tokens);
+        self
+    }
+
+    /// Sandboxes are stopped as soon as their session has rested this long.
+    pub fn with_idle_stop(mut self, idle_stop: Duration) -> Self {
+        self.idle_stop = Some(idle_stop);
         self
     }
 
@@ -104,6 +126,7 @@ impl World {
                 compaction_percent: 80,
                 parallel_tools_max: 8,
                 sweep_interval: Duration::from_millis(50),
+                sandbox_idle_stop: self.idle_stop,
             },
         );
         let stop = CancellationToken::new();
@@ -281,14 +304,29 @@ impl World {
         self.sandboxes.open(&name).await.unwrap();
     }
 
+    /// Waits until the first process of the session's sandbox has ended.
+    pub async fn sandbox_ended(&self, session: SessionId) {
+        let record = std::fs::read(self.sandbox(session).join("process.json")).unwrap();
+        let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+        let pid = i32::try_from(record["pid"].as_i64().unwrap()).unwrap();
+        let pid = Pid::from_raw(pid).unwrap();
+        let process = match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(process) => process,
+            Err(Errno::SRCH) => return,
+            Err(error) => panic!("{error}"),
+        };
+        let wait = move || poll(&mut [PollFd::new(&process, PollFlags::IN)], None);
+        assert_eq!(tokio::task::spawn_blocking(wait).await.unwrap(), Ok(1));
+    }
+
+    fn sandbox(&self, session: SessionId) -> PathBuf {
+        let boxes = self.folder.path().join("sandboxes/boxes");
+        boxes.join(session.to_string())
+    }
+
     /// The sandbox's workspace, from outside.
     pub fn workspace(&self, session: SessionId) -> PathBuf {
-        let sandbox = self
-            .folder
-            .path()
-            .join("sandboxes/boxes")
-            .join(session.to_string());
-        sandbox.join("workspace")
+        self.sandbox(session).join("workspace")
     }
 
     pub fn workspace_file(&self, session: SessionId, name: &str) -> Option<String> {
