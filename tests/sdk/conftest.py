@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import select
+import signal
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Iterator
 
 import anthropic
@@ -15,6 +21,31 @@ from wire import CheckedTransport, Ledger, Wire
 
 # The hosted rate limits are the defaults; a test run is faster than a person.
 SETTINGS = {"HOSTLER__RATE_LIMITS__ENABLED": "false"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_sandbox_stays(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Sandboxes outlive their server on purpose; when all servers of the run are gone, so are they."""
+    yield
+    for record in tmp_path_factory.getbasetemp().rglob("boxes/*/process.json"):
+        with suppress(ProcessLookupError, FileNotFoundError):
+            end_sandbox(json.loads(record.read_text()))
+
+
+def end_sandbox(record: dict[str, Any]) -> None:
+    """Kills the process that the record means, never another that got its number later."""
+    if record["boot_id"] != Path("/proc/sys/kernel/random/boot_id").read_text().strip():
+        return
+    process = os.pidfd_open(record["pid"])
+    try:
+        # Compared after it was opened: from here on it cannot be another's. Field 22 of the line is the
+        # start time; the command in field 2 may hold anything, so the fields count from its bracket.
+        stat = Path(f"/proc/{record['pid']}/stat").read_text().rpartition(")")[2].split()
+        if int(stat[19]) == record["start_ticks"]:
+            signal.pidfd_send_signal(process, signal.SIGKILL)
+            select.select([process], [], [])
+    finally:
+        os.close(process)
 
 
 @pytest.fixture(scope="session")
