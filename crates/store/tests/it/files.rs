@@ -114,7 +114,7 @@ async fn an_expired_file_is_shown_for_a_while_without_its_bytes() {
     at.env.advance(DAY);
     assert_eq!(content(&at, file.id).await, Err("expired"));
     let list = || at.store.files(at.workspace, None, at.env.now(), first(9));
-    assert_eq!(list().await.unwrap(), [file.clone()]);
+    assert_eq!(list().await.unwrap(), std::slice::from_ref(&file));
     assert_eq!(
         at.store.delete_expired_files(at.env.now()).await.unwrap(),
         0

@@ -28,13 +28,13 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub const MODEL: &str = "claude-test";
+pub(super) const MODEL: &str = "claude-test";
 
-pub struct World {
-    pub folder: tempfile::TempDir,
-    pub store: Store,
-    pub env: Env,
-    pub model: ModelScript,
+pub(super) struct World {
+    pub(super) folder: tempfile::TempDir,
+    pub(super) store: Store,
+    pub(super) env: Env,
+    pub(super) model: ModelScript,
     sandboxes: SandboxHost,
     workspace: WorkspaceId,
     context_window: Option<u64>,
@@ -53,7 +53,7 @@ impl Drop for World {
 }
 
 /// An engine that runs; dropping it is the death of its process.
-pub struct Running {
+pub(super) struct Running {
     task: JoinHandle<()>,
     stop: CancellationToken,
 }
@@ -66,14 +66,14 @@ impl Drop for Running {
 
 impl Running {
     /// The end that a SIGTERM brings.
-    pub async fn drain(mut self) {
+    pub(super) async fn drain(mut self) {
         self.stop.cancel();
         (&mut self.task).await.unwrap();
     }
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut host = HostOptions::new(folder.path().join("sandboxes"));
         host.launcher = PathBuf::from(env!("CARGO_BIN_EXE_hostler"));
@@ -91,23 +91,23 @@ impl World {
         }
     }
 
-    pub fn with_context_window(mut self, tokens: u64) -> Self {
+    pub(super) fn with_context_window(mut self, tokens: u64) -> Self {
         self.context_window = Some(tokens);
         self
     }
 
     /// Sandboxes are stopped as soon as their session has rested this long.
-    pub fn with_idle_stop(mut self, idle_stop: Duration) -> Self {
+    pub(super) fn with_idle_stop(mut self, idle_stop: Duration) -> Self {
         self.idle_stop = Some(idle_stop);
         self
     }
 
     /// The same data, as the next process finds it.
-    pub fn reopen(&mut self, options: StoreOptions) {
+    pub(super) fn reopen(&mut self, options: StoreOptions) {
         self.store = Store::open_with(self.folder.path(), options).unwrap();
     }
 
-    pub async fn engine(&self) -> Running {
+    pub(super) async fn engine(&self) -> Running {
         self.store.free_all_leases().await.unwrap();
         let anthropic = AnthropicOptions::new(self.model.anthropic_url(), Auth::None);
         let provider = Provider::Anthropic(Anthropic::new(anthropic).unwrap());
@@ -156,7 +156,7 @@ impl World {
         }
     }
 
-    pub async fn session(&self) -> SessionId {
+    pub(super) async fn session(&self) -> SessionId {
         let agent: SessionAgent = serde_json::from_value(json!({
             "type": "agent",
             "id": self.env.id::<hostler_protocol::id::AgentId>(),
@@ -221,18 +221,18 @@ impl World {
         }
     }
 
-    pub async fn say(&self, session: SessionId, text: &str) {
+    pub(super) async fn say(&self, session: SessionId, text: &str) {
         let content = vec![ContentBlock::text(text)];
         self.send(session, vec![Input::Message(UserMessage { content })])
             .await;
     }
 
-    pub async fn interrupt(&self, session: SessionId) {
+    pub(super) async fn interrupt(&self, session: SessionId) {
         self.send(session, vec![Input::Interrupt(UserInterrupt::default())])
             .await;
     }
 
-    pub async fn send(&self, session: SessionId, inputs: Vec<Input>) {
+    pub(super) async fn send(&self, session: SessionId, inputs: Vec<Input>) {
         let env = self.env.clone();
         let decide = move |row: &hostler_store::SessionRow| {
             let events = accept(&row.summary, inputs)?;
@@ -254,7 +254,7 @@ impl World {
     }
 
     /// The whole log, once `enough` says that it holds what the test waits for.
-    pub async fn log_when(
+    pub(super) async fn log_when(
         &self,
         session: SessionId,
         enough: impl Fn(&[Recorded]) -> bool,
@@ -274,7 +274,7 @@ impl World {
     }
 
     /// The log once the session has come to rest this often.
-    pub async fn log_after_turns(&self, session: SessionId, turns: usize) -> Vec<Recorded> {
+    pub(super) async fn log_after_turns(&self, session: SessionId, turns: usize) -> Vec<Recorded> {
         let rested = |log: &[Recorded]| {
             let rests = log
                 .iter()
@@ -288,7 +288,7 @@ impl World {
         self.log_when(session, rested).await
     }
 
-    pub async fn status(&self, session: SessionId) -> SessionStatus {
+    pub(super) async fn status(&self, session: SessionId) -> SessionStatus {
         self.store
             .session_brief(session)
             .await
@@ -299,13 +299,13 @@ impl World {
     }
 
     /// Makes the session's sandbox before its first tool needs it.
-    pub async fn open_sandbox(&self, session: SessionId) {
+    pub(super) async fn open_sandbox(&self, session: SessionId) {
         let name = session.to_string().parse().unwrap();
         self.sandboxes.open(&name).await.unwrap();
     }
 
     /// Waits until the first process of the session's sandbox has ended.
-    pub async fn sandbox_ended(&self, session: SessionId) {
+    pub(super) async fn sandbox_ended(&self, session: SessionId) {
         let record = std::fs::read(self.sandbox(session).join("process.json")).unwrap();
         let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
         let pid = i32::try_from(record["pid"].as_i64().unwrap()).unwrap();
@@ -325,20 +325,24 @@ impl World {
     }
 
     /// The sandbox's workspace, from outside.
-    pub fn workspace(&self, session: SessionId) -> PathBuf {
+    pub(super) fn workspace(&self, session: SessionId) -> PathBuf {
         self.sandbox(session).join("workspace")
     }
 
-    pub fn workspace_file(&self, session: SessionId, name: &str) -> Option<String> {
+    pub(super) fn workspace_file(&self, session: SessionId, name: &str) -> Option<String> {
         std::fs::read_to_string(self.workspace(session).join(name)).ok()
     }
 }
 
 /// What clients see, one word or two for each event.
-pub fn public(log: &[Recorded]) -> Vec<String> {
+pub(super) fn public(log: &[Recorded]) -> Vec<String> {
     log.iter().filter_map(|row| words(&row.event)).collect()
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "whatever has no words of its own is shown by its name"
+)]
 fn words(event: &Event) -> Option<String> {
     let name = event.name();
     Some(match event {
@@ -362,7 +366,7 @@ fn words(event: &Event) -> Option<String> {
     })
 }
 
-pub fn text(content: &[ContentBlock]) -> String {
+pub(super) fn text(content: &[ContentBlock]) -> String {
     content
         .iter()
         .map(|block| match block {
