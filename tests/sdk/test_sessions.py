@@ -150,6 +150,7 @@ def test_update_patches_and_says_so(wire: Wire, session: dict[str, Any]) -> None
     bare = [{k: v for k, v in e.items() if k not in ("id", "type", "processed_at")} for e in updates]
     assert bare[0] == {"title": "T", "metadata": {"a": "1", "b": "2"}}
     assert bare[1] == {"metadata": {"b": "2", "c": ""}}
+    assert bare[2] == {"title": None}
     assert bare[3].keys() == {"agent"}
     assert len(updates) == 4
 

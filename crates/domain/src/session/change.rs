@@ -35,7 +35,7 @@ pub fn update(summary: &Summary, change: &SessionChange) -> Result<Vec<Event>, R
         return Ok(Vec::new());
     }
     Ok(vec![Event::SessionUpdated(SessionUpdated {
-        title: change.title.clone().flatten(),
+        title: change.title.clone(),
         metadata: change
             .metadata
             .clone()

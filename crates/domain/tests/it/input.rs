@@ -127,6 +127,15 @@ fn an_agent_changes_only_at_rest_and_the_rest_at_any_time() {
         events[0].to_json(),
         r#"{"type":"session.updated","title":"t"}"#
     );
+    let untitled = SessionChange {
+        title: Some(None),
+        ..SessionChange::default()
+    };
+    let events = update(running.state.summary(), &untitled).unwrap();
+    assert_eq!(
+        events[0].to_json(),
+        r#"{"type":"session.updated","title":null}"#
+    );
     let nothing = update(running.state.summary(), &SessionChange::default());
     assert!(nothing.unwrap().is_empty());
 }
