@@ -51,18 +51,16 @@ async fn run(options: &Options) -> anyhow::Result<ExitCode> {
     setrlimit(Resource::Nofile, files)?;
 
     let machine = Machine::here(&options.folder()?, &options.server()?);
+    print(&report::head(&machine));
     let mut outcomes = Vec::new();
     for (choice, title, id) in SCENARIOS {
         if [options::Choice::All, choice].contains(&options.scenario) {
             eprintln!("hostler-bench: {id}, {title}");
             let outcome = measure(choice, id, title, options).await?;
-            let mut text = String::new();
-            report::section(&mut text, &outcome);
-            eprintln!("{text}");
+            print(&report::section(&outcome));
             outcomes.push(outcome);
         }
     }
-    print(&report::markdown(&machine, &outcomes));
     if let Some(path) = &options.json {
         let text = format!("{:#}\n", report::json(&machine, &outcomes));
         std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;

@@ -8,13 +8,10 @@ use crate::machine::Machine;
 use crate::outcome::{Figure, Outcome};
 use crate::samples::Summary;
 
-pub(crate) fn markdown(machine: &Machine, outcomes: &[Outcome]) -> String {
+pub(crate) fn head(machine: &Machine) -> String {
     let mut text = String::from("# Benchmark\n\n");
     for (name, value) in machine.rows() {
         let _ = writeln!(text, "- {name}: {value}");
-    }
-    for outcome in outcomes {
-        section(&mut text, outcome);
     }
     text
 }
@@ -24,8 +21,8 @@ pub(crate) fn json(machine: &Machine, outcomes: &[Outcome]) -> Value {
     json!({ "machine": machine.json(), "scenarios": scenarios })
 }
 
-/// One scenario, as it is printed while the next one runs.
-pub(crate) fn section(text: &mut String, outcome: &Outcome) {
+pub(crate) fn section(outcome: &Outcome) -> String {
+    let mut text = String::new();
     let _ = writeln!(text, "\n## {}: {}\n", outcome.id, outcome.title);
     if !outcome.figures.is_empty() {
         text.push_str("| figure | value | goal | |\n| --- | ---: | ---: | --- |\n");
@@ -70,6 +67,7 @@ pub(crate) fn section(text: &mut String, outcome: &Outcome) {
     for note in &outcome.notes {
         let _ = writeln!(text, "- {note}");
     }
+    text
 }
 
 fn figure_row(figure: &Figure) -> String {
@@ -113,8 +111,7 @@ mod tests {
         outcome.judged("ratio to the floor", 3.5, "×", AtMost(3.0));
         outcome.judged("flatness", 1.1, "×", AtMost(1.2));
         outcome.figure("rate", 1234.0, "/s");
-        let mut text = String::new();
-        section(&mut text, &outcome);
+        let text = section(&outcome);
         assert!(
             text.contains("| ratio to the floor | 3.50 × | ≤ 3.00 | **missed** |"),
             "{text}"
