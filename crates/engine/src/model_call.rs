@@ -125,7 +125,8 @@ async fn prepare(
     };
     let Some(provider) = asked.parts.providers.get(&model.provider) else {
         let message = format!(
-            "the model '{model_id}' is served by the provider '{}', which is not configured",
+            "the model '{model_id}' is served by the provider '{}', which has no key or is not \
+             configured; `hostler doctor` says what is missing",
             model.provider
         );
         return Err(not_configured(message));

@@ -28,7 +28,7 @@ struct Supervisor {
     running: HashMap<SessionId, Id>,
     panics: HashMap<SessionId, u32>,
     /// At most one.
-    sandbox_sweep: JoinSet<()>,
+    sweeps_under_way: JoinSet<()>,
 }
 
 impl Engine {
@@ -45,7 +45,7 @@ impl Engine {
             leases: HashMap::new(),
             running: HashMap::new(),
             panics: HashMap::new(),
-            sandbox_sweep: JoinSet::new(),
+            sweeps_under_way: JoinSet::new(),
             parts: Arc::clone(&self.parts),
         };
         let mut sweeps = ticker(self.parts.options.sweep_interval);
@@ -128,15 +128,17 @@ impl Supervisor {
     /// Beside everything else: the end of a process may take its time, and no session's start
     /// waits for it.
     fn sweep_sandboxes(&mut self) {
-        while let Some(ended) = self.sandbox_sweep.try_join_next() {
+        while let Some(ended) = self.sweeps_under_way.try_join_next() {
             if let Err(error) = ended {
-                tracing::error!(%error, "a sweep of the sandboxes broke off");
+                tracing::error!(%error, "a sweep broke off");
             }
         }
-        if self.sandbox_sweep.is_empty() {
+        if self.sweeps_under_way.is_empty() {
             let parts = Arc::clone(&self.parts);
-            self.sandbox_sweep
-                .spawn(async move { sweep::sandboxes(&parts).await });
+            self.sweeps_under_way.spawn(async move {
+                sweep::sandboxes(&parts).await;
+                sweep::expired_files(&parts).await;
+            });
         }
     }
 

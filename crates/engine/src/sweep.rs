@@ -1,5 +1,5 @@
-//! What nobody is waiting for: sandboxes of sessions that are gone or idle, and sessions whose
-//! runner keeps failing.
+//! What nobody is waiting for: sandboxes of sessions that are gone or idle, expired files, and
+//! sessions whose runner keeps failing.
 
 use hostler_domain::session::SessionStatus;
 use hostler_protocol::event::{
@@ -21,7 +21,8 @@ enum Fate {
     Destroy,
 }
 
-/// Destroys the sandboxes of deleted and archived sessions, and stops those of idle ones.
+/// Destroys the sandboxes of deleted sessions, and stops those of archived and idle ones: what an
+/// agent made stays with the session's record until that is deleted.
 pub(crate) async fn sandboxes(parts: &Parts) {
     let listed = match parts.sandboxes.list().await {
         Ok(listed) => listed,
@@ -59,7 +60,8 @@ fn fate(parts: &Parts, sandbox: &Listed, brief: Option<&SessionBrief>) -> Fate {
         return Fate::Destroy;
     };
     match summary.status {
-        SessionStatus::Terminated => Fate::Destroy,
+        SessionStatus::Terminated if sandbox.is_alive => Fate::Stop,
+        SessionStatus::Terminated => Fate::Stay,
         SessionStatus::Running | SessionStatus::Rescheduling => Fate::Stay,
         SessionStatus::Idle => {
             let idle = parts.env.now().since(summary.updated_at);
@@ -68,6 +70,15 @@ fn fate(parts: &Parts, sandbox: &Listed, brief: Option<&SessionBrief>) -> Fate {
                 Some(_) | None => Fate::Stay,
             }
         }
+    }
+}
+
+/// Deletes the bytes of files that nobody sees any more, a bounded number at a time.
+pub(crate) async fn expired_files(parts: &Parts) {
+    match parts.store.delete_expired_files(parts.env.now()).await {
+        Ok(0) => {}
+        Ok(deleted) => tracing::info!(deleted, "expired files were deleted"),
+        Err(error) => tracing::error!(%error, "expired files can't be deleted"),
     }
 }
 

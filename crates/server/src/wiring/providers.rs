@@ -13,12 +13,24 @@ use crate::config::{Config, HttpApi, Model, ProviderApi, ProviderKey, ProviderOp
 use crate::limits::SCRIPT_FILE_BYTES_MAX;
 
 pub(crate) fn providers(config: &Config) -> anyhow::Result<HashMap<String, Provider>> {
-    let made = config.providers.values().map(|options| {
+    // A service that answers nobody without a key is not asked without one: the session says what
+    // is missing, instead of showing the service's refusal.
+    let usable = config
+        .providers
+        .values()
+        .filter(|options| !lacks_key(options));
+    let made = usable.map(|options| {
         let provider = provider(options, config)
             .with_context(|| format!("the provider {:?}", options.name))?;
         Ok((options.name.clone(), provider))
     });
     made.collect()
+}
+
+fn lacks_key(options: &ProviderOptions) -> bool {
+    options.api.http().is_some_and(|http| {
+        http.needs_key() && http.key == ProviderKey::None && http.headers.is_empty()
+    })
 }
 
 fn provider(options: &ProviderOptions, config: &Config) -> anyhow::Result<Provider> {
