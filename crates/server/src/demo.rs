@@ -49,8 +49,14 @@ pub enum Then {
     Exit,
 }
 
+/// What the server says between the lines of the demo, unless the user wants to see more.
+const LOG_FILTER: &str = "HOSTLER__LOG__FILTER";
+
 pub async fn run(options: DemoOptions, environment: &Environment) -> anyhow::Result<ExitCode> {
-    let chosen = model::choose(environment, options.model.as_deref())?;
+    let mut chosen = model::choose(environment, options.model.as_deref())?;
+    if environment.get(LOG_FILTER).is_none() {
+        chosen.variables.push((LOG_FILTER, "warn".to_owned()));
+    }
     say(&format!(
         "Starting a server in a fresh folder; the model is {}.\n",
         chosen.because

@@ -109,9 +109,6 @@ fn command(
         // Ctrl-C is for the demo, which then stops the server.
         .process_group(0)
         .kill_on_drop(true);
-    if std::env::var_os("HOSTLER__LOG__FILTER").is_none() {
-        command.env("HOSTLER__LOG__FILTER", "warn");
-    }
     if let Some(mode) = sandbox {
         command.args(["--sandbox", mode.as_str()]);
     }
