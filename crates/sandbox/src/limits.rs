@@ -54,7 +54,8 @@ pub(crate) const PING_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long an agent may take to end when it is asked to, before it is killed.
 pub(crate) const FAREWELL_TIME_MAX: Duration = Duration::from_secs(5);
 pub(crate) const DEATH_TIME_MAX: Duration = Duration::from_secs(30);
-/// How long the agent waits for the bytes of a request, and for its answer to be taken.
+/// How long host and agent wait for the bytes of a request to be taken or to come, and the agent
+/// for its answer to be taken.
 pub(crate) const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long the host waits for a tool other than bash.
 pub(crate) const FILE_TOOL_TIME_MAX: Duration = Duration::from_secs(120);
@@ -63,6 +64,10 @@ pub(crate) const BASH_ANSWER_GRACE: Duration = Duration::from_secs(30);
 
 pub(crate) const BASH_TIMEOUT_DEFAULT: Duration = Duration::from_secs(120);
 pub(crate) const BASH_TIMEOUT_MAX: Duration = Duration::from_secs(600);
+/// The longest wait of a command for those before it, each of which takes all of its time.
+pub(crate) const QUEUE_TIME_MAX: Duration = Duration::from_secs(
+    AGENT_CONNECTIONS_MAX as u64 * (BASH_TIMEOUT_MAX.as_secs() + BASH_ANSWER_GRACE.as_secs()),
+);
 pub(crate) const SHELL_START_TIME_MAX: Duration = Duration::from_secs(10);
 /// Between SIGTERM and SIGKILL.
 pub(crate) const TERM_GRACE: Duration = Duration::from_millis(150);

@@ -12,7 +12,7 @@ use crate::error::SandboxError;
 use crate::launcher::SOCKET_NAME;
 use crate::limits::{
     BASH_ANSWER_GRACE, BASH_TIMEOUT_DEFAULT, BASH_TIMEOUT_MAX, FILE_TOOL_TIME_MAX, PING_TIME_MAX,
-    PROTOCOL_VERSION, RESPONSE_BYTES_MAX,
+    PROTOCOL_VERSION, QUEUE_TIME_MAX, REQUEST_TIME_MAX, RESPONSE_BYTES_MAX,
 };
 use crate::output::Output;
 use crate::tool::Tool;
@@ -29,7 +29,8 @@ impl Connection {
     }
 
     async fn send(&mut self, frame: &[u8]) -> Result<(), SandboxError> {
-        let sent = self.0.write_all(frame).await;
+        let sent = timeout(REQUEST_TIME_MAX, self.0.write_all(frame)).await;
+        let sent = sent.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         sent.map_err(|error| SandboxError::lost(format!("it does not take calls: {error}")))
     }
 
@@ -59,7 +60,7 @@ impl Connection {
     ) -> Result<Output, SandboxError> {
         self.send(frame).await?;
         let first = match tool_time {
-            ToolTime::Queued { .. } => self.receive().await?,
+            ToolTime::Queued { .. } => self.receive_within(QUEUE_TIME_MAX).await?,
             ToolTime::AtOnce(limit) => self.receive_within(limit).await?,
         };
         match (first, tool_time) {
