@@ -277,8 +277,9 @@ fn compacted(asked: &Asked, answer: Answer) -> Vec<Draft> {
 
 fn failed(asked: &Asked, error: &ModelError) -> Vec<Draft> {
     let parts = &asked.parts;
-    tracing::warn!(session = %asked.session, kind = ?error.kind, message = %error.message,
-        attempt = asked.failures, "a model request failed");
+    // The provider's words may quote the prompt: they are in the session's error event, not here.
+    tracing::warn!(session = %asked.session, kind = ?error.kind, attempt = asked.failures,
+        "a model request failed");
     metrics::counter!("hostler_model_request_failures_total").increment(1);
     let options = &parts.options;
     let retry_at = error.kind.is_transient().then(|| {

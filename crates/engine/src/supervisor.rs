@@ -12,10 +12,10 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::journal::JournalError;
-use crate::limits::{DUE_SESSIONS, LEASE, PANICS_MAX};
+use crate::limits::{DUE_SESSIONS, FULL_SWEEP_EVERY, LEASE, PANICS_MAX};
 use crate::options::{Engine, Parts};
 use crate::runner::run_session;
-use crate::sweep;
+use crate::sweep::{self, Scope};
 use crate::tools::sandbox_name;
 
 type RunnerResult = Result<(), JournalError>;
@@ -29,6 +29,8 @@ struct Supervisor {
     panics: HashMap<SessionId, u32>,
     /// At most one.
     sweeps_under_way: JoinSet<()>,
+    /// Sweeps so far.
+    sweeps: u32,
 }
 
 impl Engine {
@@ -46,6 +48,7 @@ impl Engine {
             running: HashMap::new(),
             panics: HashMap::new(),
             sweeps_under_way: JoinSet::new(),
+            sweeps: 0,
             parts: Arc::clone(&self.parts),
         };
         let mut sweeps = ticker(self.parts.options.sweep_interval);
@@ -135,8 +138,14 @@ impl Supervisor {
         }
         if self.sweeps_under_way.is_empty() {
             let parts = Arc::clone(&self.parts);
+            let scope = if self.sweeps.is_multiple_of(FULL_SWEEP_EVERY) {
+                Scope::All
+            } else {
+                Scope::Alive
+            };
+            self.sweeps = self.sweeps.wrapping_add(1);
             self.sweeps_under_way.spawn(async move {
-                sweep::sandboxes(&parts).await;
+                sweep::sandboxes(&parts, scope).await;
                 sweep::expired_files(&parts).await;
             });
         }

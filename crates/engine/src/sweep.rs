@@ -21,9 +21,18 @@ enum Fate {
     Destroy,
 }
 
+/// Which sandboxes a sweep looks at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Those with processes: few, and worth a look each time.
+    Alive,
+    /// Those that are but files too.
+    All,
+}
+
 /// Destroys the sandboxes of deleted sessions, and stops those of archived and idle ones: what an
 /// agent made stays with the session's record until that is deleted.
-pub(crate) async fn sandboxes(parts: &Parts) {
+pub(crate) async fn sandboxes(parts: &Parts, scope: Scope) {
     let listed = match parts.sandboxes.list().await {
         Ok(listed) => listed,
         Err(error) => {
@@ -32,6 +41,9 @@ pub(crate) async fn sandboxes(parts: &Parts) {
         }
     };
     for sandbox in listed {
+        if scope == Scope::Alive && !sandbox.is_alive {
+            continue;
+        }
         let name = &sandbox.name;
         let Ok(session) = name.as_str().parse::<SessionId>() else {
             continue;

@@ -101,8 +101,8 @@ impl CreateSession {
             "resources",
             "mounting resources into a session",
         )?;
-        refuse_filled(&mut fields, "vault_ids", "vaults")?;
-        refuse(&mut fields, "budget", "budgets")?;
+        refuse_filled(&mut fields, "vault_ids", "a vault")?;
+        refuse(&mut fields, "budget", "a budget")?;
         let initial_events = fields
             .optional("initial_events", |at| {
                 at.list(0..=INITIAL_EVENTS_MAX, initial_event)
@@ -139,7 +139,7 @@ impl UpdateSession {
         if let Some(at) = fields.take("vault_ids") {
             return Err(at.invalid("the vaults of a session can't be changed"));
         }
-        refuse(&mut fields, "budget", "budgets")?;
+        refuse(&mut fields, "budget", "a budget")?;
         fields.finish()?;
         Ok(Self {
             title,
@@ -294,7 +294,7 @@ mod tests {
             body[key] = value;
             refusal(body)
         };
-        assert!(with("budget", json!({})).starts_with("budget: budgets "));
+        assert!(with("budget", json!({})).starts_with("budget: a budget is not supported"));
         assert!(with("vault_ids", json!(["vlt_1"])).starts_with("vault_ids: "));
         assert!(with("resources", json!([{}])).starts_with("resources: "));
         assert_eq!(
