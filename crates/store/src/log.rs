@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use std::ops::ControlFlow;
+
 use hostler_domain::session::Summary;
 use hostler_protocol::agent::SessionAgent;
 use hostler_protocol::event::{Audience, Draft, Epoch, Event, Recorded, Seq};
@@ -13,6 +15,7 @@ use hostler_protocol::id::SessionId;
 use rusqlite::ToSql;
 
 use crate::db::Tx;
+use crate::limits::PAGE_BYTES;
 use crate::row::Row;
 use crate::{Lease, Store, StoreError};
 
@@ -78,7 +81,7 @@ const UPDATE_SUMMARY: &str = "\
 const UPDATE_AGENT: &str = "update session_agents set agent = $2 where session_key = $1";
 
 const READ_LOG: &str = "\
-    select seq, epoch, id, at, thread_id, type, source_seq, body from events \
+    select seq, epoch, id, at, thread_id, type, source_seq, body, length(body) from events \
     where session_key = (select key from sessions where id = $1) and seq > $2 \
     order by seq limit $3";
 
@@ -123,8 +126,8 @@ impl Store {
         Ok(())
     }
 
-    /// Up to `limit` rows behind `after`, internal ones included. None if there are no more, or
-    /// no such session.
+    /// Up to `limit` rows behind `after`, internal ones included, or fewer where they are long;
+    /// at least one if there is one. None if there are no more, or no such session.
     pub async fn read_log(
         &self,
         session: SessionId,
@@ -133,11 +136,16 @@ impl Store {
     ) -> Result<Vec<Recorded>, StoreError> {
         self.db
             .read(move |tx| {
-                tx.all(
-                    READ_LOG,
-                    &[&session.to_string(), &after.0, &limit],
-                    read_recorded,
-                )
+                let (mut rows, mut length) = (Vec::new(), 0);
+                tx.each(READ_LOG, &[&session.to_string(), &after.0, &limit], |row| {
+                    rows.push(read_recorded(row)?);
+                    length += usize::try_from(row.integer(8)?).unwrap_or(usize::MAX / 2);
+                    Ok(match length > PAGE_BYTES {
+                        true => ControlFlow::Break(()),
+                        false => ControlFlow::Continue(()),
+                    })
+                })?;
+                Ok(rows)
             })
             .await
     }

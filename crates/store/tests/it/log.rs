@@ -256,3 +256,20 @@ async fn what_was_answered_is_there_after_a_restart() {
         .await;
     assert_eq!(page.unwrap().unwrap().data, events);
 }
+
+#[tokio::test]
+async fn long_rows_are_read_in_pieces() {
+    let at = SessionFolder::new().await;
+    let session = at.session().await;
+    let long = "x".repeat(5 * 1024 * 1024);
+    at.send(session.id, &[&long, &long, &long]).await;
+    let (mut last, mut rows, mut reads) = (Seq(0), 0, 0);
+    loop {
+        let piece = at.store.read_log(session.id, last, 1_000).await.unwrap();
+        let Some(end) = piece.last() else { break };
+        (last, rows, reads) = (end.seq, rows + piece.len(), reads + 1);
+    }
+    assert_eq!(last, at.row(session.id).await.last_seq);
+    assert_eq!(rows, usize::try_from(last.0).unwrap());
+    assert!(reads > 1, "one read holds all 15 MiB");
+}
