@@ -26,6 +26,9 @@ pub struct EngineOptions {
     pub compaction_percent: u64,
     /// Tools of one answer that run side by side.
     pub parallel_tools_max: usize,
+    /// How long a session at rest keeps its runner and its lease, so that a client that answers at
+    /// once finds the log folded. It takes up one of the running sessions for that time.
+    pub rest: Duration,
     /// How often due sessions and leftover sandboxes are looked for without any wake-up.
     pub sweep_interval: Duration,
     /// How long a session is idle before the processes of its sandbox are ended; its files stay.

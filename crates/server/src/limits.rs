@@ -44,3 +44,7 @@ pub(crate) const METRICS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How often the engine looks for due sessions without having been woken.
 pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long a session at rest keeps its runner: the pause of a program between two messages, not
+/// that of a person.
+pub(crate) const RUNNER_REST: Duration = Duration::from_secs(1);

@@ -15,7 +15,7 @@ use crate::config::{Config, SandboxMode, SandboxOptions};
 pub(crate) use models::catalog;
 pub(crate) use providers::{providers, read_script};
 
-use crate::limits::SWEEP_INTERVAL;
+use crate::limits::{RUNNER_REST, SWEEP_INTERVAL};
 
 /// What makes sandboxes with these options.
 pub(crate) fn sandbox_host(options: &SandboxOptions) -> HostOptions {
@@ -76,6 +76,7 @@ pub(crate) fn engine(config: &Config, env: &Env) -> hostler_engine::EngineOption
         model_retry_max: options.model_retry_max,
         compaction_percent: percent(options.compaction_threshold),
         parallel_tools_max: options.max_parallel_tools,
+        rest: RUNNER_REST,
         sweep_interval: SWEEP_INTERVAL,
         sandbox_idle_stop: config.sandbox.idle_stop,
     }

@@ -1,5 +1,7 @@
 //! A turn from end to end: the order of its events, what the model is sent, what tools do.
 
+use std::time::Duration;
+
 use hostler_testkit::{Gate, Reply};
 use serde_json::json;
 
@@ -174,4 +176,37 @@ async fn a_drained_engine_ends_and_the_next_one_goes_on() {
     let _engine = world.engine().await;
     let log = public(&world.log_after_turns(session, 2).await);
     assert!(log.contains(&"says Two.".to_owned()), "{log:?}");
+}
+
+/// The epochs of the runners that worked on two turns, the second right behind the first.
+async fn epochs_of_two_turns(world: World) -> Vec<i64> {
+    world.model.reply(Reply::text("One."));
+    world.model.reply(Reply::text("Two."));
+    let session = world.session().await;
+    let engine = world.engine().await;
+    world.say(session, "1").await;
+    world.log_after_turns(session, 1).await;
+    world.say(session, "2").await;
+    let log = world.log_after_turns(session, 2).await;
+    // A runner at rest doesn't hold up the end.
+    engine.drain().await;
+    let mut epochs: Vec<i64> = log
+        .iter()
+        .map(|row| row.epoch.0)
+        .filter(|epoch| *epoch > 0)
+        .collect();
+    epochs.dedup();
+    epochs
+}
+
+#[tokio::test]
+async fn a_runner_at_rest_takes_the_next_message() {
+    let world = World::new().await.with_rest(Duration::from_secs(600));
+    assert_eq!(epochs_of_two_turns(world).await, [1]);
+}
+
+#[tokio::test]
+async fn a_runner_that_may_not_rest_gives_its_lease_back() {
+    let world = World::new().await.with_rest(Duration::ZERO);
+    assert_eq!(epochs_of_two_turns(world).await, [1, 2]);
 }

@@ -39,6 +39,7 @@ pub(super) struct World {
     workspace: WorkspaceId,
     context_window: Option<u64>,
     idle_stop: Option<Duration>,
+    rest: Duration,
 }
 
 /// Sandboxes outlive a server on purpose; they shall not outlive a test.
@@ -87,6 +88,7 @@ impl World {
             sandboxes,
             context_window: None,
             idle_stop: None,
+            rest: Duration::ZERO,
             folder,
         }
     }
@@ -99,6 +101,12 @@ impl World {
     /// Sandboxes are stopped as soon as their session has rested this long.
     pub(super) fn with_idle_stop(mut self, idle_stop: Duration) -> Self {
         self.idle_stop = Some(idle_stop);
+        self
+    }
+
+    /// Runners stay with their sessions at rest for this long.
+    pub(super) fn with_rest(mut self, rest: Duration) -> Self {
+        self.rest = rest;
         self
     }
 
@@ -125,6 +133,7 @@ impl World {
                 model_retry_max: Duration::from_millis(10),
                 compaction_percent: 80,
                 parallel_tools_max: 8,
+                rest: self.rest,
                 sweep_interval: Duration::from_millis(50),
                 sandbox_idle_stop: self.idle_stop,
             },
