@@ -17,13 +17,15 @@ use super::reaper::Reaper;
 use crate::sys::command::give_pipes;
 
 /// `$?` in the condition is the status of the command before. The number before it names that
-/// command: the signal can make the shell report the same one twice. The loop's own standard
-/// error is /dev/null, so `set -x` shows only what the command does.
-const LOOP: &str = r#"trap 'continue 1000 2>/dev/null' RTMAX
-__hostler_n=0
-while builtin printf '%s %s\0' "$__hostler_n" "$?" >&8 &&
+/// command: the signal can make the shell report the same one twice. Outside of a command the
+/// signal does nothing: half a command read and dropped would leave the rest to be taken for the
+/// next. The loop's own standard error is /dev/null, so `set -x` shows only what the command does.
+const LOOP: &str = r#"trap '[[ -z $__hostler_busy ]] || continue 1000 2>/dev/null' RTMAX
+__hostler_n=0 __hostler_busy=
+while builtin printf '%s %s\0' "$__hostler_n" "$?" >&8 && __hostler_busy= &&
     IFS= builtin read -r -d '' __hostler_n <&9 && IFS= builtin read -r -d '' __hostler_c <&9
 do
+    __hostler_busy=1
     { builtin eval "$__hostler_c"; } </dev/null >&7 2>&1 7>&- 8>&- 9<&-
 done"#;
 

@@ -296,6 +296,12 @@ impl ShellOwner {
         victims.signal(Signal::TERM);
         let mut happened = self.attend(None, polite_until, collector);
         victims.wait_until(polite_until);
+        if matches!(happened, Happened::TimeUp)
+            && let Some(shell) = &self.shell
+        {
+            // It may have come before the shell had read the command, when it does nothing.
+            let _ = abort_shell_command(shell.pidfd.as_fd());
+        }
         let all_gone = census.kill_born_since(Some(pid));
         if matches!(happened, Happened::TimeUp) && all_gone {
             happened = self.attend(None, Instant::now() + SHELL_ANSWER_GRACE, collector);

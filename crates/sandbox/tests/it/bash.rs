@@ -1,6 +1,7 @@
 //! One persistent shell: what stays, what ends, and what the model is told.
 
-use std::time::Duration;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use hostler_sandbox::{Call, Tool};
 use serde_json::json;
@@ -329,5 +330,26 @@ async fn the_longest_time_out_is_ten_minutes() {
     let huge = json!({"command": "echo quick", "timeout_ms": i64::MAX});
     let quick = tokio::time::timeout(Duration::from_secs(60), world.tool("bash", huge));
     ok(&quick.await.expect("no overflow"), "quick\n");
+    world.end().await;
+}
+
+/// A cancel may come while the shell is still reading the command: whenever it comes, the next
+/// command is the next command, and nothing behind the cancelled statement runs.
+#[tokio::test]
+async fn a_cancel_at_any_moment_costs_neither_the_shell_nor_the_next_command() {
+    let world = World::new().await;
+    world.sh("A=5").await;
+    for micros in (0..3_000).step_by(50) {
+        let until = Instant::now() + Duration::from_micros(micros);
+        // Timers are too coarse for this window, so the call is driven by hand.
+        let mut call = Box::pin(world.bash("sleep 1000; touch went_on"));
+        while Instant::now() < until {
+            let polled = std::future::poll_fn(|context| Poll::Ready(call.as_mut().poll(context)));
+            assert!(polled.await.is_pending(), "it sleeps");
+            tokio::task::yield_now().await;
+        }
+        drop(call);
+        ok(&world.bash("echo A=$A; [ ! -e went_on ]").await, "A=5\n");
+    }
     world.end().await;
 }
