@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hostler_protocol::event::{Event, Recorded, Seq};
+use hostler_protocol::event::{AgentToolResult, Event, Recorded, Seq};
 use hostler_protocol::id::{EventId, SessionId};
 use hostler_store::{StoreOptions, WakeUps};
 use hostler_testkit::{Gate, RecordedRequest, Reply};
@@ -42,6 +42,9 @@ fn answer(request: &RecordedRequest, never: &Gate) -> Reply {
 }
 
 const INPUTS: usize = 4;
+
+/// What a call answers that was under way when its runner died.
+const UNKNOWN: &str = "may or may not have taken effect";
 
 /// A message, one in mid-turn, an interrupt while the model writes, and a last message.
 async fn send(world: &World, session: SessionId, position: usize) {
@@ -119,13 +122,14 @@ async fn a_death_behind_each_append_changes_nothing_but_the_marks_of_attempts() 
     for wake_ups in [WakeUps::On, WakeUps::Off] {
         let whole = scenario(None, wake_ups).await;
         check(&whole);
-        let mut deaths = 0;
+        let (mut deaths, mut unknown) = (0, 0);
         for appends in 1..=APPENDS_MAX {
             let outcome = scenario(Some(appends), wake_ups).await;
             if !outcome.died {
                 break;
             }
             deaths += 1;
+            unknown += usize::from(outcome.has_unknown_result());
             check(&outcome);
             assert_eq!(
                 outcome.story(),
@@ -134,6 +138,10 @@ async fn a_death_behind_each_append_changes_nothing_but_the_marks_of_attempts() 
             );
         }
         assert!((8..APPENDS_MAX).contains(&deaths), "{deaths} deaths");
+        assert!(
+            unknown > 0,
+            "no death came between an intent and its result"
+        );
     }
 }
 
@@ -145,6 +153,13 @@ struct Outcome {
 }
 
 impl Outcome {
+    fn has_unknown_result(&self) -> bool {
+        let results = bash_results(&self.log);
+        results
+            .iter()
+            .any(|(_, result)| text(&result.content).contains(UNKNOWN))
+    }
+
     /// What was said and done, without how often it was tried.
     fn story(&self) -> Vec<String> {
         let public = public(&self.log);
@@ -212,10 +227,44 @@ fn check(outcome: &Outcome) {
         started("span.model_request_end")
     );
     every_call_has_one_result(log);
-    // No command ran twice.
-    let lines: Vec<&str> = outcome.ran.lines().collect();
-    let count = |wanted: &str| lines.iter().filter(|line| **line == wanted).count();
-    assert!(count("one") <= 1 && count("two") <= 1, "{lines:?}");
+    // No command ran twice, and one whose result is known to be good did run.
+    for (word, result) in bash_results(log) {
+        let runs = outcome.ran.lines().filter(|line| *line == word).count();
+        assert!(runs <= 1, "{word} ran {runs} times");
+        assert!(
+            result.is_error || runs == 1,
+            "{word} did not run: {result:?}"
+        );
+        assert!(
+            !result.is_error || text(&result.content).contains(UNKNOWN),
+            "a failure is told as unknown, nothing else: {result:?}"
+        );
+    }
+}
+
+/// What each command writes when it runs, and what its call answered.
+fn bash_results(log: &[Recorded]) -> Vec<(&'static str, &AgentToolResult)> {
+    let results = log.iter().filter_map(|row| {
+        if let Event::AgentToolResult(result) = &row.event {
+            Some(result)
+        } else {
+            None
+        }
+    });
+    let result_of = |id: EventId| results.clone().find(|result| result.tool_use_id == id);
+    let word = |input: &str| {
+        ["one", "two"]
+            .into_iter()
+            .find(|word| input.contains(&format!("echo {word} ")))
+    };
+    log.iter()
+        .filter_map(|row| {
+            let Event::AgentToolUse(call) = &row.event else {
+                return None;
+            };
+            Some((word(call.input.get())?, result_of(row.id)?))
+        })
+        .collect()
 }
 
 fn every_call_has_one_result(log: &[Recorded]) {
