@@ -27,3 +27,5 @@ pub(crate) const ERROR_CHARS_MAX: usize = 1_000;
 pub(crate) const ATTACHMENT_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Each so many sweeps one looks at every sandbox on disk, those without processes too.
 pub(crate) const FULL_SWEEP_EVERY: u32 = 12;
+/// The pause after an activity that ended without the facts that its step needs, which is a bug.
+pub(crate) const PAUSE_AFTER_NOTHING: Duration = Duration::from_millis(100);

@@ -16,6 +16,7 @@ use hostler_store::{Lease, Wakes};
 use tokio_util::sync::CancellationToken;
 
 use crate::journal::{Journal, JournalError};
+use crate::limits::PAUSE_AFTER_NOTHING;
 use crate::model_call::call_model;
 use crate::options::Parts;
 use crate::tools::run_tools;
@@ -180,7 +181,7 @@ async fn next_facts(activity: &mut Option<Activity>) -> Vec<Draft> {
                 // An activity that ends without the facts that its step needs would be asked for
                 // again at once; a pause keeps a bug from becoming a storm.
                 *activity = None;
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                tokio::time::sleep(PAUSE_AFTER_NOTHING).await;
                 Vec::new()
             }
         },
