@@ -15,6 +15,7 @@ mod options;
 mod preview;
 mod prompt;
 mod runner;
+mod session_sandbox;
 mod supervisor;
 mod sweep;
 mod tools;

@@ -15,8 +15,8 @@ use crate::journal::JournalError;
 use crate::limits::{DUE_SESSIONS, FULL_SWEEP_EVERY, LEASE, PANICS_MAX};
 use crate::options::{Engine, Parts};
 use crate::runner::run_session;
+use crate::session_sandbox;
 use crate::sweep::{self, Scope};
-use crate::tools::sandbox_name;
 
 type RunnerResult = Result<(), JournalError>;
 
@@ -101,7 +101,7 @@ impl Supervisor {
         };
         // From before the first look at the log to the end of the turn: a sweep that still takes
         // the session for idle must not stop the sandbox between two calls.
-        let in_use = sandbox_name(session).map(|name| self.parts.sandboxes.hold(&name));
+        let in_use = session_sandbox::name(session).map(|name| self.parts.sandboxes.hold(&name));
         let run = run_session(Arc::clone(&self.parts), lease.clone(), self.soft.clone());
         let task = self.runners.spawn(async move {
             let _in_use = in_use;

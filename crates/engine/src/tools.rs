@@ -11,9 +11,10 @@ use hostler_protocol::content::{ContentBlock, Source};
 use hostler_protocol::event::{AgentToolResult, Draft, Event};
 use hostler_protocol::id::{EventId, SessionId};
 use hostler_provider::INVALID_INPUT_FIELD;
-use hostler_sandbox::{Call, Output, Provenance, SandboxName, Tool};
+use hostler_sandbox::{Call, Output, Provenance, Tool};
 
 use crate::options::Parts;
+use crate::session_sandbox;
 
 /// Told with the first result after a sandbox had to be made anew.
 ///
@@ -77,11 +78,7 @@ async fn run_tool(
         Ok(tool) => tool,
         Err(sentence) => return failure(&sentence),
     };
-    let opened = match sandbox_name(session) {
-        Ok(sandbox) => parts.sandboxes.open(&sandbox).await,
-        Err(sentence) => return failure(&sentence),
-    };
-    let opened = match opened {
+    let opened = match session_sandbox::open(parts, session).await {
         Ok(opened) => opened,
         Err(error) => {
             tracing::error!(%session, %error, "no sandbox");
@@ -110,14 +107,6 @@ async fn run_tool(
             ))
         }
     }
-}
-
-/// A session's sandbox has the session's id for a name.
-pub(crate) fn sandbox_name(session: SessionId) -> Result<SandboxName, String> {
-    session
-        .to_string()
-        .parse()
-        .map_err(|error| format!("{error}"))
 }
 
 fn content(output: Output) -> Vec<ContentBlock> {

@@ -7,7 +7,7 @@
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use hostler_sandbox::{Call, HostOptions, Sandbox, SandboxHost, SandboxName, Tool};
+use hostler_sandbox::{Call, HostOptions, Sandbox, SandboxHost, SandboxName, Spec, Tool};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -50,7 +50,7 @@ async fn bench(count: usize) -> Result<(), Failure> {
     for number in 0..count {
         let name: SandboxName = format!("bench_{number}").parse()?;
         let begun = Instant::now();
-        let sandbox = host.open(&name).await?.sandbox;
+        let sandbox = host.open(&name, &Spec::default()).await?.sandbox;
         run(&sandbox, "echo hi").await?;
         cold.push(begun.elapsed());
 

@@ -27,6 +27,7 @@ use crate::launcher::order::LaunchOrder;
 use crate::launcher::record::ProcessRecord;
 use crate::limits::{Limits, ORPHAN_CHECK_DEFAULT, PROTOCOL_VERSION};
 use crate::name::SandboxName;
+use crate::spec::Spec;
 use crate::tool::{Call, Tool};
 
 /// The sandbox that [`SandboxHost::start`] makes to see whether it can.
@@ -149,9 +150,9 @@ impl SandboxHost {
     }
 
     /// Finds the running sandbox of this name, or makes one from its files, or makes one.
-    pub async fn open(&self, name: &SandboxName) -> Result<Opened, SandboxError> {
+    pub async fn open(&self, name: &SandboxName, spec: &Spec) -> Result<Opened, SandboxError> {
         let _alone = self.inner.occupancy.claim(name).await;
-        let (opened, _) = self.inner.open(name).await?;
+        let (opened, _) = self.inner.open(name, spec).await?;
         Ok(opened)
     }
 
@@ -206,7 +207,7 @@ impl Inner {
     async fn probe(&self) -> Result<IsolationReport, SandboxError> {
         let name: SandboxName = PROBE.parse().map_err(io::Error::other)?;
         self.throw_away(&name).await?;
-        let (opened, isolation) = self.open(&name).await?;
+        let (opened, isolation) = self.open(&name, &Spec::default()).await?;
         let command = "echo \"$((40 + 2))\"".to_owned();
         let tool = Tool::Bash {
             command,
@@ -231,6 +232,7 @@ impl Inner {
     async fn open(
         &self,
         name: &SandboxName,
+        spec: &Spec,
     ) -> Result<(Opened, Option<IsolationReport>), SandboxError> {
         let directory = self.state.directory_of(name);
         let opened = |provenance| {
@@ -251,6 +253,7 @@ impl Inner {
             mode: self.options.mode,
             uid_base: self.options.uid_base,
             limits: self.options.limits.clone(),
+            spec: spec.clone(),
             cgroup_name: self.state.cgroup_name(name),
             orphan_check: self.options.orphan_check,
         };

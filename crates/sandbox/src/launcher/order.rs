@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::isolation::{IsolationReport, Mode};
 use crate::limits::Limits;
+use crate::spec::Spec;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,6 +21,7 @@ pub(crate) struct LaunchOrder {
     /// The host uid of the sandbox's root, if the server is root. 0: the server's own.
     pub(crate) uid_base: u32,
     pub(crate) limits: Limits,
+    pub(crate) spec: Spec,
     /// The name of the cgroups to make, unique on the host.
     pub(crate) cgroup_name: String,
     /// How often the sandbox looks whether its directory still exists.

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use hostler_sandbox::Provenance;
+use hostler_sandbox::{Provenance, Spec};
 
 use crate::world::{World, bash, error, name, ok};
 
@@ -155,7 +155,11 @@ async fn environment_and_descriptors_of_the_server_stay_outside() {
 #[tokio::test]
 async fn two_sandboxes_do_not_see_each_other() {
     let world = World::new().await;
-    let other = world.host.open(&name("other")).await.unwrap();
+    let other = world
+        .host
+        .open(&name("other"), &Spec::default())
+        .await
+        .unwrap();
     assert_eq!(other.provenance, Provenance::Created);
     world.sh("echo mine > /workspace/secret; echo mine > /tmp/secret; echo mine > /dev/shm/secret; sleep 1234 &").await;
     let look = "cat /workspace/secret /tmp/secret /dev/shm/secret 2>/dev/null; \

@@ -5,7 +5,8 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use hostler_sandbox::{
-    Call, LimitSource, Mode, Network, Provenance, SandboxError, SandboxHost, Tool, UserNamespace,
+    Call, LimitSource, Mode, Network, Provenance, SandboxError, SandboxHost, Spec, Tool,
+    UserNamespace,
 };
 use serde_json::Value;
 
@@ -69,7 +70,7 @@ async fn the_next_server_finds_the_shell_as_it_was() {
     world.sh("A=kept; cd /tmp; sleep 1000 &").await;
     let (host, _state) = world.restart_server().await;
     let _clean_up = CleanUp::of(&host);
-    let opened = host.open(&name("one")).await.unwrap();
+    let opened = host.open(&name("one"), &Spec::default()).await.unwrap();
     assert_eq!(opened.provenance, Provenance::Attached);
     ok(
         &bash(&opened.sandbox, "echo $A; pwd; kill -0 $! && echo job").await,
@@ -104,7 +105,11 @@ async fn a_killed_sandbox_is_lost_then_replaced_with_its_files() {
         matches!(result, Err(SandboxError::Lost { .. })),
         "{result:?}"
     );
-    let opened = world.host.open(&name("one")).await.unwrap();
+    let opened = world
+        .host
+        .open(&name("one"), &Spec::default())
+        .await
+        .unwrap();
     assert_eq!(opened.provenance, Provenance::Replaced);
     ok(
         &bash(&opened.sandbox, "cat kept; echo A=$A").await,
@@ -120,7 +125,7 @@ async fn those_who_open_one_at_once_get_the_same() {
     for _ in 0..8 {
         let host = world.host.clone();
         opening.spawn(async move {
-            let opened = host.open(&name("two")).await.unwrap();
+            let opened = host.open(&name("two"), &Spec::default()).await.unwrap();
             bash(&opened.sandbox, "echo $$ $((x += 1)) >> log").await;
             opened.provenance
         });
@@ -131,7 +136,11 @@ async fn those_who_open_one_at_once_get_the_same() {
         .filter(|p| **p == Provenance::Created)
         .count();
     assert_eq!((created, provenances.len()), (1, 8));
-    let opened = world.host.open(&name("two")).await.unwrap();
+    let opened = world
+        .host
+        .open(&name("two"), &Spec::default())
+        .await
+        .unwrap();
     ok(
         &bash(
             &opened.sandbox,
@@ -177,14 +186,22 @@ async fn a_damaged_directory_is_replaced_not_trusted() {
     kill(first_process(&world.on_host("")));
     // A damaged record says nothing; the files are whole.
     fs::write(world.on_host("process.json"), "{").unwrap();
-    let opened = world.host.open(&name("one")).await.unwrap();
+    let opened = world
+        .host
+        .open(&name("one"), &Spec::default())
+        .await
+        .unwrap();
     assert_eq!(opened.provenance, Provenance::Replaced);
     ok(&bash(&opened.sandbox, "cat file").await, "mine\n");
     // A directory that is a link now is not entered.
     kill(first_process(&world.on_host("")));
     fs::remove_dir(world.on_host("outputs")).unwrap();
     std::os::unix::fs::symlink("/etc", world.on_host("outputs")).unwrap();
-    let opened = world.host.open(&name("one")).await.unwrap();
+    let opened = world
+        .host
+        .open(&name("one"), &Spec::default())
+        .await
+        .unwrap();
     assert_eq!(opened.provenance, Provenance::Created);
     ok(
         &bash(&opened.sandbox, "ls -A /workspace /mnt/session/outputs").await,

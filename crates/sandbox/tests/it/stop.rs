@@ -4,7 +4,7 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use hostler_sandbox::{Call, Mode, Provenance, SandboxHost, Stop, Tool, kill_all};
+use hostler_sandbox::{Call, Mode, Provenance, SandboxHost, Spec, Stop, Tool, kill_all};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
@@ -25,7 +25,7 @@ async fn ended(process: OwnedFd) {
 async fn a_stopped_one_keeps_its_files_and_nothing_else() {
     let world = World::new().await;
     let two = name("two");
-    let opened = world.host.open(&two).await.unwrap();
+    let opened = world.host.open(&two, &Spec::default()).await.unwrap();
     let commands = "echo file > kept; touch /tmp/gone; A=5; cd /tmp; sleep 1000 &";
     bash(&opened.sandbox, commands).await;
     let first = first_process(&world.on_host("../two"));
@@ -41,7 +41,7 @@ async fn a_stopped_one_keeps_its_files_and_nothing_else() {
         world.host.stop(&name("three")).await.unwrap(),
         Stop::Stopped
     );
-    let opened = world.host.open(&two).await.unwrap();
+    let opened = world.host.open(&two, &Spec::default()).await.unwrap();
     assert_eq!(opened.provenance, Provenance::Replaced);
     let look = "cat kept; pwd; echo A=$A; jobs; ls /tmp";
     ok(&bash(&opened.sandbox, look).await, "file\n/workspace\nA=\n");
@@ -81,7 +81,7 @@ async fn one_in_use_is_not_stopped() {
     assert_eq!(host.stop(&one).await.unwrap(), Stop::InUse);
     drop(in_use);
     assert_eq!(host.stop(&one).await.unwrap(), Stop::Stopped);
-    let opened = host.open(&one).await.unwrap();
+    let opened = host.open(&one, &Spec::default()).await.unwrap();
     assert_eq!(opened.provenance, Provenance::Replaced);
 }
 
@@ -92,7 +92,7 @@ async fn opening_and_stopping_at_once_loses_no_call() {
     for _ in 0..12 {
         let (opener, stopper) = (world.host.clone(), world.host.clone());
         work.spawn(async move {
-            let opened = opener.open(&name("two")).await.unwrap();
+            let opened = opener.open(&name("two"), &Spec::default()).await.unwrap();
             ok(&bash(&opened.sandbox, "echo here").await, "here\n");
         });
         work.spawn(async move {
@@ -113,7 +113,7 @@ async fn deleted_directory_ends_it(mode: Mode) {
     options.orphan_check = Duration::from_millis(50);
     let host = SandboxHost::start(options).await.unwrap();
     let _clean_up = CleanUp::of(&host);
-    let opened = host.open(&name("one")).await.unwrap();
+    let opened = host.open(&name("one"), &Spec::default()).await.unwrap();
     let job = bash(&opened.sandbox, "sleep 1000 & echo $!").await;
     let directory = state.path().join("state/boxes/one");
     let first = watch(first_process(&directory));
@@ -146,7 +146,7 @@ async fn killed_without_a_server(mode: Mode) {
     let mut options = options(&state);
     options.mode = mode;
     let host = SandboxHost::start(options.clone()).await.unwrap();
-    let opened = host.open(&name("one")).await.unwrap();
+    let opened = host.open(&name("one"), &Spec::default()).await.unwrap();
     let job = bash(&opened.sandbox, "echo file > kept; sleep 1000 & echo $!").await;
     let job =
         (mode == Mode::UnsafeProcess).then(|| watch(job.joined_text().trim().parse().unwrap()));
@@ -161,7 +161,7 @@ async fn killed_without_a_server(mode: Mode) {
     }
     let host = SandboxHost::start(options).await.unwrap();
     let _clean_up = CleanUp::of(&host);
-    let opened = host.open(&name("one")).await.unwrap();
+    let opened = host.open(&name("one"), &Spec::default()).await.unwrap();
     assert_eq!(opened.provenance, Provenance::Replaced);
     ok(&bash(&opened.sandbox, "cat kept").await, "file\n");
 }

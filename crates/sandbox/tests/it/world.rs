@@ -5,7 +5,8 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 
 use hostler_sandbox::{
-    Call, HostOptions, Mode, Opened, Output, Provenance, Sandbox, SandboxHost, SandboxName, Tool,
+    Call, HostOptions, Mode, Opened, Output, Provenance, Sandbox, SandboxHost, SandboxName, Spec,
+    Tool,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -80,7 +81,10 @@ impl World {
         let Opened {
             sandbox,
             provenance,
-        } = host.open(&name("one")).await.expect("a sandbox");
+        } = host
+            .open(&name("one"), &Spec::default())
+            .await
+            .expect("a sandbox");
         assert_eq!(provenance, Provenance::Created);
         let clean_up = CleanUp(Some(host.clone()));
         Self {

@@ -42,13 +42,20 @@ const RULES: &[Rule] = &[
         never: &[SQL, WEB, "reqwest object_store"],
     },
     Rule {
+        name: "egress",
+        ours: &[],
+        never: &[SQL, "axum tower reqwest object_store"],
+    },
+    Rule {
         name: "mcp",
         ours: &["protocol"],
         never: &[SQL, "object_store"],
     },
     Rule {
         name: "engine",
-        ours: &["protocol", "domain", "store", "provider", "sandbox", "mcp"],
+        ours: &[
+            "protocol", "domain", "store", "provider", "sandbox", "egress", "mcp",
+        ],
         never: &[SQL, WEB, "reqwest object_store"],
     },
     Rule {
@@ -59,14 +66,15 @@ const RULES: &[Rule] = &[
     Rule {
         name: "server",
         ours: &[
-            "protocol", "domain", "store", "provider", "sandbox", "mcp", "engine", "http",
+            "protocol", "domain", "store", "provider", "sandbox", "egress", "mcp", "engine", "http",
         ],
         never: &["sqlx"],
     },
     Rule {
         name: "testkit",
         ours: &[
-            "protocol", "domain", "store", "provider", "sandbox", "mcp", "engine", "http", "server",
+            "protocol", "domain", "store", "provider", "sandbox", "egress", "mcp", "engine",
+            "http", "server",
         ],
         never: &[],
     },

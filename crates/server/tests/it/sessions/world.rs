@@ -18,7 +18,7 @@ use hostler_protocol::event::{
 };
 use hostler_protocol::id::{EnvironmentId, SessionId, WorkspaceId};
 use hostler_provider::{Anthropic, AnthropicOptions, Auth, Provider};
-use hostler_sandbox::{HostOptions, SandboxHost, kill_all};
+use hostler_sandbox::{HostOptions, SandboxHost, Spec, kill_all};
 use hostler_store::{CreateSession, NewSession, SessionEdit, Store, StoreOptions};
 use hostler_testkit::ModelScript;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -310,7 +310,7 @@ impl World {
     /// Makes the session's sandbox before its first tool needs it.
     pub(super) async fn open_sandbox(&self, session: SessionId) {
         let name = session.to_string().parse().unwrap();
-        self.sandboxes.open(&name).await.unwrap();
+        self.sandboxes.open(&name, &Spec::default()).await.unwrap();
     }
 
     /// Waits until the first process of the session's sandbox has ended.

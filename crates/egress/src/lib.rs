@@ -1,0 +1,1 @@
+//! The way out of a sandbox: a gateway that decides where its connections may go.
