@@ -5,7 +5,10 @@ use rusqlite::Connection;
 use crate::StoreError;
 
 /// Every migration ever released, oldest first. Never edit one that was released: add the next.
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/0001_init.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/0001_init.sql"),
+    include_str!("../../../migrations/0002_session_environments.sql"),
+];
 
 /// Brings the tables up to date. Two processes may race: the write lock orders them.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

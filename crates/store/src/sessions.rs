@@ -6,12 +6,15 @@ use std::sync::Arc;
 use hostler_domain::session::Summary;
 use hostler_protocol::Timestamp;
 use hostler_protocol::agent::SessionAgent;
+use hostler_protocol::environment::Environment;
 use hostler_protocol::event::{Draft, Seq};
 use hostler_protocol::id::{EnvironmentId, SessionId, ThreadId, WorkspaceId};
 
 use crate::db::Tx;
+use crate::environments::find_environment;
 use crate::log::{AppendError, Writer, insert_events, json};
 use crate::row::Row;
+use crate::session_environments::insert_session_environment;
 use crate::{Store, StoreError};
 
 /// A session: what was chosen for it, and what follows from its log.
@@ -68,10 +71,6 @@ pub enum CreateSession {
     NoSuchEnvironment,
 }
 
-const LIVE_ENVIRONMENT: &str = "\
-    select 1 from environments \
-    where workspace_id = $1 and id = $2 and archived_at is null";
-
 const INSERT_SESSION: &str = "\
     insert into sessions \
     (id, workspace_id, environment_id, agent_id, agent_version, thread_id, title, metadata, \
@@ -94,17 +93,19 @@ const ENVIRONMENT_IN_USE: &str = "\
     select 1 from sessions where workspace_id = $1 and environment_id = $2 limit 1";
 
 impl Store {
-    /// Makes a session with the first rows of its log.
+    /// Makes a session with the first rows of its log, and keeps what its environment says now.
     ///
     /// # Panics
     /// Without any events: the log of a session begins with its creation.
     pub async fn create_session(&self, new: NewSession) -> Result<CreateSession, StoreError> {
         assert!(!new.events.is_empty(), "a new session has a first event");
         let create = move |tx: &Tx<'_>| {
-            if !environment_is_live(tx, new.workspace_id, new.environment_id)? {
-                return Ok(CreateSession::NoSuchEnvironment);
+            let environment = find_environment(tx, new.workspace_id, new.environment_id)?;
+            match environment.filter(|environment| environment.archived_at.is_none()) {
+                Some(environment) => insert_session(tx, new, &environment)
+                    .map(|row| CreateSession::Created(Box::new(row))),
+                None => Ok(CreateSession::NoSuchEnvironment),
             }
-            insert_session(tx, new).map(|row| CreateSession::Created(Box::new(row)))
         };
         // Nobody can follow it yet.
         let hub = Arc::clone(&self.hub);
@@ -159,16 +160,11 @@ impl Store {
     }
 }
 
-fn environment_is_live(
+fn insert_session(
     tx: &Tx<'_>,
-    workspace: WorkspaceId,
-    environment: EnvironmentId,
-) -> Result<bool, StoreError> {
-    let parameters: [&dyn rusqlite::ToSql; 2] = [&workspace.to_string(), &environment.to_string()];
-    Ok(tx.one(LIVE_ENVIRONMENT, &parameters, |_| Ok(()))?.is_some())
-}
-
-fn insert_session(tx: &Tx<'_>, new: NewSession) -> Result<SessionRow, StoreError> {
+    new: NewSession,
+    environment: &Environment,
+) -> Result<SessionRow, StoreError> {
     let first_at = new.events.first().map_or(new.at, |first| first.at);
     let summary = Summary::new(new.thread, new.agent.name.clone(), first_at);
     let key = tx.one(
@@ -188,7 +184,11 @@ fn insert_session(tx: &Tx<'_>, new: NewSession) -> Result<SessionRow, StoreError
         ],
         |row| row.integer(0),
     )?;
+    let key = key.ok_or_else(|| StoreError::Corrupt {
+        what: "a session that was just made has no key".to_owned(),
+    })?;
     tx.execute(INSERT_AGENT, &[&key, &json(&new.agent)?])?;
+    insert_session_environment(tx, key, environment)?;
     let appended = insert_events(tx, new.id, &Writer::Client, new.events);
     let appended = appended.map_err(|error| match error {
         AppendError::Store(error) => error,

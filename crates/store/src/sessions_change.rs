@@ -13,6 +13,7 @@ use hostler_protocol::id::{EventId, SessionId, WorkspaceId};
 
 use crate::db::Tx;
 use crate::log::{AppendError, Writer, insert_events, json, update_agent};
+use crate::session_environments::DELETE_SESSION_ENVIRONMENT;
 use crate::sessions::find_session;
 use crate::{SessionRow, Store, StoreError};
 
@@ -100,7 +101,13 @@ impl Store {
         let delete = move |tx: &Tx<'_>| {
             let (row, key) = find_session(tx, workspace, id)?.ok_or(ChangeError::NoSuchSession)?;
             decide(&row).map_err(ChangeError::Refused)?;
-            for statement in [DELETE_EVENTS, DELETE_AGENT, DELETE_SESSION] {
+            let statements = [
+                DELETE_EVENTS,
+                DELETE_AGENT,
+                DELETE_SESSION_ENVIRONMENT,
+                DELETE_SESSION,
+            ];
+            for statement in statements {
                 tx.execute(statement, &[&key])?;
             }
             tx.execute(

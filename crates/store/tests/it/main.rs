@@ -14,6 +14,7 @@ mod files;
 mod follow;
 mod lease;
 mod log;
+mod session_environments;
 mod session_folder;
 mod sessions;
 mod store_folder;
