@@ -49,7 +49,8 @@ mod wire;
 
 pub use error::{SandboxError, Unavailable};
 pub use host::{
-    HostOptions, Listed, Opened, Provenance, Sandbox, SandboxHost, SandboxUse, Stop, kill_all,
+    Backend, HostOptions, Listed, Opened, Provenance, Sandbox, SandboxHost, SandboxUse, Stop,
+    kill_all,
 };
 pub use isolation::{IsolationReport, LimitSource, Mode, Network, UserNamespace};
 pub use launcher::init_main;

@@ -7,7 +7,7 @@ mod providers;
 use hostler_domain::Env;
 use hostler_http::{HttpOptions, MetricsText, RateLimits};
 use hostler_protocol::id::EventId;
-use hostler_sandbox::{HostOptions, Limits, Mode};
+use hostler_sandbox::{Backend, HostOptions, Limits};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, SandboxMode, SandboxOptions};
@@ -20,9 +20,9 @@ use crate::limits::{RUNNER_REST, SWEEP_INTERVAL};
 /// What makes sandboxes with these options.
 pub(crate) fn sandbox_host(options: &SandboxOptions) -> HostOptions {
     let mut host = HostOptions::new(&options.state_dir);
-    host.mode = match options.mode {
-        SandboxMode::Isolated => Mode::Isolated,
-        SandboxMode::UnsafeProcess => Mode::UnsafeProcess,
+    host.backend = match options.mode {
+        SandboxMode::Isolated => Backend::Local,
+        SandboxMode::UnsafeProcess => Backend::UnsafeProcess,
     };
     host.uid_base = options.uid_base;
     host.limits = Limits {

@@ -6,6 +6,7 @@ mod kill_all;
 mod launch;
 mod occupancy;
 mod process;
+mod processes;
 mod removal;
 mod sandbox;
 mod state_dir;
@@ -15,17 +16,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::connection::answers_ping;
 pub use self::kill_all::kill_all;
 use self::occupancy::Occupancy;
 pub use self::occupancy::SandboxUse;
+use self::processes::Processes;
 pub use self::sandbox::Sandbox;
-use self::state_dir::{Files, StateDir, open_directory};
+use self::state_dir::{Files, StateDir};
 use crate::error::{SandboxError, Unavailable};
-use crate::isolation::{IsolationReport, Mode};
+use crate::isolation::IsolationReport;
 use crate::launcher::order::LaunchOrder;
-use crate::launcher::record::ProcessRecord;
-use crate::limits::{Limits, ORPHAN_CHECK_DEFAULT, PROTOCOL_VERSION};
+use crate::limits::{Limits, ORPHAN_CHECK_DEFAULT};
 use crate::name::SandboxName;
 use crate::spec::Spec;
 use crate::tool::{Call, Tool};
@@ -37,7 +37,7 @@ const PROBE: &str = "hostler_probe";
 pub struct HostOptions {
     /// Belongs to this server alone; made if it does not exist.
     pub state_dir: PathBuf,
-    pub mode: Mode,
+    pub backend: Backend,
     /// The server's own binary: it is called with the argument `sandbox-init`.
     pub launcher: PathBuf,
     /// For a server that is root: the host uid of the sandboxes' root. 0: root itself, which
@@ -53,13 +53,24 @@ impl HostOptions {
     pub fn new(state_dir: impl Into<PathBuf>) -> Self {
         Self {
             state_dir: state_dir.into(),
-            mode: Mode::Isolated,
+            backend: Backend::Local,
             launcher: "/proc/self/exe".into(),
             uid_base: 300_000,
             limits: Limits::default(),
             orphan_check: ORPHAN_CHECK_DEFAULT,
         }
     }
+}
+
+/// What makes sandboxes. All of them run the same first process and keep the same promises; how
+/// much separates a sandbox from its host differs, and [`IsolationReport`] says it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// Namespaces that the launcher makes, without a daemon.
+    #[default]
+    Local,
+    /// Plain processes of the server's user, isolated from nothing.
+    UnsafeProcess,
 }
 
 /// Cheap to clone. Dropping it ends no sandbox.
@@ -71,6 +82,7 @@ pub struct SandboxHost {
 struct Inner {
     options: HostOptions,
     state: StateDir,
+    processes: Processes,
     isolation: IsolationReport,
     occupancy: Occupancy,
 }
@@ -128,8 +140,9 @@ impl SandboxHost {
             ),
             hint: "give the server a directory of its own that it can write in".to_owned(),
         })?;
-        let isolation = IsolationReport::nothing(options.mode);
+        let isolation = IsolationReport::nothing(options.backend.mode());
         let mut inner = Inner {
+            processes: Processes::of(&options),
             options,
             state,
             isolation,
@@ -192,9 +205,8 @@ impl SandboxHost {
             let names = inner.state.names()?.into_iter();
             Ok(names
                 .map(|name| {
-                    let record = ProcessRecord::load(&inner.state.directory_of(&name));
-                    let record = record.ok().flatten();
-                    let is_alive = record.is_some_and(|record| record.living_process().is_some());
+                    let directory = inner.state.directory_of(&name);
+                    let is_alive = inner.processes.seem_alive(&directory);
                     Listed { name, is_alive }
                 })
                 .collect())
@@ -242,41 +254,27 @@ impl Inner {
                 provenance,
             })
         };
-        if self.is_running(name).await {
+        if self.processes.are_running(&directory).await {
             return Ok((opened(Provenance::Attached)?, None));
         }
         self.end(name).await?;
-        let ran_before = !matches!(ProcessRecord::load(&directory), Ok(None));
-        let files = self.state.prepare(name, self.owner())?;
+        let ran_before = self.processes.were_launched(&directory);
+        let files = self.state.prepare(name, self.processes.owner())?;
         let order = LaunchOrder {
             directory: directory.clone(),
-            mode: self.options.mode,
+            mode: self.options.backend.mode(),
             uid_base: self.options.uid_base,
             limits: self.options.limits.clone(),
             spec: spec.clone(),
             cgroup_name: self.state.cgroup_name(name),
             orphan_check: self.options.orphan_check,
         };
-        let isolation = launch::launch(&self.options.launcher, &order).await?;
+        let isolation = self.processes.launch(&order).await?;
         let provenance = match files {
             Files::Kept if ran_before => Provenance::Replaced,
             Files::Kept | Files::New => Provenance::Created,
         };
         Ok((opened(provenance)?, Some(isolation)))
-    }
-
-    async fn is_running(&self, name: &SandboxName) -> bool {
-        let directory = self.state.directory_of(name);
-        let Ok(Some(record)) = ProcessRecord::load(&directory) else {
-            return false;
-        };
-        if record.protocol != PROTOCOL_VERSION || record.living_process().is_none() {
-            return false;
-        }
-        match open_directory(&directory) {
-            Ok(handle) => answers_ping(&handle).await,
-            Err(_) => false,
-        }
     }
 
     async fn throw_away(&self, name: &SandboxName) -> Result<(), SandboxError> {
@@ -286,14 +284,8 @@ impl Inner {
 
     async fn end(&self, name: &SandboxName) -> io::Result<()> {
         let directory = self.state.directory_of(name);
-        process::end(&directory, self.options.mode, &self.state.cgroup_name(name)).await
-    }
-
-    /// Who the files of a sandbox belong to on the host, if not to the server.
-    fn owner(&self) -> Option<u32> {
-        let is_root = rustix::process::geteuid().is_root();
-        let isolated = self.options.mode == Mode::Isolated;
-        (isolated && is_root && self.options.uid_base > 0).then_some(self.options.uid_base)
+        let unique_name = self.state.cgroup_name(name);
+        self.processes.end(&directory, &unique_name).await
     }
 }
 

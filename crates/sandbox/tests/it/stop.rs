@@ -4,7 +4,7 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use hostler_sandbox::{Call, Mode, Provenance, SandboxHost, Spec, Stop, Tool, kill_all};
+use hostler_sandbox::{Backend, Call, Provenance, SandboxHost, Spec, Stop, Tool, kill_all};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
@@ -106,10 +106,10 @@ async fn opening_and_stopping_at_once_loses_no_call() {
 }
 
 /// An isolated sandbox takes its jobs along, an unsafe process has to look for them.
-async fn deleted_directory_ends_it(mode: Mode) {
+async fn deleted_directory_ends_it(backend: Backend) {
     let state = tempfile::tempdir().unwrap();
     let mut options = options(&state);
-    options.mode = mode;
+    options.backend = backend.clone();
     options.orphan_check = Duration::from_millis(50);
     let host = SandboxHost::start(options).await.unwrap();
     let _clean_up = CleanUp::of(&host);
@@ -122,8 +122,8 @@ async fn deleted_directory_ends_it(mode: Mode) {
         &bash(&opened.sandbox, "sleep 0.3; echo here").await,
         "here\n",
     );
-    let job =
-        (mode == Mode::UnsafeProcess).then(|| watch(job.joined_text().trim().parse().unwrap()));
+    let job = (backend == Backend::UnsafeProcess)
+        .then(|| watch(job.joined_text().trim().parse().unwrap()));
     fs::remove_dir_all(directory).unwrap();
     ended(first).await;
     if let Some(job) = job {
@@ -133,23 +133,23 @@ async fn deleted_directory_ends_it(mode: Mode) {
 
 #[tokio::test]
 async fn one_whose_directory_was_deleted_ends_itself() {
-    deleted_directory_ends_it(Mode::Isolated).await;
+    deleted_directory_ends_it(Backend::Local).await;
 }
 
 #[tokio::test]
 async fn so_does_an_unsafe_process() {
-    deleted_directory_ends_it(Mode::UnsafeProcess).await;
+    deleted_directory_ends_it(Backend::UnsafeProcess).await;
 }
 
-async fn killed_without_a_server(mode: Mode) {
+async fn killed_without_a_server(backend: Backend) {
     let state = tempfile::tempdir().unwrap();
     let mut options = options(&state);
-    options.mode = mode;
+    options.backend = backend.clone();
     let host = SandboxHost::start(options.clone()).await.unwrap();
     let opened = host.open(&name("one"), &Spec::default()).await.unwrap();
     let job = bash(&opened.sandbox, "echo file > kept; sleep 1000 & echo $!").await;
-    let job =
-        (mode == Mode::UnsafeProcess).then(|| watch(job.joined_text().trim().parse().unwrap()));
+    let job = (backend == Backend::UnsafeProcess)
+        .then(|| watch(job.joined_text().trim().parse().unwrap()));
     let first = first_process(&state.path().join("state/boxes/one"));
     drop((host, opened));
     let state_dir = options.state_dir.clone();
@@ -168,12 +168,12 @@ async fn killed_without_a_server(mode: Mode) {
 
 #[tokio::test]
 async fn all_of_a_state_directory_are_killed_at_once() {
-    killed_without_a_server(Mode::Isolated).await;
+    killed_without_a_server(Backend::Local).await;
     let nothing = tempfile::tempdir().unwrap();
     assert_eq!(kill_all(nothing.path()).unwrap(), 0);
 }
 
 #[tokio::test]
 async fn with_the_jobs_of_unsafe_processes() {
-    killed_without_a_server(Mode::UnsafeProcess).await;
+    killed_without_a_server(Backend::UnsafeProcess).await;
 }

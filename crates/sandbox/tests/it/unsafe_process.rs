@@ -1,13 +1,13 @@
 //! The mode without isolation: the same tools, and an honest report.
 
-use hostler_sandbox::{LimitSource, Mode, Network, UserNamespace};
+use hostler_sandbox::{Backend, LimitSource, Network, UserNamespace};
 use serde_json::json;
 
 use crate::world::{World, is_running, name, ok};
 
 #[tokio::test]
 async fn the_same_tools_run_without_isolation() {
-    let world = World::with_mode(Mode::UnsafeProcess).await;
+    let world = World::with_backend(Backend::UnsafeProcess).await;
     let report = world.host.isolation();
     assert_eq!(report.user_namespace, UserNamespace::None);
     assert_eq!((report.seccomp, report.network), (false, Network::Host));
@@ -33,7 +33,7 @@ async fn the_same_tools_run_without_isolation() {
 
 #[tokio::test]
 async fn its_processes_end_with_it() {
-    let world = World::with_mode(Mode::UnsafeProcess).await;
+    let world = World::with_backend(Backend::UnsafeProcess).await;
     let mut bystander = std::process::Command::new("sleep")
         .arg("1000")
         .spawn()

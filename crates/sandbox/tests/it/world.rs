@@ -5,8 +5,8 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 
 use hostler_sandbox::{
-    Call, HostOptions, Mode, Opened, Output, Provenance, Sandbox, SandboxHost, SandboxName, Spec,
-    Tool,
+    Backend, Call, HostOptions, Opened, Output, Provenance, Sandbox, SandboxHost, SandboxName,
+    Spec, Tool,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -68,13 +68,13 @@ pub(crate) fn options(state: &TempDir) -> HostOptions {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        Self::with_mode(Mode::Isolated).await
+        Self::with_backend(Backend::Local).await
     }
 
-    pub(crate) async fn with_mode(mode: Mode) -> Self {
+    pub(crate) async fn with_backend(backend: Backend) -> Self {
         let state = tempfile::tempdir().expect("a directory for the state");
         let mut options = options(&state);
-        options.mode = mode;
+        options.backend = backend;
         let host = SandboxHost::start(options.clone())
             .await
             .expect("this host makes sandboxes");

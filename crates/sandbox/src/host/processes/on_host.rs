@@ -1,0 +1,61 @@
+//! Processes of this machine: in namespaces of their own, or plain ones.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::super::connection::answers_ping;
+use super::super::state_dir::open_directory;
+use super::super::{launch, process};
+use crate::error::SandboxError;
+use crate::isolation::{IsolationReport, Mode};
+use crate::launcher::order::LaunchOrder;
+use crate::launcher::record::ProcessRecord;
+use crate::limits::PROTOCOL_VERSION;
+
+pub(in super::super) struct OnHost {
+    pub(super) mode: Mode,
+    pub(super) launcher: PathBuf,
+    pub(super) uid_base: u32,
+}
+
+impl OnHost {
+    pub(super) async fn launch(
+        &self,
+        order: &LaunchOrder,
+    ) -> Result<IsolationReport, SandboxError> {
+        launch::launch(&self.launcher, order).await
+    }
+
+    pub(super) async fn end(&self, directory: &Path, cgroup_name: &str) -> io::Result<()> {
+        process::end(directory, self.mode, cgroup_name).await
+    }
+
+    pub(super) fn owner(&self) -> Option<u32> {
+        let is_root = rustix::process::geteuid().is_root();
+        let isolated = self.mode == Mode::Isolated;
+        (isolated && is_root && self.uid_base > 0).then_some(self.uid_base)
+    }
+}
+
+pub(super) async fn are_running(directory: &Path) -> bool {
+    let Ok(Some(record)) = ProcessRecord::load(directory) else {
+        return false;
+    };
+    if record.protocol != PROTOCOL_VERSION || record.living_process().is_none() {
+        return false;
+    }
+    match open_directory(directory) {
+        Ok(handle) => answers_ping(&handle).await,
+        Err(_) => false,
+    }
+}
+
+pub(super) fn seem_alive(directory: &Path) -> bool {
+    let record = ProcessRecord::load(directory).ok().flatten();
+    record.is_some_and(|record| record.living_process().is_some())
+}
+
+/// A record that says nothing was written by somebody all the same.
+pub(super) fn were_launched(directory: &Path) -> bool {
+    !matches!(ProcessRecord::load(directory), Ok(None))
+}
