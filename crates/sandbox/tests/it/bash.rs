@@ -228,47 +228,6 @@ async fn a_flood_is_kept_in_a_file_and_shown_in_part() {
 }
 
 #[tokio::test]
-async fn commands_queue_in_order_on_one_shell() {
-    let world = World::new().await;
-    let runs = (0..20).map(|n| {
-        let sandbox = world.sandbox.clone();
-        async move {
-            let command = format!("x=$((x + 1)); echo {n} $x");
-            let tool = Tool::Bash {
-                command,
-                timeout_ms: None,
-            };
-            sandbox
-                .run(Call {
-                    id: format!("c{n}"),
-                    tool,
-                })
-                .await
-                .unwrap()
-                .joined_text()
-        }
-    });
-    let mut set = tokio::task::JoinSet::new();
-    runs.for_each(|run| drop(set.spawn(run)));
-    let mut texts = set.join_all().await;
-    texts.sort_by_key(|text| {
-        text.trim()
-            .split(' ')
-            .nth(1)
-            .unwrap()
-            .parse::<u32>()
-            .unwrap()
-    });
-    let last: Vec<_> = texts
-        .iter()
-        .map(|text| text.trim().split(' ').nth(1).unwrap())
-        .collect();
-    let expected: Vec<String> = (1..=20).map(|n| n.to_string()).collect();
-    assert_eq!(last, expected);
-    world.end().await;
-}
-
-#[tokio::test]
 async fn a_dropped_call_is_killed_inside() {
     let world = World::new().await;
     world.sh("mkfifo started ended").await;

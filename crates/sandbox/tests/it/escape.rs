@@ -2,9 +2,7 @@
 
 use std::net::TcpListener;
 
-use hostler_sandbox::{Provenance, Spec};
-
-use crate::world::{World, bash, error, name, ok};
+use crate::world::{World, error, ok};
 
 /// Each of these must fail inside.
 const REFUSED: &[&str] = &[
@@ -149,23 +147,6 @@ async fn environment_and_descriptors_of_the_server_stay_outside() {
             .await,
         "exit code 1",
     );
-    world.end().await;
-}
-
-#[tokio::test]
-async fn two_sandboxes_do_not_see_each_other() {
-    let world = World::new().await;
-    let other = world
-        .host
-        .open(&name("other"), &Spec::default())
-        .await
-        .unwrap();
-    assert_eq!(other.provenance, Provenance::Created);
-    world.sh("echo mine > /workspace/secret; echo mine > /tmp/secret; echo mine > /dev/shm/secret; sleep 1234 &").await;
-    let look = "cat /workspace/secret /tmp/secret /dev/shm/secret 2>/dev/null; \
-                cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c 'sleep 123[4]'";
-    error(&bash(&other.sandbox, look).await, "0\nexit code 1");
-    world.host.destroy(&name("other")).await.unwrap();
     world.end().await;
 }
 

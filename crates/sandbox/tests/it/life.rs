@@ -10,7 +10,7 @@ use hostler_sandbox::{
 };
 use serde_json::Value;
 
-use crate::world::{CleanUp, World, bash, first_process, is_running, name, ok, options};
+use crate::world::{World, bash, first_process, is_running, name, ok, options};
 
 fn kill(pid: u64) {
     let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
@@ -65,20 +65,6 @@ async fn the_report_says_what_separates() {
 }
 
 #[tokio::test]
-async fn the_next_server_finds_the_shell_as_it_was() {
-    let world = World::new().await;
-    world.sh("A=kept; cd /tmp; sleep 1000 &").await;
-    let (host, _state) = world.restart_server().await;
-    let _clean_up = CleanUp::of(&host);
-    let opened = host.open(&name("one"), &Spec::default()).await.unwrap();
-    assert_eq!(opened.provenance, Provenance::Attached);
-    ok(
-        &bash(&opened.sandbox, "echo $A; pwd; kill -0 $! && echo job").await,
-        "kept\n/tmp\njob\n",
-    );
-}
-
-#[tokio::test]
 async fn a_killed_sandbox_is_lost_then_replaced_with_its_files() {
     let world = World::new().await;
     world.sh("echo file > kept; A=5; mkfifo started").await;
@@ -115,41 +101,6 @@ async fn a_killed_sandbox_is_lost_then_replaced_with_its_files() {
         &bash(&opened.sandbox, "cat kept; echo A=$A").await,
         "file\nA=\n",
     );
-    world.end().await;
-}
-
-#[tokio::test]
-async fn those_who_open_one_at_once_get_the_same() {
-    let world = World::new().await;
-    let mut opening = tokio::task::JoinSet::new();
-    for _ in 0..8 {
-        let host = world.host.clone();
-        opening.spawn(async move {
-            let opened = host.open(&name("two"), &Spec::default()).await.unwrap();
-            bash(&opened.sandbox, "echo $$ $((x += 1)) >> log").await;
-            opened.provenance
-        });
-    }
-    let provenances = opening.join_all().await;
-    let created = provenances
-        .iter()
-        .filter(|p| **p == Provenance::Created)
-        .count();
-    assert_eq!((created, provenances.len()), (1, 8));
-    let opened = world
-        .host
-        .open(&name("two"), &Spec::default())
-        .await
-        .unwrap();
-    ok(
-        &bash(
-            &opened.sandbox,
-            "cut -d' ' -f1 log | uniq | wc -l; tail -n1 log | cut -d' ' -f2",
-        )
-        .await,
-        "1\n8\n",
-    );
-    world.host.destroy(&name("two")).await.unwrap();
     world.end().await;
 }
 

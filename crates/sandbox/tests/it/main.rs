@@ -10,6 +10,7 @@
 mod world;
 
 mod bash;
+mod conformance;
 mod escape;
 mod files;
 mod life;

@@ -17,6 +17,7 @@ fn an_ordinary_user_gets_the_same() {
         .args(["--test-threads", "2"])
         .args([
             "bash::",
+            "conformance::",
             "escape::",
             "files::",
             "life::",

@@ -22,34 +22,6 @@ async fn ended(process: OwnedFd) {
 }
 
 #[tokio::test]
-async fn a_stopped_one_keeps_its_files_and_nothing_else() {
-    let world = World::new().await;
-    let two = name("two");
-    let opened = world.host.open(&two, &Spec::default()).await.unwrap();
-    let commands = "echo file > kept; touch /tmp/gone; A=5; cd /tmp; sleep 1000 &";
-    bash(&opened.sandbox, commands).await;
-    let first = first_process(&world.on_host("../two"));
-    drop(opened);
-    assert_eq!(world.host.stop(&two).await.unwrap(), Stop::Stopped);
-    assert!(!is_running(&first.to_string()));
-    let listed = world.host.list().await.unwrap();
-    let alive: Vec<_> = listed.iter().map(|listed| listed.is_alive).collect();
-    assert_eq!(alive, [true, false]);
-    // Once more is fine, and so is what never was.
-    assert_eq!(world.host.stop(&two).await.unwrap(), Stop::Stopped);
-    assert_eq!(
-        world.host.stop(&name("three")).await.unwrap(),
-        Stop::Stopped
-    );
-    let opened = world.host.open(&two, &Spec::default()).await.unwrap();
-    assert_eq!(opened.provenance, Provenance::Replaced);
-    let look = "cat kept; pwd; echo A=$A; jobs; ls /tmp";
-    ok(&bash(&opened.sandbox, look).await, "file\n/workspace\nA=\n");
-    world.host.destroy(&two).await.unwrap();
-    world.end().await;
-}
-
-#[tokio::test]
 async fn one_in_use_is_not_stopped() {
     let World {
         host,
@@ -83,26 +55,6 @@ async fn one_in_use_is_not_stopped() {
     assert_eq!(host.stop(&one).await.unwrap(), Stop::Stopped);
     let opened = host.open(&one, &Spec::default()).await.unwrap();
     assert_eq!(opened.provenance, Provenance::Replaced);
-}
-
-#[tokio::test]
-async fn opening_and_stopping_at_once_loses_no_call() {
-    let world = World::new().await;
-    let mut work = tokio::task::JoinSet::new();
-    for _ in 0..12 {
-        let (opener, stopper) = (world.host.clone(), world.host.clone());
-        work.spawn(async move {
-            let opened = opener.open(&name("two"), &Spec::default()).await.unwrap();
-            ok(&bash(&opened.sandbox, "echo here").await, "here\n");
-        });
-        work.spawn(async move {
-            stopper.stop(&name("two")).await.unwrap();
-        });
-    }
-    work.join_all().await;
-    assert_eq!(world.host.stop(&name("two")).await.unwrap(), Stop::Stopped);
-    world.host.destroy(&name("two")).await.unwrap();
-    world.end().await;
 }
 
 /// An isolated sandbox takes its jobs along, an unsafe process has to look for them.

@@ -75,6 +75,10 @@ impl World {
         let state = tempfile::tempdir().expect("a directory for the state");
         let mut options = options(&state);
         options.backend = backend;
+        Self::with_options(state, options).await
+    }
+
+    pub(crate) async fn with_options(state: TempDir, options: HostOptions) -> Self {
         let host = SandboxHost::start(options.clone())
             .await
             .expect("this host makes sandboxes");
@@ -94,6 +98,11 @@ impl World {
             options,
             clean_up,
         }
+    }
+
+    /// Uses the sandbox no longer.
+    pub(crate) fn let_go(self) -> (SandboxHost, TempDir, CleanUp) {
+        (self.host, self.state, self.clean_up)
     }
 
     /// The server is gone and another one starts on the same directory.
@@ -137,6 +146,21 @@ impl World {
     /// Where the files of the sandbox are on the host.
     pub(crate) fn on_host(&self, path: &str) -> PathBuf {
         self.options.state_dir.join("boxes/one").join(path)
+    }
+
+    /// Where a sandbox's commands start, as they see it.
+    pub(crate) fn inside(&self) -> String {
+        self.inside_of(&name("one"))
+    }
+
+    pub(crate) fn inside_of(&self, name: &SandboxName) -> String {
+        match &self.options.backend {
+            Backend::Local => "/workspace".to_owned(),
+            Backend::UnsafeProcess => {
+                let boxes = self.options.state_dir.join("boxes");
+                format!("{}/workspace", boxes.join(name.as_str()).display())
+            }
+        }
     }
 
     pub(crate) async fn end(self) {

@@ -1,0 +1,155 @@
+//! What every backend promises, shown for each of them by the same code.
+//!
+//! A behaviour gets a host of its own with one sandbox, and uses nothing that a small image
+//! would not have: bash, and what BusyBox brings.
+
+mod bounds;
+mod life;
+mod tools;
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use hostler_sandbox::{Backend, HostOptions};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::world::{World, options};
+
+type Shown = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+struct Behaviour {
+    name: &'static str,
+    of: Backends,
+    show: fn(World) -> Shown,
+}
+
+#[derive(PartialEq)]
+enum Backends {
+    All,
+    /// Those that separate a sandbox from its host and from the others.
+    Separating,
+}
+
+/// Those that are shown at once; each is a host with two or three sandboxes.
+const AT_ONCE: usize = 4;
+
+const fn all(name: &'static str, show: fn(World) -> Shown) -> Behaviour {
+    let of = Backends::All;
+    Behaviour { name, of, show }
+}
+
+const fn separating(name: &'static str, show: fn(World) -> Shown) -> Behaviour {
+    let of = Backends::Separating;
+    Behaviour { name, of, show }
+}
+
+const BEHAVIOURS: &[Behaviour] = &[
+    all("a new one is empty and is attached to again", |w| {
+        Box::pin(life::a_new_one_is_empty_and_is_attached_to_again(w))
+    }),
+    all("the next server finds the shell as it was", |w| {
+        Box::pin(life::the_next_server_finds_the_shell_as_it_was(w))
+    }),
+    all("one that died is replaced with its files", |w| {
+        Box::pin(life::one_that_died_is_replaced_with_its_files(w))
+    }),
+    all("a stopped one keeps its files and nothing else", |w| {
+        Box::pin(life::a_stopped_one_keeps_its_files_and_nothing_else(w))
+    }),
+    all("one in use is not stopped", |w| {
+        Box::pin(life::one_in_use_is_not_stopped(w))
+    }),
+    all("those who open one at once get the same", |w| {
+        Box::pin(life::those_who_open_one_at_once_get_the_same(w))
+    }),
+    all("opening and stopping at once loses no call", |w| {
+        Box::pin(life::opening_and_stopping_at_once_loses_no_call(w))
+    }),
+    all("a destroyed one is gone", |w| {
+        Box::pin(life::a_destroyed_one_is_gone(w))
+    }),
+    separating("two do not see each other", |w| {
+        Box::pin(life::two_do_not_see_each_other(w))
+    }),
+    all("six tools work on the same files", |w| {
+        Box::pin(tools::six_tools_work_on_the_same_files(w))
+    }),
+    separating("uploads come in and outputs go out", |w| {
+        Box::pin(tools::uploads_come_in_and_outputs_go_out(w))
+    }),
+    all("the shell keeps its state", |w| {
+        Box::pin(tools::the_shell_keeps_its_state(w))
+    }),
+    all("a restart begins anew", |w| {
+        Box::pin(tools::a_restart_begins_anew(w))
+    }),
+    all("commands queue in order", |w| {
+        Box::pin(tools::commands_queue_in_order(w))
+    }),
+    all("a time-out kills the tree and keeps the shell", |w| {
+        Box::pin(bounds::a_time_out_kills_the_tree_and_keeps_the_shell(w))
+    }),
+    all("a dropped call is killed inside", |w| {
+        Box::pin(bounds::a_dropped_call_is_killed_inside(w))
+    }),
+    all("a flood of output is shown in part", |w| {
+        Box::pin(bounds::a_flood_of_output_is_shown_in_part(w))
+    }),
+    separating("a flood of processes ends at the limit", |w| {
+        Box::pin(bounds::a_flood_of_processes_ends_at_the_limit(w))
+    }),
+    separating("a memory hog does not take the sandbox along", |w| {
+        Box::pin(bounds::a_memory_hog_does_not_take_the_sandbox_along(w))
+    }),
+    separating("the small file systems fill up", |w| {
+        Box::pin(bounds::the_small_file_systems_fill_up(w))
+    }),
+    separating("nothing inside has power over the host", |w| {
+        Box::pin(bounds::nothing_inside_has_power_over_the_host(w))
+    }),
+];
+
+/// Shows every behaviour that is promised, and then tells of all that failed.
+pub(crate) async fn shown_by(backend: Backend, prepare: fn(&mut HostOptions)) {
+    let room = Arc::new(Semaphore::new(AT_ONCE));
+    let mut showing = JoinSet::new();
+    let mut names = HashMap::new();
+    for behaviour in BEHAVIOURS {
+        if behaviour.of == Backends::Separating && backend == Backend::UnsafeProcess {
+            continue;
+        }
+        let (room, backend) = (Arc::clone(&room), backend.clone());
+        let show = behaviour.show;
+        let task = showing.spawn(async move {
+            let _turn = room.acquire().await.unwrap();
+            let state = tempfile::tempdir().unwrap();
+            let mut options = options(&state);
+            options.backend = backend;
+            options.limits.memory_bytes = 256 << 20;
+            options.limits.tmp_bytes = 96 << 20;
+            options.limits.processes = 96;
+            prepare(&mut options);
+            show(World::with_options(state, options).await).await;
+        });
+        names.insert(task.id(), behaviour.name);
+    }
+    let mut failed = Vec::new();
+    while let Some(shown) = showing.join_next_with_id().await {
+        if let Err(error) = shown {
+            failed.push(format!("{}: {error}", names[&error.id()]));
+        }
+    }
+    assert!(failed.is_empty(), "not as promised:\n{}", failed.join("\n"));
+}
+
+#[tokio::test]
+async fn local_keeps_every_promise() {
+    shown_by(Backend::Local, |_| ()).await;
+}
+
+#[tokio::test]
+async fn unsafe_process_keeps_those_that_it_makes() {
+    shown_by(Backend::UnsafeProcess, |_| ()).await;
+}
