@@ -12,6 +12,7 @@ mod journal;
 mod limits;
 mod model_call;
 mod options;
+mod preparation;
 mod preview;
 mod prompt;
 mod runner;

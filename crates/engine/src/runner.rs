@@ -19,6 +19,7 @@ use crate::journal::{Journal, JournalError};
 use crate::limits::PAUSE_AFTER_NOTHING;
 use crate::model_call::call_model;
 use crate::options::Parts;
+use crate::preparation::Preparation;
 use crate::tools::run_tools;
 
 /// What is being done, and the facts that come of it. Dropping it stops the work.
@@ -43,6 +44,7 @@ pub(crate) async fn run_session(
     let mut wakes = parts.store.wakes(lease.session);
     let mut journal = Journal::open(Arc::clone(&parts), lease).await?;
     let mut activity: Option<Activity> = None;
+    let mut preparation = Preparation::default();
     let mut rest = Rest::new(parts.options.rest);
     loop {
         let step = journal.settle().await?;
@@ -69,6 +71,7 @@ pub(crate) async fn run_session(
             }
             Step::CallModel(call) => {
                 activity = Some(carry_on(activity, Kind::Model(call), &parts, &journal));
+                preparation.begin(&parts, journal.lease().session, journal.state().agent());
                 None
             }
             Step::RunTools(calls) => {

@@ -5,12 +5,35 @@ use hostler_sandbox::{Opened, SandboxError, SandboxName, Spec};
 
 use crate::options::Parts;
 
+/// What a sandbox is opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// A tool call, whose result tells what became of the sandbox.
+    Call,
+    /// A call that may come.
+    Later,
+}
+
 /// Finds the session's sandbox, or makes it.
 pub(crate) async fn open(parts: &Parts, session: SessionId) -> Result<Opened, SandboxError> {
-    parts
-        .sandboxes
-        .open(&name(session)?, &Spec::default())
-        .await
+    open_for(Purpose::Call, parts, session).await
+}
+
+/// The same, ahead of a call.
+pub(crate) async fn prepare(parts: &Parts, session: SessionId) -> Result<Opened, SandboxError> {
+    open_for(Purpose::Later, parts, session).await
+}
+
+async fn open_for(
+    purpose: Purpose,
+    parts: &Parts,
+    session: SessionId,
+) -> Result<Opened, SandboxError> {
+    let (name, spec) = (name(session)?, Spec::default());
+    match purpose {
+        Purpose::Call => parts.sandboxes.open(&name, &spec).await,
+        Purpose::Later => parts.sandboxes.prepare(&name, &spec).await,
+    }
 }
 
 /// A session's sandbox has the session's id for a name.

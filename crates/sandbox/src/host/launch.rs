@@ -34,15 +34,19 @@ pub(super) async fn launch(
 
 async fn run(launcher: &Path, order: &LaunchOrder) -> std::io::Result<LaunchAnswer> {
     let text = serde_json::to_vec(order)?;
-    let mut child = Command::new(launcher)
+    let mut command = Command::new(launcher);
+    command
         .arg0("hostler")
         .arg(ARGUMENT)
         .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()?;
+        .kill_on_drop(true);
+    // It blocks until the new process has left ours; what else the runtime does goes on. Given
+    // up here, the child is killed when the closure's result is dropped.
+    let spawned = tokio::task::spawn_blocking(move || command.spawn()).await;
+    let mut child = spawned.map_err(std::io::Error::other)??;
     let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(std::io::Error::other("it has no pipes"));
     };

@@ -4,6 +4,8 @@ mod connection;
 mod hint;
 mod kill_all;
 mod launch;
+mod living;
+mod news;
 mod occupancy;
 mod process;
 mod processes;
@@ -12,11 +14,12 @@ mod sandbox;
 mod state_dir;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::kill_all::kill_all;
+use self::living::Living;
 use self::occupancy::Occupancy;
 pub use self::occupancy::SandboxUse;
 use self::processes::Processes;
@@ -85,6 +88,7 @@ struct Inner {
     processes: Processes,
     isolation: IsolationReport,
     occupancy: Occupancy,
+    living: Living,
 }
 
 /// A sandbox, and whether its processes are the ones that were there before.
@@ -147,6 +151,7 @@ impl SandboxHost {
             state,
             isolation,
             occupancy: Occupancy::default(),
+            living: Living::default(),
         };
         let probed = inner.probe().await;
         inner.isolation = probed.map_err(|error| Unavailable {
@@ -165,8 +170,25 @@ impl SandboxHost {
     /// Finds the running sandbox of this name, or makes one from its files, or makes one.
     pub async fn open(&self, name: &SandboxName, spec: &Spec) -> Result<Opened, SandboxError> {
         let _alone = self.inner.occupancy.claim(name).await;
+        let (mut opened, _) = self.inner.open(name, spec).await?;
+        if news::take(&self.inner.state.directory_of(name))? {
+            opened.provenance = Provenance::Replaced;
+        }
+        Ok(opened)
+    }
+
+    /// As [`SandboxHost::open`], ahead of the first call: that the sandbox was replaced is told
+    /// to whoever opens it next.
+    pub async fn prepare(&self, name: &SandboxName, spec: &Spec) -> Result<Opened, SandboxError> {
+        let _alone = self.inner.occupancy.claim(name).await;
         let (opened, _) = self.inner.open(name, spec).await?;
         Ok(opened)
+    }
+
+    /// Whether a sandbox that this host opened before still runs. It costs a look at a process.
+    pub fn is_known_alive(&self, name: &SandboxName) -> bool {
+        let inner = &self.inner;
+        inner.living.has(name) && inner.processes.seem_alive(&inner.state.directory_of(name))
     }
 
     /// Keeps the sandbox of this name from being stopped. A stop that began before goes on,
@@ -248,18 +270,26 @@ impl Inner {
     ) -> Result<(Opened, Option<IsolationReport>), SandboxError> {
         let directory = self.state.directory_of(name);
         let opened = |provenance| {
-            let sandbox = Sandbox::new(self.occupancy.hold(name), name.clone(), &directory)?;
+            let in_use = self.occupancy.hold(name);
+            let sandbox = Sandbox::new(in_use, name.clone(), &directory, self.living.clone())?;
             Ok::<_, SandboxError>(Opened {
                 sandbox,
                 provenance,
             })
         };
-        if self.processes.are_running(&directory).await {
+        if self.is_running(name, &directory).await {
             return Ok((opened(Provenance::Attached)?, None));
         }
         self.end(name).await?;
         let ran_before = self.processes.were_launched(&directory);
         let files = self.state.prepare(name, self.processes.owner())?;
+        let provenance = match files {
+            Files::Kept if ran_before => Provenance::Replaced,
+            Files::Kept | Files::New => Provenance::Created,
+        };
+        if provenance == Provenance::Replaced {
+            news::leave(&directory)?;
+        }
         let order = LaunchOrder {
             directory: directory.clone(),
             mode: self.options.backend.mode(),
@@ -270,11 +300,19 @@ impl Inner {
             orphan_check: self.options.orphan_check,
         };
         let isolation = self.processes.launch(&order).await?;
-        let provenance = match files {
-            Files::Kept if ran_before => Provenance::Replaced,
-            Files::Kept | Files::New => Provenance::Created,
-        };
+        self.living.remember(name);
         Ok((opened(provenance)?, Some(isolation)))
+    }
+
+    async fn is_running(&self, name: &SandboxName, directory: &Path) -> bool {
+        if self.living.has(name) && self.processes.seem_alive(directory) {
+            return true;
+        }
+        let answers = self.processes.are_running(directory).await;
+        if answers {
+            self.living.remember(name);
+        }
+        answers
     }
 
     async fn throw_away(&self, name: &SandboxName) -> Result<(), SandboxError> {
@@ -283,6 +321,7 @@ impl Inner {
     }
 
     async fn end(&self, name: &SandboxName) -> io::Result<()> {
+        self.living.forget(name);
         let directory = self.state.directory_of(name);
         let unique_name = self.state.cgroup_name(name);
         self.processes.end(&directory, &unique_name).await

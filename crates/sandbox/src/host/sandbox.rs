@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::connection::{Connection, ToolTime};
+use super::living::Living;
 use super::occupancy::SandboxUse;
 use super::state_dir::open_directory;
 use crate::error::SandboxError;
@@ -29,6 +30,7 @@ struct Inner {
     path: PathBuf,
     directory: OwnedFd,
     calls: Semaphore,
+    living: Living,
     _in_use: SandboxUse,
 }
 
@@ -37,6 +39,7 @@ impl Sandbox {
         in_use: SandboxUse,
         name: SandboxName,
         path: &Path,
+        living: Living,
     ) -> Result<Self, SandboxError> {
         let directory = open_directory(path)?;
         let calls = Semaphore::new(HOST_CALLS_MAX);
@@ -46,6 +49,7 @@ impl Sandbox {
                 path: path.to_owned(),
                 directory,
                 calls,
+                living,
                 _in_use: in_use,
             }),
         })
@@ -82,10 +86,18 @@ impl Sandbox {
         let Ok(_turn) = self.inner.calls.acquire().await else {
             return Err(SandboxError::lost("it is being closed"));
         };
+        let answer = self.exchange(&frame, time).await;
+        if let Err(SandboxError::Lost { .. } | SandboxError::Protocol { .. }) = &answer {
+            self.inner.living.forget(&self.inner.name);
+        }
+        answer
+    }
+
+    async fn exchange(&self, frame: &[u8], time: ToolTime) -> Result<Output, SandboxError> {
         let connection = Connection::open(&self.inner.directory).await;
         let connection = connection
             .map_err(|error| SandboxError::lost(format!("nobody answers there: {error}")))?;
-        connection.run(&frame, time).await
+        connection.run(frame, time).await
     }
 }
 

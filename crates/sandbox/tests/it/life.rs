@@ -10,11 +10,17 @@ use hostler_sandbox::{
 };
 use serde_json::Value;
 
+use rustix::event::{PollFd, PollFlags};
+
 use crate::world::{World, bash, first_process, is_running, name, ok, options};
 
 fn kill(pid: u64) {
-    let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+    let process = pidfd_open(Pid::from_raw(pid as i32).unwrap(), PidfdFlags::empty()).unwrap();
+    pidfd_send_signal(&process, Signal::KILL).unwrap();
+    // One that is about to die would still be taken for alive.
+    let mut end = [PollFd::new(&process, PollFlags::IN)];
+    assert_eq!(rustix::event::poll(&mut end, None), Ok(1));
 }
 
 fn make_deep(directory: &Path, depth: usize) {

@@ -4,5 +4,6 @@ mod crash;
 mod failures;
 mod idle;
 mod interrupt;
+mod preparation;
 mod turn;
 mod world;

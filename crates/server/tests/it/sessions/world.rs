@@ -1,6 +1,7 @@
 //! A store, an engine and a scripted model, without HTTP in front.
 
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use hostler_store::{CreateSession, NewSession, SessionEdit, Store, StoreOptions}
 use hostler_testkit::ModelScript;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -75,9 +76,13 @@ impl Running {
 
 impl World {
     pub(super) async fn new() -> Self {
+        Self::launched_by(PathBuf::from(env!("CARGO_BIN_EXE_hostler"))).await
+    }
+
+    pub(super) async fn launched_by(launcher: PathBuf) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut host = HostOptions::new(folder.path().join("sandboxes"));
-        host.launcher = PathBuf::from(env!("CARGO_BIN_EXE_hostler"));
+        host.launcher = launcher;
         let sandboxes = SandboxHost::start(host).await.unwrap();
         let env = Env::system();
         Self {
@@ -315,17 +320,29 @@ impl World {
 
     /// Waits until the first process of the session's sandbox has ended.
     pub(super) async fn sandbox_ended(&self, session: SessionId) {
-        let record = std::fs::read(self.sandbox(session).join("process.json")).unwrap();
-        let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
-        let pid = i32::try_from(record["pid"].as_i64().unwrap()).unwrap();
-        let pid = Pid::from_raw(pid).unwrap();
-        let process = match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(process) => process,
-            Err(Errno::SRCH) => return,
-            Err(error) => panic!("{error}"),
+        let Some(process) = self.first_process(session) else {
+            return;
         };
         let wait = move || poll(&mut [PollFd::new(&process, PollFlags::IN)], None);
         assert_eq!(tokio::task::spawn_blocking(wait).await.unwrap(), Ok(1));
+    }
+
+    /// Kills the session's sandbox, and waits for its end.
+    pub(super) async fn kill_sandbox(&self, session: SessionId) {
+        let process = self.first_process(session).expect("it is alive");
+        pidfd_send_signal(&process, Signal::KILL).unwrap();
+        self.sandbox_ended(session).await;
+    }
+
+    fn first_process(&self, session: SessionId) -> Option<OwnedFd> {
+        let record = std::fs::read(self.sandbox(session).join("process.json")).unwrap();
+        let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+        let pid = i32::try_from(record["pid"].as_i64().unwrap()).unwrap();
+        match pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()) {
+            Ok(process) => Some(process),
+            Err(Errno::SRCH) => None,
+            Err(error) => panic!("{error}"),
+        }
     }
 
     fn sandbox(&self, session: SessionId) -> PathBuf {
