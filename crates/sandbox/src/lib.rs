@@ -25,6 +25,8 @@
 //!   outputs/                /mnt/session/outputs inside
 //!   uploads/                /mnt/session/uploads inside, read-only
 //!   home/                   /root inside
+//!   upper/, work/           what it wrote over the layers of its root, if it has layers
+//!   root.json               the root that it was made with
 //!   tool_outputs/           long outputs, of an unsafe process only
 //! ```
 //!
@@ -40,6 +42,7 @@ mod launcher;
 mod limits;
 mod name;
 mod output;
+mod root;
 mod schemas;
 mod spec;
 mod sys;
@@ -57,6 +60,7 @@ pub use launcher::init_main;
 pub use limits::Limits;
 pub use name::{InvalidName, SandboxName};
 pub use output::{Block, Output};
+pub use root::Root;
 pub use schemas::{ToolSchema, tool_schemas};
 pub use spec::Spec;
 pub use tool::{Call, Tool};

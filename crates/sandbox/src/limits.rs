@@ -106,5 +106,9 @@ pub(crate) const WALK_TIME_MAX: Duration = Duration::from_secs(30);
 pub(crate) const PATH_BYTES_MAX: usize = 4096;
 pub(crate) const PATTERN_BYTES_MAX: usize = 10_000;
 
+/// Directories that one root file system is made of. They travel as descriptors in one message,
+/// and their names in one page.
+pub(crate) const LAYERS_MAX: usize = 32;
+
 /// The uids of a sandbox that root makes, counted from the configured base.
 pub(crate) const UID_RANGE: u32 = 65_536;

@@ -16,6 +16,7 @@ mod shell_output;
 mod shell_owner;
 mod text_cleaner;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
@@ -42,14 +43,17 @@ pub(crate) struct Places {
     pub(crate) home: PathBuf,
     /// Where outputs go that are too long for a result.
     pub(crate) spill: PathBuf,
+    /// Variables that a new shell starts with.
+    pub(crate) environment: BTreeMap<String, String>,
 }
 
 impl Places {
-    pub(crate) fn isolated() -> Self {
+    pub(crate) fn isolated(environment: BTreeMap<String, String>) -> Self {
         Self {
             workspace: "/workspace".into(),
             home: "/root".into(),
             spill: "/tmp/tool_outputs".into(),
+            environment,
         }
     }
 }

@@ -76,6 +76,7 @@ impl Shell {
             .env("SHELL", "/bin/bash")
             .env("LANG", "C.UTF-8")
             .env("TERM", "dumb")
+            .envs(&places.environment)
             .current_dir(&places.workspace)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -10,9 +10,11 @@ mod occupancy;
 mod process;
 mod processes;
 mod removal;
+mod root_record;
 mod sandbox;
 mod state_dir;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use crate::isolation::IsolationReport;
 use crate::launcher::order::LaunchOrder;
 use crate::limits::{Limits, ORPHAN_CHECK_DEFAULT};
 use crate::name::SandboxName;
+use crate::root::Root;
 use crate::spec::Spec;
 use crate::tool::{Call, Tool};
 
@@ -220,6 +223,20 @@ impl SandboxHost {
         Ok(blocking(move || inner.state.empty_trash()).await?)
     }
 
+    /// The layers that sandboxes with files here are made of: these must not be removed.
+    pub async fn layers_in_use(&self) -> Result<BTreeSet<PathBuf>, SandboxError> {
+        let inner = Arc::clone(&self.inner);
+        let layers = blocking(move || {
+            let mut layers = BTreeSet::new();
+            for name in inner.state.names()? {
+                let root = root_record::load(&inner.state.directory_of(&name))?;
+                layers.extend(root.iter().flat_map(Root::layers).cloned());
+            }
+            Ok(layers)
+        });
+        Ok(layers.await?)
+    }
+
     /// Every sandbox that has files here.
     pub async fn list(&self) -> Result<Vec<Listed>, SandboxError> {
         let inner = Arc::clone(&self.inner);
@@ -290,12 +307,13 @@ impl Inner {
         if provenance == Provenance::Replaced {
             news::leave(&directory)?;
         }
+        let spec = root_record::settle(&directory, self.options.backend.mode(), spec)?;
         let order = LaunchOrder {
             directory: directory.clone(),
             mode: self.options.backend.mode(),
             uid_base: self.options.uid_base,
             limits: self.options.limits.clone(),
-            spec: spec.clone(),
+            spec,
             cgroup_name: self.state.cgroup_name(name),
             orphan_check: self.options.orphan_check,
         };

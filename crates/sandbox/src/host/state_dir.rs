@@ -18,7 +18,7 @@ use crate::name::SandboxName;
 const LAYOUT_FILE: &str = "layout";
 const LAYOUT: &str = "1\n";
 /// What belongs to the root of the sandbox.
-const INSIDE: &[&str] = &["workspace", "outputs", "uploads", "home"];
+const INSIDE: &[&str] = &["workspace", "outputs", "uploads", "home", "upper", "work"];
 /// What belongs to the server.
 const OUTSIDE: &[&str] = &["root", "tool_outputs"];
 

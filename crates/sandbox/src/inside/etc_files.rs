@@ -2,6 +2,7 @@
 //! `/usr` cannot do without. Nothing that names the host, its users or its keys.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use rustix::fs::CWD;
@@ -41,6 +42,28 @@ const FROM_HOST: &[&str] = &[
     "mime.types",
     "fonts",
 ];
+
+/// What names the host or the network, so that a root of its own cannot know it.
+const ALWAYS_OWN: &[&str] = &["hostname", "hosts", "resolv.conf"];
+
+/// For a root that has an `/etc`: what must be ours, and what is missing. Names of the root may be
+/// anything, so a file is made anew and never written through.
+pub(super) fn complete() -> Result<(), Refused> {
+    make_directory("etc")?;
+    for (name, text) in OWN {
+        let place = Path::new("etc").join(name);
+        let step = format!("write /etc/{name}");
+        if fs::symlink_metadata(&place).is_ok() {
+            if !ALWAYS_OWN.contains(name) {
+                continue;
+            }
+            fs::remove_file(&place).at(&step)?;
+        }
+        let mut file = fs::File::create_new(&place).at(&step)?;
+        file.write_all(text.as_bytes()).at(&step)?;
+    }
+    Ok(())
+}
 
 pub(super) fn write() -> Result<(), Refused> {
     for (name, text) in OWN {

@@ -6,6 +6,7 @@
 
 mod etc_files;
 mod landlock;
+mod layered_root;
 mod mounts;
 mod privileges;
 mod seccomp;
@@ -16,12 +17,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use rustix::fs::{CWD, Mode as FileMode, OFlags};
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::net::SendFlags;
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use crate::agent::{Agent, Places};
 use crate::isolation::{LimitSource, Mode, UserNamespace};
+use crate::launcher::layers::receive_go;
 use crate::launcher::order::{At, ChildAnswer, LaunchOrder, Refused};
+use crate::root::Root;
 use crate::sys::descriptors::replace_standard_streams;
 use crate::sys::process::exit_now;
 
@@ -33,6 +36,28 @@ struct Sources {
     outputs: OwnedFd,
     uploads: OwnedFd,
     home: OwnedFd,
+    layers: Layers,
+}
+
+/// What the root of the sandbox is made of.
+enum Layers {
+    /// The host's programs.
+    Host,
+    Own(OwnLayers),
+}
+
+/// The lowest first.
+struct OwnLayers {
+    lower: Lower,
+    upper: OwnedFd,
+    work: OwnedFd,
+}
+
+enum Lower {
+    /// Detached mounts, made by the launcher.
+    Mounts(Vec<OwnedFd>),
+    /// Directories that belong to the one uid there is.
+    Directories(Vec<OwnedFd>),
 }
 
 /// What the launcher leaves to its child.
@@ -89,16 +114,13 @@ fn become_ready(
         FileMode::empty(),
     );
     replace_standard_streams(null.at("open /dev/null")?.as_fd()).at("leave the server's pipes")?;
-    let mut word = [0; 2];
-    let (heard, _) = rustix::net::recv(launcher, &mut word[..], RecvFlags::empty())
-        .at("wait for the launcher")?;
-    if heard == 0 {
+    let Some(mounts) = receive_go(launcher).at("wait for the launcher")? else {
         // The launcher is gone; nobody knows this process.
         exit_now(1);
-    }
+    };
     rustix::process::umask(FileMode::from_raw_mode(0o022));
     let (places, landlock_abi) = match order.mode {
-        Mode::Isolated => isolate(order, user_namespace, memory_limit)?,
+        Mode::Isolated => isolate(order, mounts, user_namespace, memory_limit)?,
         Mode::UnsafeProcess => stay_on_the_host(order)?,
     };
     let agent = Agent::new(listener, places, order.mode, order.orphan_check);
@@ -121,10 +143,11 @@ fn tell(launcher: &OwnedFd, answer: &ChildAnswer) {
 /// mounted as root of the user namespace, and the power to mount goes last.
 fn isolate(
     order: &LaunchOrder,
+    mounts: Vec<OwnedFd>,
     user_namespace: UserNamespace,
     memory_limit: LimitSource,
 ) -> Result<(Places, Option<u32>), Refused> {
-    let sources = Sources::open()?;
+    let sources = Sources::open(&order.spec.root, mounts)?;
     // With a single uid the kernel forbids it: groups could be what denies a right.
     if matches!(user_namespace, UserNamespace::Range { .. }) {
         set_thread_groups(&[]).at("drop supplementary groups")?;
@@ -141,7 +164,10 @@ fn isolate(
     privileges::drop_capabilities()?;
     let landlock_abi = landlock::restrict();
     seccomp::restrict()?;
-    Ok((Places::isolated(), landlock_abi))
+    Ok((
+        Places::isolated(order.spec.environment.clone()),
+        landlock_abi,
+    ))
 }
 
 fn stay_on_the_host(order: &LaunchOrder) -> Result<(Places, Option<u32>), Refused> {
@@ -154,6 +180,7 @@ fn stay_on_the_host(order: &LaunchOrder) -> Result<(Places, Option<u32>), Refuse
         workspace: within("workspace"),
         home: within("home"),
         spill: within("tool_outputs"),
+        environment: order.spec.environment.clone(),
     };
     rustix::process::chdir(&places.workspace).at("enter the workspace")?;
     Ok((places, None))
@@ -162,12 +189,29 @@ fn stay_on_the_host(order: &LaunchOrder) -> Result<(Places, Option<u32>), Refuse
 impl Sources {
     /// By names relative to the launcher's directory: no path above it needs to be passable
     /// for the sandbox's root, and the mounts found are those of the new namespace.
-    fn open() -> Result<Self, Refused> {
+    fn open(root: &Root, mounts: Vec<OwnedFd>) -> Result<Self, Refused> {
         let open = |name: &str| {
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             rustix::fs::openat(CWD, name, flags, FileMode::empty()).at(&format!("open {name}"))
         };
+        let layers = match root {
+            Root::Host => Layers::Host,
+            Root::Layers(layers) => Layers::Own(OwnLayers {
+                lower: match mounts.is_empty() {
+                    false => Lower::Mounts(mounts),
+                    true => Lower::Directories(
+                        layers
+                            .iter()
+                            .map(|layer| open(&layer.to_string_lossy()))
+                            .collect::<Result<_, _>>()?,
+                    ),
+                },
+                upper: open("upper")?,
+                work: open("work")?,
+            }),
+        };
         Ok(Self {
+            layers,
             root: open("root")?,
             workspace: open("workspace")?,
             outputs: open("outputs")?,

@@ -16,7 +16,7 @@ use rustix::mount::{
     mount_change, move_mount, open_tree, unmount,
 };
 
-use super::{Sources, etc_files};
+use super::{Layers, Sources, etc_files, layered_root};
 use crate::launcher::order::{At, Refused};
 use crate::limits::Limits;
 use crate::sys::mounts::{Depth, NO_DEVICES, NO_EXEC, NO_SUID, READ_ONLY, add_attributes};
@@ -47,12 +47,20 @@ const HIDDEN_PROC_DIRECTORIES: &[&str] = &["scsi", "acpi", "asound", "driver"];
 pub(super) fn enter_new_root(sources: &Sources, limits: &Limits) -> Result<(), Refused> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).at("make mounts private")?;
-    new_root(sources.root.as_fd())?;
-    add_host_programs()?;
-    etc_files::write()?;
+    let devices = open_directory("/dev")?;
+    let layered = match &sources.layers {
+        Layers::Host => {
+            new_root(sources.root.as_fd())?;
+            add_host_programs()?;
+            etc_files::write()?;
+            None
+        }
+        // From here on, no name of the layers can lead out of them.
+        Layers::Own(layers) => Some(layered_root::enter(layers, sources.root.as_fd())?),
+    };
     add_private_directories(sources)?;
     add_proc()?;
-    add_devices()?;
+    add_devices(devices.as_fd())?;
     tmpfs(
         "dev/shm",
         "mode=1777,size=64m,nr_inodes=4096",
@@ -69,7 +77,12 @@ pub(super) fn enter_new_root(sources: &Sources, limits: &Limits) -> Result<(), R
         MountFlags::empty(),
     )?;
     lock_proc()?;
-    add_attributes(CWD, HOST, Depth::ThisMount).at("make the root read-only")?;
+    match layered {
+        Some(layered) => layered.go_back_out()?,
+        None => {
+            add_attributes(CWD, HOST, Depth::ThisMount).at("make the root read-only")?;
+        }
+    }
     // The old root ends up on top of the new one, at the same place, and is taken off.
     rustix::process::pivot_root(".", ".").at("change the root")?;
     unmount(".", UnmountFlags::DETACH).at("leave the host's root")?;
@@ -78,17 +91,7 @@ pub(super) fn enter_new_root(sources: &Sources, limits: &Limits) -> Result<(), R
 
 /// A small tmpfs that becomes the working directory, so that all names below are relative.
 fn new_root(place: BorrowedFd<'_>) -> Result<(), Refused> {
-    let step = "mount the root";
-    let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).at(step)?;
-    for (key, value) in [("mode", "755"), ("size", "1m"), ("nr_inodes", "1024")] {
-        fsconfig_set_string(context.as_fd(), key, value).at(step)?;
-    }
-    fsconfig_create(context.as_fd()).at(step)?;
-    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
-    let root = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes).at(step)?;
-    let whole = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    move_mount(root.as_fd(), "", place, "", whole).at(step)?;
-    rustix::process::fchdir(root).at(step)?;
+    small_tmpfs(place)?;
     for name in [
         "usr", "etc", "proc", "dev", "tmp", "run", "root", "home", "var", "opt", "srv",
     ] {
@@ -104,6 +107,21 @@ fn new_root(place: BorrowedFd<'_>) -> Result<(), Refused> {
     }
     symlink("../tmp", "var/tmp").at("make /var/tmp")?;
     symlink("../run", "var/run").at("make /var/run")
+}
+
+/// Mounts it on `place` and makes it the working directory.
+pub(super) fn small_tmpfs(place: BorrowedFd<'_>) -> Result<(), Refused> {
+    let step = "mount the root";
+    let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).at(step)?;
+    for (key, value) in [("mode", "755"), ("size", "1m"), ("nr_inodes", "1024")] {
+        fsconfig_set_string(context.as_fd(), key, value).at(step)?;
+    }
+    fsconfig_create(context.as_fd()).at(step)?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    let root = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes).at(step)?;
+    let whole = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(root.as_fd(), "", place, "", whole).at(step)?;
+    rustix::process::fchdir(root).at(step)
 }
 
 fn add_host_programs() -> Result<(), Refused> {
@@ -169,7 +187,8 @@ fn lock_proc() -> Result<(), Refused> {
     Ok(())
 }
 
-fn add_devices() -> Result<(), Refused> {
+/// `source` is the host's `/dev`.
+fn add_devices(source: BorrowedFd<'_>) -> Result<(), Refused> {
     let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
     mount(
         "dev",
@@ -182,13 +201,7 @@ fn add_devices() -> Result<(), Refused> {
     for name in DEVICES {
         let place = format!("dev/{name}");
         fs::write(&place, "").at(&format!("make /{place}"))?;
-        bind(
-            CWD,
-            Path::new("/dev").join(name),
-            &place,
-            NO_SUID | NO_EXEC,
-            Depth::ThisMount,
-        )?;
+        bind(source, name, &place, NO_SUID | NO_EXEC, Depth::ThisMount)?;
     }
     make_directory("dev/shm")?;
     make_directory("dev/pts")?;
@@ -263,8 +276,8 @@ fn tmpfs(place: &str, options: &str, flags: MountFlags) -> Result<(), Refused> {
     mount("tmpfs", place, "tmpfs", flags, Some(options.as_c_str())).at(&step)
 }
 
-fn open_directory(path: &str) -> Result<std::os::fd::OwnedFd, Refused> {
+pub(super) fn open_directory(path: &str) -> Result<std::os::fd::OwnedFd, Refused> {
     use rustix::fs::{Mode, OFlags};
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::openat(CWD, path, flags, Mode::empty()).at(&format!("open /{path}"))
+    rustix::fs::openat(CWD, path, flags, Mode::empty()).at(&format!("open {path}"))
 }

@@ -6,6 +6,7 @@
 //! init of the host and outlives the server.
 
 pub(crate) mod cgroup;
+pub(crate) mod layers;
 pub(crate) mod order;
 pub(crate) mod record;
 
@@ -15,7 +16,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::process::ExitCode;
 
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType};
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
 use self::cgroup::CgroupSet;
@@ -90,7 +91,7 @@ fn launch() -> Result<IsolationReport, Refused> {
         Cloned::Parent(child) => {
             drop(theirs);
             let child = Guarded(Some(child));
-            let isolation = settle(user_namespace, &child, &cgroups, &ours)?;
+            let isolation = settle(&order, user_namespace, &child, &cgroups, &ours)?;
             child.release();
             cgroups.keep();
             Ok(isolation)
@@ -109,6 +110,7 @@ fn listen() -> Result<UnixListener, Refused> {
 
 /// Does for the child what only its parent can, and waits until it is ready.
 fn settle(
+    order: &LaunchOrder,
     user_namespace: UserNamespace,
     child: &Guarded,
     cgroups: &CgroupSet,
@@ -122,7 +124,9 @@ fn settle(
     ProcessRecord::of(*pid, cgroups.directories())
         .and_then(|record| record.save(".".as_ref()))
         .at("record the process")?;
-    rustix::net::send(socket, b"go", SendFlags::NOSIGNAL).at("let the child go on")?;
+    let layers = layers::prepare(*pid, user_namespace, &order.spec.root)?;
+    layers::send_go(socket, &layers).at("let the child go on")?;
+    drop(layers);
     let mut answer = vec![0; LAUNCH_ANSWER_BYTES_MAX as usize];
     let (length, _) =
         rustix::net::recv(socket, &mut answer[..], RecvFlags::empty()).at("hear the child")?;

@@ -1,4 +1,4 @@
-//! `mount_setattr`, which makes a tree of mounts read-only in one step.
+//! `mount_setattr`, which makes a tree of mounts read-only in one step, and shifts owners.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -30,6 +30,30 @@ pub(crate) fn add_attributes(
         Depth::ThisMount => 0,
         Depth::WholeTree => libc::AT_RECURSIVE,
     };
+    change_attributes(mount, change, recursive)
+}
+
+/// Shows the files of `mount`, a detached one, with owners that are mapped by the user namespace
+/// `ids`, and adds `attributes`. See the invariant in `launcher/layers.rs` before using it.
+pub(crate) fn shift_owners(
+    mount: BorrowedFd<'_>,
+    ids: BorrowedFd<'_>,
+    attributes: u64,
+) -> io::Result<()> {
+    let change = libc::mount_attr {
+        attr_set: attributes | libc::MOUNT_ATTR_IDMAP,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: ids.as_raw_fd() as u64,
+    };
+    change_attributes(mount, change, 0)
+}
+
+fn change_attributes(
+    mount: BorrowedFd<'_>,
+    change: libc::mount_attr,
+    recursive: libc::c_int,
+) -> io::Result<()> {
     // SAFETY: the path is a NUL-terminated constant, the structure lives through the call and
     // the size is its own.
     let result = unsafe {

@@ -16,6 +16,8 @@ mod files;
 mod life;
 mod ordinary_user;
 mod parsing;
+mod root_tree;
+mod roots;
 mod search;
 mod stop;
 mod unsafe_process;

@@ -21,6 +21,7 @@ fn an_ordinary_user_gets_the_same() {
             "escape::",
             "files::",
             "life::",
+            "roots::",
             "search::",
             "stop::",
             "unsafe_process::",
