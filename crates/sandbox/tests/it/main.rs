@@ -9,9 +9,9 @@
 
 mod world;
 
+mod abuse;
 mod bash;
 mod conformance;
-mod escape;
 mod files;
 mod life;
 mod ordinary_user;
@@ -19,5 +19,6 @@ mod parsing;
 mod root_tree;
 mod roots;
 mod search;
+mod security;
 mod stop;
 mod unsafe_process;

@@ -16,13 +16,14 @@ fn an_ordinary_user_gets_the_same() {
         .arg(suite)
         .args(["--test-threads", "2"])
         .args([
+            "abuse::",
             "bash::",
             "conformance::",
-            "escape::",
             "files::",
             "life::",
             "roots::",
             "search::",
+            "security::",
             "stop::",
             "unsafe_process::",
         ])

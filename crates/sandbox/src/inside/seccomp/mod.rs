@@ -1,0 +1,72 @@
+//! The system call filter: a list of what is allowed, and nothing else.
+//!
+//! Two filters, of which the kernel takes the stricter answer and, between two refusals, that
+//! of the one installed last. The first allows the list and answers EPERM to the rest. The
+//! second answers ENOSYS to what is to look as if this kernel did not have it: numbers newer
+//! than the list and foreign tables of numbers, so that programs fall back as they do on an
+//! older kernel, and `clone3`, so that the C library uses `clone`, whose flags a filter can
+//! see.
+
+mod allowed;
+mod arguments;
+
+use std::collections::BTreeMap;
+
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompFilter, SeccompRule, TargetArch, apply_filter, sock_filter,
+};
+
+use crate::launcher::order::{At, Refused};
+
+#[cfg(target_arch = "x86_64")]
+const ARCHITECTURE: TargetArch = TargetArch::x86_64;
+#[cfg(target_arch = "aarch64")]
+const ARCHITECTURE: TargetArch = TargetArch::aarch64;
+
+type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+type Built<T> = Result<T, seccompiler::BackendError>;
+
+pub(super) fn restrict() -> Result<(), Refused> {
+    let program = allow_list()
+        .map_err(std::io::Error::other)
+        .at("compile the system call filter")?;
+    apply(&program)?;
+    apply(&absences())
+}
+
+fn apply(program: &BpfProgram) -> Result<(), Refused> {
+    apply_filter(program)
+        .map_err(std::io::Error::other)
+        .at("install the system call filter")
+}
+
+/// A process of another architecture is killed by what seccompiler puts in front.
+fn allow_list() -> Built<BpfProgram> {
+    let mut rules = Rules::new();
+    for number in allowed::EVERYWHERE.iter().chain(allowed::HERE) {
+        rules.insert(*number, Vec::new());
+    }
+    arguments::add(&mut rules)?;
+    let refuse = SeccompAction::Errno(libc::EPERM as u32);
+    SeccompFilter::new(rules, refuse, SeccompAction::Allow, ARCHITECTURE)?.try_into()
+}
+
+/// By number alone, and by order: seccompiler compares for equality only. On x86-64 the
+/// numbers of the x32 table are above all others.
+fn absences() -> BpfProgram {
+    const LOAD_NUMBER: u16 = 0x20;
+    const IF_EQUAL: u16 = 0x15;
+    const IF_AT_LEAST: u16 = 0x35;
+    const ANSWER: u16 = 0x06;
+    let step = |code, k, jt, jf| sock_filter { code, jt, jf, k };
+    let (unused_first, unused_last) = allowed::UNUSED.into_inner();
+    vec![
+        step(LOAD_NUMBER, 0, 0, 0),
+        step(IF_EQUAL, libc::SYS_clone3 as u32, 4, 0),
+        step(IF_AT_LEAST, allowed::FIRST_UNKNOWN, 3, 0),
+        step(IF_AT_LEAST, unused_last + 1, 1, 0),
+        step(IF_AT_LEAST, unused_first, 1, 0),
+        step(ANSWER, libc::SECCOMP_RET_ALLOW, 0, 0),
+        step(ANSWER, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32, 0, 0),
+    ]
+}

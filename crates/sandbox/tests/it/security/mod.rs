@@ -1,0 +1,15 @@
+//! Ways out that must be closed: every attempt has a name, and how it must end.
+//!
+//! The same names are in the table of `docs/security.md`, with what stops each.
+
+mod descriptors;
+mod kernel;
+mod mounts;
+mod namespaces;
+mod proc_and_dev;
+mod processes;
+mod programs;
+mod sockets;
+mod table;
+mod terminals;
+mod users;
