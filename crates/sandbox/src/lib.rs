@@ -24,6 +24,7 @@
 //!   workspace/              /workspace inside
 //!   outputs/                /mnt/session/outputs inside
 //!   uploads/                /mnt/session/uploads inside, read-only
+//!   uploads.jsonl           what the host placed there
 //!   home/                   /root inside
 //!   upper/, work/           what it wrote over the layers of its root, if it has layers
 //!   root.json               the root that it was made with
@@ -36,6 +37,7 @@
 mod agent;
 mod error;
 mod host;
+mod inner_path;
 mod inside;
 mod isolation;
 mod launcher;
@@ -48,13 +50,15 @@ mod spec;
 mod sys;
 mod tool;
 mod tools;
+mod upload_link;
 mod wire;
 
 pub use error::{SandboxError, Unavailable};
 pub use host::{
-    Backend, HostOptions, Listed, Opened, Provenance, Sandbox, SandboxHost, SandboxUse, Stop,
-    kill_all,
+    Backend, Fingerprint, HostOptions, LeftOut, Listed, Opened, OutputFile, OutputScan, Outputs,
+    Provenance, Sandbox, SandboxHost, SandboxUse, Stop, Upload, Why, kill_all,
 };
+pub use inner_path::{InnerPath, InvalidInnerPath};
 pub use isolation::{IsolationReport, LimitSource, Mode, Network, UserNamespace};
 pub use launcher::init_main;
 pub use limits::Limits;
@@ -64,3 +68,4 @@ pub use root::Root;
 pub use schemas::{ToolSchema, tool_schemas};
 pub use spec::Spec;
 pub use tool::{Call, Tool};
+pub use upload_link::UploadLink;

@@ -109,6 +109,25 @@ pub(crate) const PATTERN_BYTES_MAX: usize = 10_000;
 /// Directories that one root file system is made of. They travel as descriptors in one message,
 /// and their names in one page.
 pub(crate) const LAYERS_MAX: usize = 32;
+/// A name in a directory, and a path of names that the host chose.
+pub(crate) const NAME_BYTES_MAX: usize = 255;
+pub(crate) const INNER_PATH_BYTES_MAX: usize = 1024;
+pub(crate) const INNER_PATH_NAMES_MAX: usize = 32;
+/// How often the kernel is asked to resolve a path while somebody renames directories.
+pub(crate) const RESOLVE_ATTEMPTS_MAX: usize = 64;
+/// What the record of the placed uploads may hold.
+pub(crate) const UPLOADS_RECORD_BYTES_MAX: u64 = 4 << 20;
+/// Names that are taken out of the uploads before the directory is read again.
+pub(crate) const PRUNE_BATCH_MAX: usize = 1024;
+
+/// Outputs: names that are looked at, files that are shown, and what their paths may be.
+pub(crate) const OUTPUT_ENTRIES_MAX: usize = 20_000;
+pub(crate) const OUTPUT_FILES_MAX: usize = 1_000;
+pub(crate) const OUTPUT_DEPTH_MAX: usize = 16;
+pub(crate) const OUTPUT_PATH_BYTES_MAX: usize = 1024;
+pub(crate) const OUTPUT_SCAN_TIME_MAX: Duration = Duration::from_secs(5);
+/// Outputs that are named as left out; more are but counted.
+pub(crate) const OUTPUTS_LEFT_OUT_NAMED_MAX: usize = 16;
 
 /// The uids of a sandbox that root makes, counted from the configured base.
 pub(crate) const UID_RANGE: u32 = 65_536;

@@ -1,5 +1,6 @@
 //! The host's side: makes, finds again, and destroys sandboxes.
 
+mod beneath;
 mod connection;
 mod hint;
 mod kill_all;
@@ -7,12 +8,14 @@ mod launch;
 mod living;
 mod news;
 mod occupancy;
+mod outputs;
 mod process;
 mod processes;
 mod removal;
 mod root_record;
 mod sandbox;
 mod state_dir;
+mod uploads;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -24,9 +27,11 @@ pub use self::kill_all::kill_all;
 use self::living::Living;
 use self::occupancy::Occupancy;
 pub use self::occupancy::SandboxUse;
+pub use self::outputs::{Fingerprint, LeftOut, Output as OutputFile, OutputScan, Outputs, Why};
 use self::processes::Processes;
 pub use self::sandbox::Sandbox;
 use self::state_dir::{Files, StateDir};
+pub use self::uploads::Upload;
 use crate::error::{SandboxError, Unavailable};
 use crate::isolation::IsolationReport;
 use crate::launcher::order::LaunchOrder;
@@ -235,6 +240,12 @@ impl SandboxHost {
             Ok(layers)
         });
         Ok(layers.await?)
+    }
+
+    /// What the sandbox of this name has written for its user, whether or not it is running.
+    /// `None`: it has no files here.
+    pub fn outputs(&self, name: &SandboxName) -> Result<Option<Outputs>, SandboxError> {
+        Ok(Outputs::open(&self.inner.state.directory_of(name))?)
     }
 
     /// Every sandbox that has files here.

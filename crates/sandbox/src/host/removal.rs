@@ -17,10 +17,15 @@ use rustix::io::Errno;
 pub(super) fn remove_tree(directory: &Path) -> io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let root = rustix::fs::open(directory, flags, Mode::empty())?;
+    empty_directory(&root)
+}
+
+/// The same for an open directory.
+pub(super) fn empty_directory(root: &OwnedFd) -> io::Result<()> {
     let mut moved = 0_u64;
     let mut first_failure = None;
     // Directories that were moved up are found by the next look.
-    while empty(&root, |name| match remove(&root, name, &mut moved) {
+    while empty(root, |name| match remove(root, name, &mut moved) {
         Ok(()) => Ok(Removed::Yes),
         Err(error) => {
             first_failure.get_or_insert(error);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -27,8 +27,7 @@ pub struct Sandbox {
 
 struct Inner {
     name: SandboxName,
-    path: PathBuf,
-    directory: OwnedFd,
+    directory: Arc<OwnedFd>,
     calls: Semaphore,
     living: Living,
     _in_use: SandboxUse,
@@ -41,12 +40,11 @@ impl Sandbox {
         path: &Path,
         living: Living,
     ) -> Result<Self, SandboxError> {
-        let directory = open_directory(path)?;
+        let directory = Arc::new(open_directory(path)?);
         let calls = Semaphore::new(HOST_CALLS_MAX);
         Ok(Self {
             inner: Arc::new(Inner {
                 name,
-                path: path.to_owned(),
                 directory,
                 calls,
                 living,
@@ -59,10 +57,9 @@ impl Sandbox {
         &self.inner.name
     }
 
-    /// On the host: what is put here appears below `/mnt/session/uploads`, where nobody inside
-    /// can change it. The files must be readable for everybody.
-    pub fn uploads_dir(&self) -> PathBuf {
-        self.inner.path.join("uploads")
+    /// The sandbox's own directory on the host.
+    pub(super) fn directory(&self) -> Arc<OwnedFd> {
+        Arc::clone(&self.inner.directory)
     }
 
     /// Runs one tool. Dropping the future cancels it inside. After [`SandboxError::Lost`] or

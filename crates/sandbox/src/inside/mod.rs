@@ -7,6 +7,7 @@
 mod etc_files;
 mod landlock;
 mod layered_root;
+mod links;
 mod mounts;
 mod privileges;
 mod seccomp;
@@ -157,7 +158,7 @@ fn isolate(
     set_thread_res_uid(uid, uid, uid).at("become root of the namespace")?;
     // The first process of a pid namespace starts in the session of its parent.
     rustix::process::setsid().at("start a session")?;
-    mounts::enter_new_root(&sources, &order.limits)?;
+    mounts::enter_new_root(&sources, &order.limits, &order.spec.upload_links)?;
     drop(sources);
     rustix::system::sethostname(b"sandbox").at("set the host name")?;
     privileges::lower_limits(&order.limits, memory_limit == LimitSource::Rlimit)?;

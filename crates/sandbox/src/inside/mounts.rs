@@ -16,10 +16,11 @@ use rustix::mount::{
     mount_change, move_mount, open_tree, unmount,
 };
 
-use super::{Layers, Sources, etc_files, layered_root};
+use super::{Layers, Sources, etc_files, layered_root, links};
 use crate::launcher::order::{At, Refused};
 use crate::limits::Limits;
 use crate::sys::mounts::{Depth, NO_DEVICES, NO_EXEC, NO_SUID, READ_ONLY, add_attributes};
+use crate::upload_link::UploadLink;
 
 const PRIVATE: u64 = NO_SUID | NO_DEVICES;
 const HOST: u64 = READ_ONLY | NO_SUID | NO_DEVICES;
@@ -44,7 +45,11 @@ const HIDDEN_PROC_FILES: &[&str] = &[
 const HIDDEN_PROC_DIRECTORIES: &[&str] = &["scsi", "acpi", "asound", "driver"];
 
 /// Builds the root and makes it the only file system of this process.
-pub(super) fn enter_new_root(sources: &Sources, limits: &Limits) -> Result<(), Refused> {
+pub(super) fn enter_new_root(
+    sources: &Sources,
+    limits: &Limits,
+    upload_links: &[UploadLink],
+) -> Result<(), Refused> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).at("make mounts private")?;
     let devices = open_directory("/dev")?;
@@ -77,6 +82,7 @@ pub(super) fn enter_new_root(sources: &Sources, limits: &Limits) -> Result<(), R
         MountFlags::empty(),
     )?;
     lock_proc()?;
+    links::add(upload_links)?;
     match layered {
         Some(layered) => layered.go_back_out()?,
         None => {

@@ -22,10 +22,12 @@ fn an_ordinary_user_gets_the_same() {
             "files::",
             "life::",
             "roots::",
+            "outputs::",
             "search::",
             "security::",
             "stop::",
             "unsafe_process::",
+            "uploads::",
         ])
         .env("TMPDIR", "/tmp")
         .env("RUST_BACKTRACE", "0")

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use hostler_sandbox::{Call, Tool};
+use hostler_sandbox::{Call, Tool, Upload};
 use serde_json::json;
 
 use crate::world::{World, error, ok};
@@ -36,7 +36,13 @@ pub(super) async fn six_tools_work_on_the_same_files(world: World) {
 }
 
 pub(super) async fn uploads_come_in_and_outputs_go_out(world: World) {
-    fs::write(world.sandbox.uploads_dir().join("in"), "given\n").unwrap();
+    let upload = Upload {
+        path: "in".parse().unwrap(),
+        id: "in".to_owned(),
+        size: 6,
+    };
+    let placed = world.sandbox.place_upload(upload, &b"given\n"[..]);
+    placed.await.unwrap();
     world
         .sh("cp /mnt/session/uploads/in /mnt/session/outputs/out")
         .await;
@@ -44,7 +50,7 @@ pub(super) async fn uploads_come_in_and_outputs_go_out(world: World) {
     assert_eq!(out.unwrap(), "given\n");
     let change = "echo other > /mnt/session/uploads/in || rm /mnt/session/uploads/in";
     assert!(world.bash(change).await.is_error);
-    let kept = fs::read_to_string(world.sandbox.uploads_dir().join("in"));
+    let kept = fs::read_to_string(world.on_host("uploads/in"));
     assert_eq!(kept.unwrap(), "given\n");
     world.end().await;
 }

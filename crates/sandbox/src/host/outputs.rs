@@ -1,0 +1,282 @@
+//! What a sandbox leaves for its user: `/mnt/session/outputs` inside, read from outside.
+//!
+//! Everything here was made by a stranger who may be changing it at this moment. So nothing is
+//! opened but below the directory and without following a link; nothing but regular files is shown;
+//! a pipe or a device is never waited for; names, depth, files and time are bounded. What a scan
+//! says of a file is a hint: what counts is what [`Outputs::read`] finds in the file that it has
+//! opened.
+
+use std::collections::VecDeque;
+use std::ffi::CStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, statat};
+use rustix::io::Errno;
+
+use super::beneath;
+use super::blocking;
+use super::state_dir::open_directory;
+use crate::error::SandboxError;
+use crate::limits::{
+    OUTPUT_DEPTH_MAX, OUTPUT_ENTRIES_MAX, OUTPUT_FILES_MAX, OUTPUT_PATH_BYTES_MAX,
+    OUTPUT_SCAN_TIME_MAX, OUTPUTS_LEFT_OUT_NAMED_MAX, UID_RANGE,
+};
+
+const OUTPUTS: &str = "outputs";
+
+/// The outputs of one sandbox.
+#[derive(Debug, Clone)]
+pub struct Outputs {
+    root: Arc<OwnedFd>,
+    /// The host uid of the sandbox's root.
+    owner: u32,
+}
+
+/// What changes when a file is written or replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint {
+    pub size: u64,
+    pub inode: u64,
+    pub modified_ns: i64,
+    pub changed_ns: i64,
+}
+
+/// A regular file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Below the directory.
+    pub path: String,
+    pub fingerprint: Fingerprint,
+}
+
+/// Something that is there and isn't shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Made fit to be printed.
+    pub path: String,
+    pub why: Why,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    #[error("it is not a regular file")]
+    NotAFile,
+    #[error("its name is not UTF-8, or its path is too long")]
+    Unnameable,
+    #[error("it is more than {OUTPUT_DEPTH_MAX} directories deep")]
+    TooDeep,
+    #[error("it can't be read")]
+    Unreadable,
+    #[error("it is gone")]
+    Gone,
+}
+
+/// What a look at the directory found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OutputScan {
+    pub files: Vec<Output>,
+    /// The first of what was left out, and how many there were in all.
+    pub left_out: Vec<LeftOut>,
+    pub left_out_count: usize,
+    /// Whether the whole directory was seen: if not, a file that is missing may still be there.
+    pub is_complete: bool,
+}
+
+impl Outputs {
+    pub(super) fn open(sandbox: &Path) -> io::Result<Option<Self>> {
+        let directory = match open_directory(sandbox) {
+            Ok(directory) => directory,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match rustix::fs::openat(&directory, OUTPUTS, flags, Mode::empty()) {
+            Ok(root) => Ok(Some(Self {
+                owner: fstat(&root)?.st_uid,
+                root: Arc::new(root),
+            })),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether nothing is in it: a few system calls, to be made without leaving the thread.
+    pub fn is_empty(&self) -> Result<bool, SandboxError> {
+        for entry in Dir::read_from(&self.root).map_err(io::Error::from)? {
+            let entry = entry.map_err(io::Error::from)?;
+            if !is_special(entry.file_name()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Every file that may be shown, in the order of their paths, off the async threads.
+    pub async fn scan(&self) -> Result<OutputScan, SandboxError> {
+        let outputs = self.clone();
+        Ok(blocking(move || outputs.walk()).await?)
+    }
+
+    /// Opens a file that a scan has shown. The fingerprint is that of what was opened.
+    pub async fn read(
+        &self,
+        path: String,
+    ) -> Result<Result<(File, Fingerprint), Why>, SandboxError> {
+        let outputs = self.clone();
+        Ok(blocking(move || Ok(outputs.open_file(&path))).await?)
+    }
+
+    fn open_file(&self, path: &str) -> Result<(File, Fingerprint), Why> {
+        let (file, found) = beneath::open_to_read(&self.root, path).map_err(why)?;
+        self.check(&found)?;
+        Ok((File::from(file), fingerprint(&found)))
+    }
+
+    /// A regular file of somebody inside: one of another user came here through a hard link.
+    fn check(&self, found: &Stat) -> Result<(), Why> {
+        if !beneath::is_regular(found) {
+            return Err(Why::NotAFile);
+        }
+        let is_of_sandbox = found
+            .st_uid
+            .checked_sub(self.owner)
+            .is_some_and(|offset| offset < UID_RANGE);
+        is_of_sandbox.then_some(()).ok_or(Why::Unreadable)
+    }
+
+    fn walk(&self) -> io::Result<OutputScan> {
+        let mut walk = Walk {
+            outputs: self,
+            scan: OutputScan::default(),
+            directories: VecDeque::from([String::new()]),
+            entries: 0,
+            until: Instant::now() + OUTPUT_SCAN_TIME_MAX,
+        };
+        let mut is_complete = true;
+        while let Some(directory) = walk.directories.pop_front() {
+            if !walk.read(&directory)? {
+                is_complete = false;
+                break;
+            }
+        }
+        let mut scan = walk.scan;
+        scan.is_complete = is_complete;
+        scan.files.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok(scan)
+    }
+}
+
+struct Walk<'o> {
+    outputs: &'o Outputs,
+    scan: OutputScan,
+    /// Still to be read; the shallow ones come first, so that a flood deep below hides none.
+    directories: VecDeque<String>,
+    entries: usize,
+    until: Instant,
+}
+
+impl Walk<'_> {
+    /// Answers whether there is room for more.
+    fn read(&mut self, path: &str) -> io::Result<bool> {
+        let place = if path.is_empty() { "." } else { path };
+        let directory = match beneath::open_directory(&self.outputs.root, place) {
+            Ok(directory) => directory,
+            Err(error) => {
+                self.leave_out(path.to_owned(), why(error));
+                return Ok(true);
+            }
+        };
+        for entry in Dir::read_from(&directory)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if is_special(name) {
+                continue;
+            }
+            self.entries += 1;
+            let is_full = self.entries > OUTPUT_ENTRIES_MAX
+                || self.scan.files.len() >= OUTPUT_FILES_MAX
+                || Instant::now() > self.until;
+            if is_full {
+                return Ok(false);
+            }
+            self.look(path, &directory, name);
+        }
+        Ok(true)
+    }
+
+    fn look(&mut self, parent: &str, directory: &OwnedFd, name: &CStr) {
+        let shown = name.to_string_lossy();
+        let path = match parent {
+            "" => shown.into_owned(),
+            parent => format!("{parent}/{shown}"),
+        };
+        if name.to_str().is_err() || path.len() > OUTPUT_PATH_BYTES_MAX {
+            return self.leave_out(path, Why::Unnameable);
+        }
+        let found = match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(found) => found,
+            Err(Errno::NOENT) => return,
+            Err(error) => return self.leave_out(path, why(error)),
+        };
+        if FileType::from_raw_mode(found.st_mode) == FileType::Directory {
+            match path.matches('/').count() + 1 < OUTPUT_DEPTH_MAX {
+                true => self.directories.push_back(path),
+                false => self.leave_out(path, Why::TooDeep),
+            }
+            return;
+        }
+        match self.outputs.check(&found) {
+            Ok(()) => self.scan.files.push(Output {
+                path,
+                fingerprint: fingerprint(&found),
+            }),
+            Err(why) => self.leave_out(path, why),
+        }
+    }
+
+    fn leave_out(&mut self, path: String, why: Why) {
+        self.scan.left_out_count += 1;
+        if self.scan.left_out.len() < OUTPUTS_LEFT_OUT_NAMED_MAX {
+            let printable = |character: char| match character.is_control() {
+                true => char::REPLACEMENT_CHARACTER,
+                false => character,
+            };
+            let path = path.chars().take(OUTPUT_PATH_BYTES_MAX).map(printable);
+            self.scan.left_out.push(LeftOut {
+                path: path.collect(),
+                why,
+            });
+        }
+    }
+}
+
+fn is_special(name: &CStr) -> bool {
+    name == c"." || name == c".."
+}
+
+fn why(error: Errno) -> Why {
+    match error {
+        Errno::NOENT => Why::Gone,
+        // A link, somewhere on the way or at its end; or a socket, or a directory that became one.
+        Errno::LOOP | Errno::XDEV | Errno::NOTDIR | Errno::NXIO => Why::NotAFile,
+        _ => Why::Unreadable,
+    }
+}
+
+fn fingerprint(found: &Stat) -> Fingerprint {
+    let ns = |seconds: i64, rest: u64| {
+        let rest = i64::try_from(rest).unwrap_or(0);
+        seconds.saturating_mul(1_000_000_000).saturating_add(rest)
+    };
+    Fingerprint {
+        size: u64::try_from(found.st_size).unwrap_or(0),
+        inode: found.st_ino,
+        modified_ns: ns(found.st_mtime, found.st_mtime_nsec),
+        changed_ns: ns(found.st_ctime, found.st_ctime_nsec),
+    }
+}
