@@ -18,6 +18,7 @@
 //! trash/                    what was destroyed and is being deleted
 //! boxes/<name>/
 //!   layout                  written last; without it the rest is thrown away
+//!   user_ids                the first of the ids that its files belong to, where it has a range
 //!   process.json            pid, start time, boot and cgroups of the first process
 //!   agent.sock              its socket
 //!   root/                   empty; the new root is mounted on it

@@ -16,6 +16,7 @@ mod root_record;
 mod sandbox;
 mod state_dir;
 mod uploads;
+mod user_ids;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -51,8 +52,9 @@ pub struct HostOptions {
     pub backend: Backend,
     /// The server's own binary: it is called with the argument `sandbox-init`.
     pub launcher: PathBuf,
-    /// For a server that is root: the host uid of the sandboxes' root. 0: root itself, which
-    /// only makes sense within a container that is isolated already.
+    /// For a server that is root: the first of the ids of the host that sandboxes get, 65,536
+    /// each. 0: root inside is root itself, which only makes sense within a container that is
+    /// isolated already.
     pub uid_base: u32,
     pub limits: Limits,
     /// How often a sandbox looks whether its directory still exists. One whose directory was
@@ -137,15 +139,8 @@ impl SandboxHost {
     /// host can. Also deletes what a server that crashed had thrown away.
     pub async fn start(options: HostOptions) -> Result<Self, Unavailable> {
         let state_dir = options.state_dir.clone();
-        let state = blocking(move || {
-            let state = StateDir::open(&state_dir)?;
-            if let Err(error) = state.empty_trash() {
-                // It is only rubbish: no reason not to start.
-                tracing::warn!(%error, "what was thrown away cannot be deleted");
-            }
-            Ok(state)
-        });
-        let state = state.await.map_err(|error| Unavailable {
+        let state = blocking(move || StateDir::open(&state_dir)).await;
+        let state = state.map_err(|error| Unavailable {
             reason: format!(
                 "the state directory {}: {error}",
                 options.state_dir.display()
@@ -310,7 +305,7 @@ impl Inner {
         }
         self.end(name).await?;
         let ran_before = self.processes.were_launched(&directory);
-        let files = self.state.prepare(name, self.processes.owner())?;
+        let files = self.state.prepare(name, self.processes.uid_base())?;
         let provenance = match files {
             Files::Kept if ran_before => Provenance::Replaced,
             Files::Kept | Files::New => Provenance::Created,
@@ -322,7 +317,7 @@ impl Inner {
         let order = LaunchOrder {
             directory: directory.clone(),
             mode: self.options.backend.mode(),
-            uid_base: self.options.uid_base,
+            uid_base: user_ids::of(&directory)?.unwrap_or(0),
             limits: self.options.limits.clone(),
             spec,
             cgroup_name: self.state.cgroup_name(name),

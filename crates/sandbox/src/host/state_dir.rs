@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use rustix::fs::{FlockOperation, Mode as FileMode, OFlags, flock};
 
 use super::removal::remove_tree;
+use super::user_ids::{self, UserIds};
 use crate::name::SandboxName;
 
 const LAYOUT_FILE: &str = "layout";
@@ -29,6 +30,7 @@ pub(super) struct StateDir {
     thrown_away: AtomicU64,
     /// Held by whoever empties the trash: two at once would take names from each other.
     emptying: Mutex<()>,
+    user_ids: UserIds,
 }
 
 /// Whether the files of a sandbox were there.
@@ -67,10 +69,16 @@ impl StateDir {
             _lock: lock,
             thrown_away: AtomicU64::new(0),
             emptying: Mutex::default(),
+            user_ids: UserIds::default(),
         };
         for directory in [state.boxes(), state.trash()] {
             make_directory(&directory, 0o700)?;
         }
+        if let Err(error) = state.empty_trash() {
+            // It is only rubbish: no reason not to start.
+            tracing::warn!(%error, "what was thrown away cannot be deleted");
+        }
+        state.user_ids.learn(&state.boxes(), &state.trash())?;
         Ok(state)
     }
 
@@ -104,15 +112,19 @@ impl StateDir {
     }
 
     /// Makes the directories of a sandbox, or finds them in order. One that is half-made or
-    /// damaged is thrown away whole.
-    pub(super) fn prepare(&self, name: &SandboxName, owner: Option<u32>) -> io::Result<Files> {
+    /// damaged is thrown away whole. With a base, it gets a range of ids at or above that.
+    pub(super) fn prepare(&self, name: &SandboxName, uid_base: Option<u32>) -> io::Result<Files> {
         let directory = self.directory_of(name);
         if is_laid_out(&directory) {
-            check_owner(&directory, owner)?;
+            check_owner(&directory, uid_base)?;
             return Ok(Files::Kept);
         }
         self.throw_away(name)?;
         make_directory(&directory, 0o700)?;
+        let owner = match uid_base {
+            Some(base) => Some(self.user_ids.give(base, &directory)?),
+            None => None,
+        };
         for name in INSIDE {
             let inside = directory.join(name);
             make_directory(&inside, 0o755)?;
@@ -131,6 +143,7 @@ impl StateDir {
     /// Takes a sandbox's directory out of the way; [`StateDir::empty_trash`] deletes it.
     pub(super) fn throw_away(&self, name: &SandboxName) -> io::Result<()> {
         let directory = self.directory_of(name);
+        self.user_ids.throw_away(&directory);
         loop {
             let number = self.thrown_away.fetch_add(1, Ordering::Relaxed);
             let place = self.trash().join(format!("{name}.{number}"));
@@ -147,7 +160,7 @@ impl StateDir {
     /// Deletes what was thrown away, also before a crash.
     pub(super) fn empty_trash(&self) -> io::Result<()> {
         let _alone = self.emptying.lock().unwrap_or_else(PoisonError::into_inner);
-        remove_tree(&self.trash())
+        self.user_ids.free_after(|| remove_tree(&self.trash()))
     }
 }
 
@@ -172,16 +185,18 @@ fn is_laid_out(directory: &Path) -> bool {
 }
 
 /// Files made under other settings are not damaged: they are left alone and it is said.
-fn check_owner(directory: &Path, owner: Option<u32>) -> io::Result<()> {
-    let Some(owner) = owner else {
-        return Ok(());
-    };
-    let found = fs::symlink_metadata(directory.join("workspace"))?.uid();
-    if found == owner {
+fn check_owner(directory: &Path, uid_base: Option<u32>) -> io::Result<()> {
+    if uid_base.is_none() {
         return Ok(());
     }
+    let owner = user_ids::of(directory)?;
+    let found = fs::symlink_metadata(directory.join("workspace"))?.uid();
+    if Some(found) == owner {
+        return Ok(());
+    }
+    let expected = owner.map_or("a range of its own".to_owned(), |owner| owner.to_string());
     Err(io::Error::other(format!(
-        "its files belong to uid {found} and not to {owner}: it was made under another uid base"
+        "its files belong to uid {found} and not to {expected}: it was made under another uid base"
     )))
 }
 

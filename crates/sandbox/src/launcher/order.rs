@@ -18,7 +18,7 @@ pub(crate) struct LaunchOrder {
     /// The sandbox's own directory, laid out by the host.
     pub(crate) directory: PathBuf,
     pub(crate) mode: Mode,
-    /// The host uid of the sandbox's root, if the server is root. 0: the server's own.
+    /// The host uid of the sandbox's root, the first of its range. 0: the server's own.
     pub(crate) uid_base: u32,
     pub(crate) limits: Limits,
     pub(crate) spec: Spec,

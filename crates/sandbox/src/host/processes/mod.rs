@@ -68,10 +68,10 @@ impl Processes {
         }
     }
 
-    /// Who the files of a sandbox belong to on the host, if not to the server.
-    pub(super) fn owner(&self) -> Option<u32> {
+    /// Where the ids of sandboxes begin on the host, if they have others than the server.
+    pub(super) fn uid_base(&self) -> Option<u32> {
         match self {
-            Self::OnHost(on_host) => on_host.owner(),
+            Self::OnHost(on_host) => on_host.uid_base(),
         }
     }
 }

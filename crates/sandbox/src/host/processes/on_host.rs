@@ -30,7 +30,7 @@ impl OnHost {
         process::end(directory, self.mode, cgroup_name).await
     }
 
-    pub(super) fn owner(&self) -> Option<u32> {
+    pub(super) fn uid_base(&self) -> Option<u32> {
         let is_root = rustix::process::geteuid().is_root();
         let isolated = self.mode == Mode::Isolated;
         (isolated && is_root && self.uid_base > 0).then_some(self.uid_base)

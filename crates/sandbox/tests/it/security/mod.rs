@@ -9,6 +9,7 @@ mod namespaces;
 mod proc_and_dev;
 mod processes;
 mod programs;
+mod separation;
 mod sockets;
 mod table;
 mod terminals;

@@ -1,0 +1,101 @@
+//! Which ids of the host a sandbox has: a range of its own, so that what breaks out of one
+//! sandbox owns nothing of another.
+//!
+//! **Invariant:** a range is given to a second sandbox only after all files of the first are
+//! deleted. The range is on record in the sandbox's directory, also while that is in the trash.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::limits::UID_RANGE;
+
+const FILE_NAME: &str = "user_ids";
+
+/// The first id of each range that has files.
+#[derive(Default)]
+pub(super) struct UserIds(Mutex<Ranges>);
+
+#[derive(Default)]
+struct Ranges {
+    used: BTreeSet<u32>,
+    /// Those of them whose files are in the trash.
+    thrown_away: BTreeSet<u32>,
+}
+
+impl UserIds {
+    /// Learns which ranges the sandboxes below `boxes` have. The trash was emptied before; what
+    /// could not be deleted there keeps its range.
+    pub(super) fn learn(&self, boxes: &Path, trash: &Path) -> io::Result<()> {
+        let mut ranges = self.lock();
+        for folder in [boxes, trash] {
+            for entry in fs::read_dir(folder)? {
+                ranges.used.extend(of(&entry?.path())?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The lowest free range at or above `base`, given to the sandbox in `directory`.
+    pub(super) fn give(&self, base: u32, directory: &Path) -> io::Result<u32> {
+        let mut ranges = self.lock();
+        let free = (base..=u32::MAX - UID_RANGE)
+            .step_by(UID_RANGE as usize)
+            .find(|first| {
+                // A base that was changed leaves ranges in between.
+                let touching = first.saturating_sub(UID_RANGE - 1)..first + UID_RANGE;
+                ranges.used.range(touching).next().is_none()
+            });
+        let Some(first) = free else {
+            let reason = format!(
+                "every range of user ids above {base} has files of a sandbox; remove sandboxes, \
+                 or lower uid_base"
+            );
+            return Err(io::Error::other(reason));
+        };
+        fs::write(directory.join(FILE_NAME), first.to_string())?;
+        ranges.used.insert(first);
+        Ok(first)
+    }
+
+    /// The sandbox in `directory` is about to go to the trash.
+    pub(super) fn throw_away(&self, directory: &Path) {
+        // A record that cannot be read keeps its range taken.
+        if let Ok(Some(first)) = of(directory) {
+            self.lock().thrown_away.insert(first);
+        }
+    }
+
+    /// Deletes the trash by `delete`, and frees the ranges that were in it before.
+    pub(super) fn free_after(&self, delete: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        let before = std::mem::take(&mut self.lock().thrown_away);
+        let deleted = delete();
+        let mut ranges = self.lock();
+        match &deleted {
+            Ok(()) => ranges.used.retain(|first| !before.contains(first)),
+            Err(_) => ranges.thrown_away.extend(before),
+        }
+        deleted
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ranges> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The first id of the sandbox in `directory`, if it has a range: its root, and the owner of
+/// its files as the host sees them.
+pub(super) fn of(directory: &Path) -> io::Result<Option<u32>> {
+    match fs::read_to_string(directory.join(FILE_NAME)) {
+        Ok(text) => match text.parse() {
+            Ok(first) if first > 0 && first <= u32::MAX - UID_RANGE => Ok(Some(first)),
+            _ => Err(io::Error::other(format!(
+                "the record of its user ids says {text:?}"
+            ))),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

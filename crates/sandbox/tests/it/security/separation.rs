@@ -1,0 +1,79 @@
+//! One sandbox beside another, as the host sees both.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use hostler_sandbox::Spec;
+
+use crate::world::{World, bash, name};
+
+fn owner_of_workspace(world: &World, sandbox: &str) -> u32 {
+    let workspace = world.on_host(&format!("../{sandbox}/workspace"));
+    fs::metadata(workspace).unwrap().uid()
+}
+
+/// Root gives each sandbox a range of ids; an ordinary user has one id to give.
+#[tokio::test]
+async fn each_sandbox_has_ids_of_its_own() {
+    let world = World::new().await;
+    for other in ["two", "three"] {
+        world
+            .host
+            .open(&name(other), &Spec::default())
+            .await
+            .unwrap();
+    }
+    let owners: BTreeSet<u32> = ["one", "two", "three"]
+        .iter()
+        .map(|sandbox| owner_of_workspace(&world, sandbox))
+        .collect();
+    if rustix::process::geteuid().is_root() {
+        assert_eq!(owners.len(), 3);
+        assert!(
+            owners.iter().all(|owner| (owner - 300_000) % 65_536 == 0),
+            "{owners:?}"
+        );
+    } else {
+        assert_eq!(
+            owners,
+            BTreeSet::from([rustix::process::geteuid().as_raw()])
+        );
+    }
+    for other in ["two", "three"] {
+        world.host.destroy(&name(other)).await.unwrap();
+    }
+    world.end().await;
+}
+
+/// Ids are given again only when the files of the one before are gone.
+#[tokio::test]
+async fn ids_outlive_the_server_and_return_after_deletion() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let world = World::new().await;
+    let two = name("two");
+    world.host.open(&two, &Spec::default()).await.unwrap();
+    world.sh("touch mine; chown 1000:1000 mine").await;
+    let first = owner_of_workspace(&world, "one");
+    let mine = fs::metadata(world.on_host("workspace/mine")).unwrap().uid();
+    assert_eq!(mine, first + 1000);
+    let (host, state) = world.restart_server().await;
+    let _clean_up = crate::world::CleanUp::of(&host);
+    let owner = |sandbox: &str| {
+        let workspace = state
+            .path()
+            .join(format!("state/boxes/{sandbox}/workspace"));
+        fs::metadata(workspace).unwrap().uid()
+    };
+    let freed = owner("two");
+    host.open(&name("three"), &Spec::default()).await.unwrap();
+    let living = BTreeSet::from([first, freed, owner("three")]);
+    assert_eq!((owner("one"), living.len()), (first, 3));
+    host.destroy(&two).await.unwrap();
+    let opened = host.open(&name("four"), &Spec::default()).await.unwrap();
+    assert!(owner("four") <= freed && owner("four") != first);
+    let inside = bash(&opened.sandbox, "stat -c %u .").await;
+    assert_eq!(inside.joined_text(), "0\n");
+}
