@@ -16,6 +16,7 @@ mod preparation;
 mod preview;
 mod prompt;
 mod runner;
+mod sandbox_news;
 mod session_sandbox;
 mod supervisor;
 mod sweep;

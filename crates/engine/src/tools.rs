@@ -11,18 +11,10 @@ use hostler_protocol::content::{ContentBlock, Source};
 use hostler_protocol::event::{AgentToolResult, Draft, Event};
 use hostler_protocol::id::{EventId, SessionId};
 use hostler_provider::INVALID_INPUT_FIELD;
-use hostler_sandbox::{Call, Output, Provenance, Tool};
+use hostler_sandbox::{Call, Output, Tool};
 
 use crate::options::Parts;
-use crate::session_sandbox;
-
-/// Told with the first result after a sandbox had to be made anew.
-///
-/// It may have been stopped because the session was idle, or have been lost; the model has the same
-/// to do. What is in `/tmp` survives only where nothing is isolated, so nothing is promised of it.
-const REPLACED: &str = "note: the sandbox was restarted since your last command. Files outside \
-    /tmp are as they were, those in /tmp may be gone. Running processes, shell variables and the \
-    working directory are gone: a new shell has started in the workspace.";
+use crate::{sandbox_news, session_sandbox};
 
 /// One fact for each call, in the order in which the calls end. Dropping the stream stops them.
 pub(crate) fn run_tools(
@@ -93,8 +85,10 @@ async fn run_tool(
         Ok(output) => {
             let is_error = output.is_error;
             let mut content = content(output);
-            if opened.provenance == Provenance::Replaced {
-                content.push(ContentBlock::text(REPLACED));
+            content.extend(sandbox_news::note(opened.provenance).map(ContentBlock::text));
+            // Only now: a call that is interrupted before tells nobody.
+            if let Some(news) = opened.news {
+                news.told();
             }
             (content, is_error)
         }

@@ -5,7 +5,8 @@
 //! namespaces of its own. Its first process is ours: it serves calls over a unix socket and
 //! belongs to the host's init, so a sandbox outlives the server and is found again by the
 //! next one. It ends when it is destroyed; if it ended otherwise, [`Provenance::Replaced`]
-//! says so. It may be stopped when it is idle, with [`SandboxHost::stop`], and one whose
+//! says so. It may be stopped when it is idle, with [`SandboxHost::stop`], and goes on later
+//! with its files and the state of its shell; and one whose
 //! directory was deleted behind its back ends itself within minutes. It has no network.
 //! [`init_main`] is the entry of the `sandbox-init` subcommand, which the server starts to
 //! make a sandbox. Under systemd the unit needs `KillMode=process`, or a restart of the server
@@ -18,6 +19,8 @@
 //! trash/                    what was destroyed and is being deleted
 //! boxes/<name>/
 //!   layout                  written last; without it the rest is thrown away
+//!   shell_state             how a stopped sandbox's shell was left, for the next one
+//!   news.json               what was lost and nobody was told yet
 //!   user_ids                the first of the ids that its files belong to, where it has a range
 //!   process.json            pid, start time, boot and cgroups of the first process
 //!   agent.sock              its socket
@@ -45,6 +48,7 @@ mod launcher;
 mod limits;
 mod name;
 mod output;
+mod provenance;
 mod root;
 mod schemas;
 mod spec;
@@ -56,8 +60,8 @@ mod wire;
 
 pub use error::{SandboxError, Unavailable};
 pub use host::{
-    Backend, Fingerprint, HostOptions, LeftOut, Listed, Opened, OutputFile, OutputScan, Outputs,
-    Provenance, Sandbox, SandboxHost, SandboxUse, Stop, Upload, Why, kill_all,
+    Backend, Fingerprint, HostOptions, LeftOut, Listed, News, Opened, OutputFile, OutputScan,
+    Outputs, Sandbox, SandboxHost, SandboxUse, Stop, Upload, Why, kill_all,
 };
 pub use inner_path::{InnerPath, InvalidInnerPath};
 pub use isolation::{IsolationReport, LimitSource, Mode, Network, UserNamespace};
@@ -65,6 +69,7 @@ pub use launcher::init_main;
 pub use limits::Limits;
 pub use name::{InvalidName, SandboxName};
 pub use output::{Block, Output};
+pub use provenance::{Losses, Provenance};
 pub use root::Root;
 pub use schemas::{ToolSchema, tool_schemas};
 pub use spec::Spec;

@@ -69,6 +69,13 @@ pub(crate) const QUEUE_TIME_MAX: Duration = Duration::from_secs(
     AGENT_CONNECTIONS_MAX as u64 * (BASH_TIMEOUT_MAX.as_secs() + BASH_ANSWER_GRACE.as_secs()),
 );
 pub(crate) const SHELL_START_TIME_MAX: Duration = Duration::from_secs(10);
+/// What a shell may leave to the next one; with more it leaves its exported variables only.
+pub(crate) const SHELL_STATE_BYTES_MAX: usize = 4 << 20;
+/// How long a shell may take to say how it is left, how long the next one to become like it, and
+/// how long the host waits for the former.
+pub(crate) const SHELL_REST_TIME_MAX: Duration = Duration::from_secs(3);
+pub(crate) const SHELL_RECALL_TIME_MAX: Duration = Duration::from_secs(5);
+pub(crate) const REST_TIME_MAX: Duration = Duration::from_secs(10);
 /// Between SIGTERM and SIGKILL.
 pub(crate) const TERM_GRACE: Duration = Duration::from_millis(150);
 /// How long the shell may take to answer after its children were killed.

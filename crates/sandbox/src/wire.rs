@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::output::Output;
+use crate::provenance::Losses;
 use crate::tool::Tool;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -17,7 +18,12 @@ use crate::tool::Tool;
 pub(crate) enum Request {
     Ping,
     Shutdown,
-    Run { id: String, tool: Tool },
+    /// Keep what the shell knows: the sandbox is about to be stopped.
+    Rest,
+    Run {
+        id: String,
+        tool: Tool,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,6 +35,8 @@ pub(crate) enum Response {
     /// The command left the queue of the shell; its time-out runs from here.
     Started,
     Done(Output),
+    /// What will be lost.
+    Resting(Losses),
     Refused {
         reason: String,
     },

@@ -7,7 +7,7 @@ use std::thread;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-use super::shell_owner::{Progress, ShellHandle};
+use super::shell_queue::{Progress, ShellHandle, Work};
 use super::{Places, SpillDirectory};
 use crate::limits::{
     AGENT_CONNECTIONS_MAX, PROTOCOL_VERSION, REQUEST_BYTES_MAX, REQUEST_TIME_MAX,
@@ -108,6 +108,7 @@ impl Shared {
                 );
             }
             Ok(Some(Request::Shutdown)) => self.end(),
+            Ok(Some(Request::Rest)) => self.rest(stream),
             Ok(Some(Request::Run { id, tool })) => match check_call_id(&id) {
                 Ok(()) => self.run(stream, &id, tool),
                 Err(reason) => refuse(stream, &reason),
@@ -140,15 +141,26 @@ impl Shared {
         answer(stream, &Response::Done(output));
     }
 
+    /// A shell that is busy is not waited for here: the host waits as long as it likes.
+    fn rest(&self, stream: &UnixStream) {
+        let Ok(client) = stream.try_clone() else {
+            return;
+        };
+        if let Ok(Progress::Resting(losses)) = self.shell.submit(Work::Rest, client).recv() {
+            answer(stream, &Response::Resting(losses));
+        }
+    }
+
     /// `None` when the call was cancelled.
     fn run_in_shell(&self, stream: &UnixStream, id: &str, tool: Tool) -> Option<Output> {
         let client = stream.try_clone().ok()?;
-        let progress = self.shell.submit(id.to_owned(), tool, client);
+        let id = id.to_owned();
+        let progress = self.shell.submit(Work::Tool { id, tool }, client);
         loop {
             match progress.recv() {
                 Ok(Progress::Started) => answer(stream, &Response::Started),
                 Ok(Progress::Done(output)) => return Some(output),
-                Err(_) => return None,
+                Ok(Progress::Resting(_)) | Err(_) => return None,
             }
         }
     }

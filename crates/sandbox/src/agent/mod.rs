@@ -12,8 +12,11 @@ mod orphan;
 mod process_tree;
 mod reaper;
 mod shell;
+pub(crate) mod shell_memory;
 mod shell_output;
 mod shell_owner;
+mod shell_queue;
+mod shell_rest;
 mod text_cleaner;
 
 use std::collections::BTreeMap;
@@ -29,6 +32,7 @@ use rustix::event::{PollFd, PollFlags};
 use self::connection::Connections;
 use self::orphan::OrphanCheck;
 use self::reaper::Reaper;
+use self::shell_memory::ShellMemory;
 use self::shell_owner::ShellOwner;
 use crate::isolation::Mode;
 use crate::sys::process::{child_signals, exit_now};
@@ -71,12 +75,13 @@ impl Agent {
     pub(crate) fn new(
         listener: UnixListener,
         places: Places,
+        memory: ShellMemory,
         mode: Mode,
         orphan_check: Duration,
     ) -> io::Result<Self> {
         let signals = child_signals()?;
         let reaper = Arc::new(Reaper::default());
-        let shell = ShellOwner::start(places.clone(), mode, Arc::clone(&reaper))?;
+        let shell = ShellOwner::start(places.clone(), memory, mode, Arc::clone(&reaper))?;
         let connections = Connections::new(places, shell);
         Ok(Self {
             listener,

@@ -87,6 +87,11 @@ impl Census {
         false
     }
 
+    /// Whether anything lives that came after this census, but for the shell.
+    pub(super) fn finds_others(&self, shell: Option<i32>) -> bool {
+        !self.born_since(shell).0.is_empty()
+    }
+
     /// Kills those born since, and those that they start meanwhile. False if some remain.
     pub(super) fn kill_born_since(&self, shell: Option<i32>) -> bool {
         for _ in 0..KILL_ROUNDS_MAX {

@@ -1,4 +1,4 @@
-//! One bash process and the three pipes to it.
+//! One bash process, the three pipes to it, and the file that it writes its state to.
 //!
 //! It reads NUL-terminated commands from a private pipe, evaluates each with an empty
 //! standard input and both outputs in one pipe, and reports the status on another. No
@@ -8,25 +8,29 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{Command, Stdio};
 
-use rustix::fs::OFlags;
+use rustix::fs::{MemfdFlags, OFlags, SeekFrom, memfd_create};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::Places;
 use super::reaper::Reaper;
-use crate::sys::command::give_pipes;
+use crate::sys::command::give_descriptors;
 
 /// `$?` in the condition is the status of the command before. The number before it names that
 /// command: the signal can make the shell report the same one twice. Outside of a command the
 /// signal does nothing: half a command read and dropped would leave the rest to be taken for the
-/// next. The loop's own standard error is /dev/null, so `set -x` shows only what the command does.
+/// next. A number that ends in `s` is a question about the shell's state: it is answered by a copy of
+/// the shell, so that the question changes nothing. The loop's own standard error is /dev/null, so `set -x` shows only what the command does.
 const LOOP: &str = r#"trap '[[ -z $__hostler_busy ]] || continue 1000 2>/dev/null' RTMAX
 __hostler_n=0 __hostler_busy=
 while builtin printf '%s %s\0' "$__hostler_n" "$?" >&8 && __hostler_busy= &&
     IFS= builtin read -r -d '' __hostler_n <&9 && IFS= builtin read -r -d '' __hostler_c <&9
 do
     __hostler_busy=1
-    { builtin eval "$__hostler_c"; } </dev/null >&7 2>&1 7>&- 8>&- 9<&-
+    case $__hostler_n in
+        *s) (builtin eval "$__hostler_c") </dev/null >&6 2>/dev/null 6>&- 7>&- 8>&- 9<&- ;;
+        *) { builtin eval "$__hostler_c"; } </dev/null >&7 2>&1 6>&- 7>&- 8>&- 9<&- ;;
+    esac
 done"#;
 
 const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -37,6 +41,8 @@ pub(super) struct Shell {
     pub(super) pid: i32,
     pub(super) pidfd: OwnedFd,
     commands: OwnedFd,
+    /// In memory, since the sandbox's disk may be full when it counts.
+    state: OwnedFd,
     /// `None` once it was closed: the shell ended or became another program.
     status: Option<OwnedFd>,
     report: Vec<u8>,
@@ -62,6 +68,7 @@ impl Shell {
     ) -> io::Result<Self> {
         let (commands_end, commands) = pipe_with(PipeFlags::CLOEXEC)?;
         let (status, status_end) = pipe_with(PipeFlags::CLOEXEC)?;
+        let state = memfd_create("shell", MemfdFlags::CLOEXEC)?;
         // Each end of a pipe has its own flags: the shell's ends stay blocking.
         rustix::fs::fcntl_setfl(&commands, OFlags::NONBLOCK)?;
         rustix::fs::fcntl_setfl(&status, OFlags::NONBLOCK)?;
@@ -81,8 +88,9 @@ impl Shell {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        give_pipes(
+        give_descriptors(
             &mut command,
+            state.as_fd(),
             output,
             status_end.as_fd(),
             commands_end.as_fd(),
@@ -99,6 +107,7 @@ impl Shell {
             pid,
             pidfd,
             commands,
+            state,
             status: Some(status),
             report: Vec::new(),
             number: 0,
@@ -107,9 +116,32 @@ impl Shell {
     }
 
     /// Hands over the next command; [`Shell::send`] moves it into the pipe.
-    pub(super) fn give(&mut self, command: &str) {
+    pub(super) fn give(&mut self, command: &[u8]) {
         self.number += 1;
-        self.unsent = format!("{}\0{command}\0", self.number).into_bytes();
+        self.unsent = [self.number.to_string().as_bytes(), b"\0", command, b"\0"].concat();
+    }
+
+    /// Has a copy of the shell write its state; see [`Shell::state`].
+    pub(super) fn ask(&mut self, question: &str) -> io::Result<()> {
+        rustix::fs::ftruncate(&self.state, 0)?;
+        rustix::fs::seek(&self.state, SeekFrom::Start(0))?;
+        self.number += 1;
+        self.unsent = format!("{}s\0{question}\0", self.number).into_bytes();
+        Ok(())
+    }
+
+    /// What the shell wrote, unless it is longer than `bytes_max`.
+    pub(super) fn state(&self, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
+        let mut state = vec![0; bytes_max + 1];
+        let mut length = 0;
+        while length < state.len() {
+            match rustix::io::pread(&self.state, &mut state[length..], length as u64)? {
+                0 => break,
+                read => length += read,
+            }
+        }
+        state.truncate(length);
+        Ok((length <= bytes_max).then_some(state))
     }
 
     /// What to wait for before calling [`Shell::send`], if anything.
@@ -171,5 +203,6 @@ impl Shell {
 
 fn parse_report(report: &[u8]) -> Option<(u64, i32)> {
     let (number, status) = std::str::from_utf8(report).ok()?.split_once(' ')?;
+    let number = number.strip_suffix('s').unwrap_or(number);
     Some((number.parse().ok()?, status.parse().ok()?))
 }

@@ -4,13 +4,11 @@
 //! it. The pipe belongs to the sandbox and not to one shell: jobs that outlive their shell
 //! still have somewhere to write.
 
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,7 +23,10 @@ use super::connection::has_hung_up;
 use super::process_tree::Census;
 use super::reaper::{End, Reaper};
 use super::shell::{Report, Shell};
+use super::shell_memory::ShellMemory;
 use super::shell_output::{Background, READ_BYTES, Ready, drain_pipe};
+use super::shell_queue::{Progress, Queue, ShellHandle, Work};
+use super::shell_rest::Recalled;
 use super::{Places, SpillDirectory};
 use crate::isolation::{Mode, Network};
 use crate::limits::{
@@ -35,44 +36,24 @@ use crate::output::Output;
 use crate::sys::process::{abort_shell_command, exit_now, kill_everything_as_init};
 use crate::tool::Tool;
 
-pub(super) enum Progress {
-    /// The call left the queue.
-    Started,
-    Done(Output),
-}
-
-/// Where calls wait for the shell. Their number is that of the connections.
-#[derive(Clone)]
-pub(super) struct ShellHandle(Arc<Queue>);
-
-struct Queue {
-    jobs: Mutex<VecDeque<Job>>,
-    wake: OwnedFd,
-}
-
-struct Job {
-    id: String,
-    tool: Tool,
-    /// Watched for the hang-up that cancels.
-    client: UnixStream,
-    progress: SyncSender<Progress>,
-}
-
 pub(super) struct ShellOwner {
     queue: Arc<Queue>,
-    places: Places,
-    spill: SpillDirectory,
-    mode: Mode,
+    pub(super) memory: ShellMemory,
+    /// The memory holds the state of a shell that still runs.
+    pub(super) is_kept: bool,
+    pub(super) places: Places,
+    pub(super) spill: SpillDirectory,
+    pub(super) mode: Mode,
     reaper: Arc<Reaper>,
-    shell: Option<Shell>,
-    output: OwnedFd,
+    pub(super) shell: Option<Shell>,
+    pub(super) output: OwnedFd,
     /// Kept open, so that the pipe never ends.
     output_end: OwnedFd,
-    background: Background,
+    pub(super) background: Background,
 }
 
 /// Why waiting for the shell came to an end.
-enum Happened {
+pub(super) enum Happened {
     Answered(i32),
     Ended,
     TimeUp,
@@ -80,40 +61,10 @@ enum Happened {
     Nonsense,
 }
 
-impl ShellHandle {
-    pub(super) fn submit(&self, id: String, tool: Tool, client: UnixStream) -> Receiver<Progress> {
-        let (progress, receiver) = sync_channel(2);
-        self.0.lock().push_back(Job {
-            id,
-            tool,
-            client,
-            progress,
-        });
-        self.0.wake();
-        receiver
-    }
-
-    /// For the end of the agent: in a sandbox without its own pid namespace, children would
-    /// otherwise outlive it.
-    pub(super) fn kill_everything(&self) {
-        Census::default().kill_born_since(None);
-    }
-}
-
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Job>> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wake(&self) {
-        // Full means that it is awake.
-        let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
-    }
-}
-
 impl ShellOwner {
     pub(super) fn start(
         places: Places,
+        memory: ShellMemory,
         mode: Mode,
         reaper: Arc<Reaper>,
     ) -> io::Result<ShellHandle> {
@@ -126,6 +77,8 @@ impl ShellOwner {
         rustix::fs::fcntl_setfl(&output, OFlags::NONBLOCK)?;
         let mut owner = Self {
             queue: Arc::clone(&queue),
+            memory,
+            is_kept: false,
             spill: SpillDirectory(places.spill.clone()),
             places,
             mode,
@@ -150,12 +103,18 @@ impl ShellOwner {
             let next = self.queue.lock().pop_front();
             match next {
                 Some(job) if has_hung_up(&job.client) => {}
-                Some(job) => {
-                    // The receiver is gone when its connection is; the result is for nobody.
-                    let _ = job.progress.send(Progress::Started);
-                    let output = self.run(&job);
-                    let _ = job.progress.send(Progress::Done(output));
-                }
+                // The receiver is gone when its connection is; the result is for nobody.
+                Some(job) => match &job.work {
+                    Work::Tool { id, tool } => {
+                        let _ = job.progress.send(Progress::Started);
+                        let output = self.run(&job.client, id, tool);
+                        let _ = job.progress.send(Progress::Done(output));
+                    }
+                    Work::Rest => {
+                        let losses = self.rest();
+                        let _ = job.progress.send(Progress::Resting(losses));
+                    }
+                },
                 None => self.idle(),
             }
         }
@@ -188,8 +147,8 @@ impl ShellOwner {
         }
     }
 
-    fn run(&mut self, job: &Job) -> Output {
-        match &job.tool {
+    fn run(&mut self, client: &UnixStream, id: &str, tool: &Tool) -> Output {
+        match tool {
             Tool::Bash {
                 command,
                 timeout_ms,
@@ -198,7 +157,7 @@ impl ShellOwner {
                 if let Err(error) = self.have_shell() {
                     return Output::error(format!("the shell does not start: {error}"));
                 }
-                self.run_command(job, command, timeout)
+                self.run_command(client, id, command, timeout)
             }
             Tool::RestartShell => self.restart(),
             Tool::Read { .. }
@@ -209,15 +168,25 @@ impl ShellOwner {
         }
     }
 
-    fn run_command(&mut self, job: &Job, command: &str, timeout: Duration) -> Output {
+    fn run_command(
+        &mut self,
+        client: &UnixStream,
+        id: &str,
+        command: &str,
+        timeout: Duration,
+    ) -> Output {
         let spill = self.spill.clone();
-        let mut collector = Collector::new(&spill, &job.id);
+        let mut collector = Collector::new(&spill, id);
         self.background.show(&mut collector);
+        if std::mem::take(&mut self.is_kept) {
+            // The stop did not come to be, and the state is about to change.
+            let _ = self.memory.forget();
+        }
         let census = Census::take();
         if let Some(shell) = &mut self.shell {
-            shell.give(command);
+            shell.give(command.as_bytes());
         }
-        let happened = self.attend(Some(&job.client), Instant::now() + timeout, &mut collector);
+        let happened = self.attend(Some(client), Instant::now() + timeout, &mut collector);
         let outcome = match happened {
             Happened::Answered(status) => Outcome::Status(status),
             Happened::Ended => match self.shell.take().map(|shell| self.reaper.wait(shell.pid)) {
@@ -243,7 +212,7 @@ impl ShellOwner {
     }
 
     /// Waits for the shell's answer, while its output and the rest of its command flow.
-    fn attend(
+    pub(super) fn attend(
         &mut self,
         client: Option<&UnixStream>,
         until: Instant,
@@ -313,7 +282,7 @@ impl ShellOwner {
         Fate::Killed
     }
 
-    fn kill_shell(&mut self, census: &Census) {
+    pub(super) fn kill_shell(&mut self, census: &Census) {
         let Some(shell) = self.shell.take() else {
             return;
         };
@@ -336,6 +305,9 @@ impl ShellOwner {
         let mut nobody = Collector::new(&self.spill, "restart");
         drain_pipe(&self.output, &mut nobody);
         self.background = Background::default();
+        if let Err(error) = self.memory.forget() {
+            return Output::error(format!("the last shell's state stays: {error}"));
+        }
         match self.have_shell() {
             Ok(()) => Output::text(bash_result::RESTARTED),
             Err(error) => Output::error(format!("the shell does not start: {error}")),
@@ -352,7 +324,11 @@ impl ShellOwner {
         let mut nobody = Collector::new(&spill, "start");
         let until = Instant::now() + SHELL_START_TIME_MAX;
         match self.attend(None, until, &mut nobody) {
-            Happened::Answered(_) => Ok(()),
+            Happened::Answered(_) => match self.recall() {
+                Recalled::Done => Ok(()),
+                // Once only: what was kept is gone.
+                Recalled::ShellLost => self.have_shell(),
+            },
             Happened::Ended | Happened::TimeUp | Happened::Cancelled | Happened::Nonsense => {
                 self.kill_shell(&Census::take());
                 Err(io::Error::other("/bin/bash ended or did not answer"))

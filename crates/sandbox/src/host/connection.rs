@@ -12,9 +12,10 @@ use crate::error::SandboxError;
 use crate::launcher::SOCKET_NAME;
 use crate::limits::{
     BASH_ANSWER_GRACE, BASH_TIMEOUT_DEFAULT, BASH_TIMEOUT_MAX, FILE_TOOL_TIME_MAX, PING_TIME_MAX,
-    PROTOCOL_VERSION, QUEUE_TIME_MAX, REQUEST_TIME_MAX, RESPONSE_BYTES_MAX,
+    PROTOCOL_VERSION, QUEUE_TIME_MAX, REQUEST_TIME_MAX, RESPONSE_BYTES_MAX, REST_TIME_MAX,
 };
 use crate::output::Output;
+use crate::provenance::Losses;
 use crate::tool::Tool;
 use crate::wire::{Request, Response, encode, frame_length};
 
@@ -128,9 +129,9 @@ fn finished(response: Response) -> Result<Output, SandboxError> {
             let reason = reason.chars().take(500).collect();
             Err(SandboxError::Refused { reason })
         }
-        Response::Pong { .. } | Response::Started => Err(SandboxError::protocol(
-            "an answer to a question that was not asked",
-        )),
+        Response::Pong { .. } | Response::Started | Response::Resting(_) => Err(
+            SandboxError::protocol("an answer to a question that was not asked"),
+        ),
     }
 }
 
@@ -146,7 +147,31 @@ pub(super) async fn answers_ping(directory: &OwnedFd) -> bool {
         Ok(Some(Response::Pong { protocol })) => protocol == PROTOCOL_VERSION,
         // Too busy for one more call, and very much alive.
         Ok(Some(Response::Refused { .. })) => true,
-        Ok(Some(Response::Started | Response::Done(_)) | None) | Err(_) => false,
+        Ok(Some(Response::Started | Response::Done(_) | Response::Resting(_)) | None) | Err(_) => {
+            false
+        }
+    }
+}
+
+/// Has an agent keep what its shell knows, before it is ended. One that does not answer in time
+/// loses everything.
+pub(super) async fn ask_to_rest(directory: &OwnedFd) -> Losses {
+    let rest = async {
+        let mut connection = Connection::open(directory).await.ok()?;
+        let frame = encode(&Request::Rest, RESPONSE_BYTES_MAX).ok()?;
+        connection.send(&frame).await.ok()?;
+        connection.receive().await.ok()
+    };
+    match timeout(REST_TIME_MAX, rest).await {
+        Ok(Some(Response::Resting(losses))) => losses,
+        Ok(Some(
+            Response::Pong { .. }
+            | Response::Started
+            | Response::Done(_)
+            | Response::Refused { .. },
+        ))
+        | Ok(None)
+        | Err(_) => Losses::EVERYTHING,
     }
 }
 

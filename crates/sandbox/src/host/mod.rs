@@ -12,6 +12,7 @@ mod outputs;
 mod process;
 mod processes;
 mod removal;
+mod rest;
 mod root_record;
 mod sandbox;
 mod state_dir;
@@ -26,6 +27,8 @@ use std::time::Duration;
 
 pub use self::kill_all::kill_all;
 use self::living::Living;
+pub use self::news::News;
+use self::news::{Notice, NoticeBoard};
 use self::occupancy::Occupancy;
 pub use self::occupancy::SandboxUse;
 pub use self::outputs::{Fingerprint, LeftOut, Output as OutputFile, OutputScan, Outputs, Why};
@@ -38,6 +41,7 @@ use crate::isolation::IsolationReport;
 use crate::launcher::order::LaunchOrder;
 use crate::limits::{Limits, ORPHAN_CHECK_DEFAULT};
 use crate::name::SandboxName;
+use crate::provenance::Provenance;
 use crate::root::Root;
 use crate::spec::Spec;
 use crate::tool::{Call, Tool};
@@ -99,6 +103,7 @@ struct Inner {
     isolation: IsolationReport,
     occupancy: Occupancy,
     living: Living,
+    notices: NoticeBoard,
 }
 
 /// A sandbox, and whether its processes are the ones that were there before.
@@ -106,17 +111,9 @@ struct Inner {
 pub struct Opened {
     pub sandbox: Sandbox,
     pub provenance: Provenance,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Provenance {
-    /// New, with empty directories.
-    Created,
-    /// It was running, and its shell is as it was left.
-    Attached,
-    /// Its files were there and its processes were gone: the state of its shell and all
-    /// background jobs are lost. The model should be told.
-    Replaced,
+    /// Of something lost that nobody was told yet. Whoever tells it says so with
+    /// [`News::told`]; dropped before, it comes again with the next [`SandboxHost::open`].
+    pub news: Option<News>,
 }
 
 /// What became of the wish to stop a sandbox.
@@ -155,6 +152,7 @@ impl SandboxHost {
             isolation,
             occupancy: Occupancy::default(),
             living: Living::default(),
+            notices: NoticeBoard::default(),
         };
         let probed = inner.probe().await;
         inner.isolation = probed.map_err(|error| Unavailable {
@@ -174,8 +172,12 @@ impl SandboxHost {
     pub async fn open(&self, name: &SandboxName, spec: &Spec) -> Result<Opened, SandboxError> {
         let _alone = self.inner.occupancy.claim(name).await;
         let (mut opened, _) = self.inner.open(name, spec).await?;
-        if news::take(&self.inner.state.directory_of(name))? {
-            opened.provenance = Provenance::Replaced;
+        opened.news = self
+            .inner
+            .notices
+            .take(name, &self.inner.state.directory_of(name));
+        if let Some(news) = &opened.news {
+            opened.provenance = news.provenance();
         }
         Ok(opened)
     }
@@ -200,16 +202,16 @@ impl SandboxHost {
         self.inner.occupancy.hold(name)
     }
 
-    /// Ends its processes and keeps its files: what is in its directories stays, its shell,
-    /// its jobs and its `/tmp` are gone, and the next [`SandboxHost::open`] says
-    /// [`Provenance::Replaced`]. One in use is not stopped, not even later: whoever wants that
-    /// asks again. One that is not running, or does not exist, is fine.
+    /// Ends its processes and keeps its files and the state of its shell: its jobs and its `/tmp`
+    /// are gone, and the next [`SandboxHost::open`] says [`Provenance::Restored`]. One in use is not
+    /// stopped, not even later: whoever wants that asks again. One that is not running, or does
+    /// not exist, is fine.
     pub async fn stop(&self, name: &SandboxName) -> Result<Stop, SandboxError> {
         let _alone = self.inner.occupancy.claim(name).await;
         if self.inner.occupancy.is_used(name) {
             return Ok(Stop::InUse);
         }
-        self.inner.end(name).await?;
+        self.inner.rest(name).await?;
         Ok(Stop::Stopped)
     }
 
@@ -298,6 +300,7 @@ impl Inner {
             Ok::<_, SandboxError>(Opened {
                 sandbox,
                 provenance,
+                news: None,
             })
         };
         if self.is_running(name, &directory).await {
@@ -310,8 +313,9 @@ impl Inner {
             Files::Kept if ran_before => Provenance::Replaced,
             Files::Kept | Files::New => Provenance::Created,
         };
-        if provenance == Provenance::Replaced {
-            news::leave(&directory)?;
+        if files == Files::Kept {
+            // Before the launch, so that a crash of the server between the two forgets nothing.
+            Notice::started(&directory, ran_before)?;
         }
         let spec = root_record::settle(&directory, self.options.backend.mode(), spec)?;
         let order = LaunchOrder {

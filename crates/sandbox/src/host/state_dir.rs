@@ -26,7 +26,7 @@ const OUTSIDE: &[&str] = &["root", "tool_outputs"];
 pub(super) struct StateDir {
     root: PathBuf,
     /// Locked as long as this exists: two servers must not manage the same sandboxes.
-    _lock: File,
+    lock: File,
     thrown_away: AtomicU64,
     /// Held by whoever empties the trash: two at once would take names from each other.
     emptying: Mutex<()>,
@@ -66,7 +66,7 @@ impl StateDir {
         })?;
         let state = Self {
             root,
-            _lock: lock,
+            lock,
             thrown_away: AtomicU64::new(0),
             emptying: Mutex::default(),
             user_ids: UserIds::default(),
@@ -161,6 +161,13 @@ impl StateDir {
     pub(super) fn empty_trash(&self) -> io::Result<()> {
         let _alone = self.emptying.lock().unwrap_or_else(PoisonError::into_inner);
         self.user_ids.free_after(|| remove_tree(&self.trash()))
+    }
+}
+
+impl Drop for StateDir {
+    /// Closing the file is not enough: a launcher between its fork and its exec holds it too.
+    fn drop(&mut self) {
+        let _ = flock(&self.lock, FlockOperation::Unlock);
     }
 }
 

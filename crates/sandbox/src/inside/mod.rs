@@ -21,6 +21,7 @@ use rustix::fs::{CWD, Mode as FileMode, OFlags};
 use rustix::net::SendFlags;
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
+use crate::agent::shell_memory::ShellMemory;
 use crate::agent::{Agent, Places};
 use crate::isolation::{LimitSource, Mode, UserNamespace};
 use crate::launcher::layers::receive_go;
@@ -120,11 +121,12 @@ fn become_ready(
         exit_now(1);
     };
     rustix::process::umask(FileMode::from_raw_mode(0o022));
+    let memory = ShellMemory::open().at("open the shell's memory")?;
     let (places, landlock_abi) = match order.mode {
         Mode::Isolated => isolate(order, mounts, user_namespace, memory_limit)?,
         Mode::UnsafeProcess => stay_on_the_host(order)?,
     };
-    let agent = Agent::new(listener, places, order.mode, order.orphan_check);
+    let agent = Agent::new(listener, places, memory, order.mode, order.orphan_check);
     let agent = agent.at("start the agent")?;
     tell(launcher, &ChildAnswer::Ready { landlock_abi });
     Ok(agent)

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use super::command::{COMMANDS, OUTPUT, STATUS};
+use super::command::{COMMANDS, OUTPUT, STATE, STATUS};
 
 /// Closes every descriptor from 3 on. Called first of all in the launcher, when nothing of
 /// this process has opened one yet: what is there came from outside.
@@ -17,11 +17,11 @@ pub(crate) fn close_inherited() -> io::Result<()> {
     }
 }
 
-/// Occupies the numbers that a shell gets its pipes at with `/dev/null`, so that nothing this
+/// Occupies the numbers that a shell gets its descriptors at with `/dev/null`, so that nothing this
 /// process opens later, nor a pipe of `Command`, lies where a child puts those pipes.
 pub(crate) fn park_shell_descriptors() -> io::Result<()> {
     let null = std::fs::File::open("/dev/null")?;
-    for number in [OUTPUT, STATUS, COMMANDS] {
+    for number in [STATE, OUTPUT, STATUS, COMMANDS] {
         // SAFETY: takes integers only. Called when no object of ours owns these numbers.
         let placed = unsafe { libc::dup3(null.as_raw_fd(), number, libc::O_CLOEXEC) };
         if placed != number {

@@ -21,6 +21,7 @@ mod root_tree;
 mod roots;
 mod search;
 mod security;
+mod shell_state;
 mod stop;
 mod unsafe_process;
 mod uploads;

@@ -24,6 +24,7 @@ fn an_ordinary_user_gets_the_same() {
             "roots::",
             "outputs::",
             "search::",
+            "shell_state::",
             "security::",
             "stop::",
             "unsafe_process::",

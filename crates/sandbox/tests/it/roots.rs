@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hostler_sandbox::{Provenance, Root, Sandbox, SandboxError, SandboxHost, Spec};
+use hostler_sandbox::{Losses, Provenance, Root, Sandbox, SandboxError, SandboxHost, Spec};
 use tempfile::TempDir;
 
 use crate::root_tree;
@@ -93,7 +93,7 @@ async fn what_was_written_outlives_the_processes() {
     drop(sandbox);
     world.host.stop(&name("one")).await.unwrap();
     let opened = world.host.open(&name("one"), &world.spec).await.unwrap();
-    assert_eq!(opened.provenance, Provenance::Replaced);
+    assert_eq!(opened.provenance, Provenance::Restored(Losses::default()));
     ok(
         &bash(&opened.sandbox, "cat /opt/kept; ls /opt/lower").await,
         "kept\n",

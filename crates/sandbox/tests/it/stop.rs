@@ -4,7 +4,7 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use hostler_sandbox::{Backend, Call, Provenance, SandboxHost, Spec, Stop, Tool, kill_all};
+use hostler_sandbox::{Backend, Call, Losses, Provenance, SandboxHost, Spec, Stop, Tool, kill_all};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
@@ -54,7 +54,7 @@ async fn one_in_use_is_not_stopped() {
     drop(in_use);
     assert_eq!(host.stop(&one).await.unwrap(), Stop::Stopped);
     let opened = host.open(&one, &Spec::default()).await.unwrap();
-    assert_eq!(opened.provenance, Provenance::Replaced);
+    assert_eq!(opened.provenance, Provenance::Restored(Losses::default()));
 }
 
 /// An isolated sandbox takes its jobs along, an unsafe process has to look for them.

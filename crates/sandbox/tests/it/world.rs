@@ -85,6 +85,7 @@ impl World {
         let Opened {
             sandbox,
             provenance,
+            ..
         } = host
             .open(&name("one"), &Spec::default())
             .await

@@ -31,9 +31,9 @@ pub struct RawSandbox {
     pub tmp_bytes: ByteSize,
     /// Files in the `/tmp` of one sandbox.
     pub tmp_files: u64,
-    /// How long a session is idle before the processes of its sandbox are ended, and with them its shell,
-    /// its background jobs and its `/tmp`. Its other files stay; the next command starts a new shell, and
-    /// the agent is told. `"0s"`: never.
+    /// How long a session is idle before the processes of its sandbox are ended, and with them its
+    /// background jobs and its `/tmp`. Its other files stay, the next command finds the shell as it was, and
+    /// the agent is told what was lost. `"0s"`: never.
     pub idle_stop: Span,
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use hostler_sandbox::{
-    Call, Opened, Provenance, SandboxError, SandboxHost, Spec, Stop, Tool, kill_all,
+    Call, Losses, Opened, Provenance, SandboxError, SandboxHost, Spec, Stop, Tool, kill_all,
 };
 
 use crate::world::{CleanUp, World, bash, error, name, ok};
@@ -55,7 +55,7 @@ pub(super) async fn one_that_died_is_replaced_with_its_files(world: World) {
     world.end().await;
 }
 
-pub(super) async fn a_stopped_one_keeps_its_files_and_nothing_else(world: World) {
+pub(super) async fn a_stopped_one_keeps_its_files_and_its_shell(world: World) {
     let two = name("two");
     let opened = open(&world.host, "two").await;
     let place = world.inside_of(&two);
@@ -71,11 +71,14 @@ pub(super) async fn a_stopped_one_keeps_its_files_and_nothing_else(world: World)
     let never = world.host.stop(&name("three")).await;
     assert_eq!(never.unwrap(), Stop::Stopped);
     let opened = open(&world.host, "two").await;
-    assert_eq!(opened.provenance, Provenance::Replaced);
-    let look = "cat kept ~/kept; pwd; echo A=$A; jobs";
+    let Provenance::Restored(losses) = opened.provenance else {
+        panic!("{:?}", opened.provenance);
+    };
+    assert_eq!((losses.processes, losses.shell), (true, false));
+    let look = format!("cat {place}/kept ~/kept; pwd; echo A=$A; jobs");
     ok(
-        &bash(&opened.sandbox, look).await,
-        &format!("file\nfile\n{place}\nA=\n"),
+        &bash(&opened.sandbox, &look).await,
+        "file\nfile\n/tmp\nA=5\n",
     );
     world.host.destroy(&two).await.unwrap();
     world.end().await;
@@ -90,7 +93,8 @@ pub(super) async fn one_in_use_is_not_stopped(world: World) {
     assert_eq!(host.stop(&one).await.unwrap(), Stop::InUse);
     drop(in_use);
     assert_eq!(host.stop(&one).await.unwrap(), Stop::Stopped);
-    assert_eq!(open(&host, "one").await.provenance, Provenance::Replaced);
+    let provenance = open(&host, "one").await.provenance;
+    assert_eq!(provenance, Provenance::Restored(Losses::default()));
 }
 
 pub(super) async fn those_who_open_one_at_once_get_the_same(world: World) {

@@ -56,7 +56,7 @@ const BEHAVIOURS: &[Behaviour] = &[
         Box::pin(life::one_that_died_is_replaced_with_its_files(w))
     }),
     all("a stopped one keeps its files and nothing else", |w| {
-        Box::pin(life::a_stopped_one_keeps_its_files_and_nothing_else(w))
+        Box::pin(life::a_stopped_one_keeps_its_files_and_its_shell(w))
     }),
     all("one in use is not stopped", |w| {
         Box::pin(life::one_in_use_is_not_stopped(w))

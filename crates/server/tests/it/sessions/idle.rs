@@ -22,7 +22,9 @@ async fn the_sandbox_of_an_idle_session_is_stopped_and_its_files_stay() {
     let world = World::new()
         .await
         .with_idle_stop(Duration::from_millis(100));
-    world.model.reply(bash("echo file > kept; A=5; cd /tmp"));
+    world
+        .model
+        .reply(bash("echo file > kept; A=5; mkdir d; cd d; sleep 1000 &"));
     world.model.reply(Reply::text("Done."));
     let session = world.session().await;
     let _engine = world.engine().await;
@@ -33,13 +35,13 @@ async fn the_sandbox_of_an_idle_session_is_stopped_and_its_files_stay() {
         world.workspace_file(session, "kept").as_deref(),
         Some("file\n")
     );
-    world
-        .model
-        .reply(bash("cat kept; pwd; echo A=$A").and_tool_use("read", json!({"file_path": "kept"})));
+    world.model.reply(
+        bash("cat ../kept; pwd; echo A=$A").and_tool_use("read", json!({"file_path": "kept"})),
+    );
     world.model.reply(Reply::text("Gone."));
     world.say(session, "And now?").await;
     let results = results(&world.log_after_turns(session, 2).await);
-    let told = "note: the sandbox was restarted since your last command.";
+    let told = "started again. Lost: running processes. The shell goes on where it was,";
     // Two calls at once: the model is told once, with whichever came first to the sandbox.
     let notes = results.iter().filter(|line| line.contains(told)).count();
     assert_eq!((results.len(), notes), (3, 1), "{results:?}");
@@ -48,7 +50,7 @@ async fn the_sandbox_of_an_idle_session_is_stopped_and_its_files_stay() {
         .find(|line| line.contains("A="))
         .expect("the output of the shell");
     assert!(
-        shell.starts_with("gives file\n/workspace\nA=\n"),
+        shell.starts_with("gives file\n/workspace/d\nA=5\n"),
         "{shell:?}"
     );
 }
