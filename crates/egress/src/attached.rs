@@ -1,40 +1,159 @@
 //! What all connections of one sandbox share.
 
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, watch};
 
+use crate::budget::Budget;
+use crate::denial::Denial;
+use crate::host_name::{Host, HostName};
+use crate::limits::{LOOKUPS_MAX, REFUSALS_LOGGED_AT_ONCE, REFUSALS_LOGGED_PER_SECOND};
+use crate::names::{Meaning, Names};
 use crate::options::GatewayOptions;
 use crate::policy::Policy;
 use crate::usage::Meter;
 
+/// What all sandboxes share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) options: GatewayOptions,
+    /// One for each look-up of any sandbox.
+    pub(crate) lookups: Arc<Semaphore>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Attached {
     pub(crate) label: String,
-    pub(crate) options: Arc<GatewayOptions>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) meter: Meter,
     /// One for each connection.
     pub(crate) permits: Arc<Semaphore>,
+    /// One for each look-up.
+    pub(crate) lookups: Arc<Semaphore>,
+    names: Mutex<Names>,
     policy: watch::Receiver<Arc<Policy>>,
+    log: Mutex<LogBudget>,
+}
+
+#[derive(Debug)]
+struct LogBudget {
+    budget: Budget,
+    left_out: u64,
 }
 
 impl Attached {
     pub(crate) fn new(
         label: String,
-        options: Arc<GatewayOptions>,
+        shared: Arc<Shared>,
         policy: watch::Receiver<Arc<Policy>>,
     ) -> Self {
-        let permits = Arc::new(Semaphore::new(options.connections_max));
         Self {
             label,
-            options,
             meter: Meter::default(),
-            permits,
+            permits: Arc::new(Semaphore::new(shared.options.connections_max)),
+            lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
+            names: Mutex::new(Names::new(shared.options.names_network)),
             policy,
+            log: Mutex::new(LogBudget {
+                budget: Budget::new(REFUSALS_LOGGED_PER_SECOND, REFUSALS_LOGGED_AT_ONCE),
+                left_out: 0,
+            }),
+            shared,
         }
+    }
+
+    pub(crate) fn options(&self) -> &GatewayOptions {
+        &self.shared.options
     }
 
     pub(crate) fn policy(&self) -> Arc<Policy> {
         Arc::clone(&self.policy.borrow())
+    }
+
+    /// What the policy of this moment says about a host, before anything is known of its addresses.
+    pub(crate) fn judge(&self, host: &Host) -> Result<(), Denial> {
+        let policy = self.policy();
+        match (host, policy.as_ref()) {
+            (_, Policy::Nothing) => Err(Denial::Nothing),
+            (_, Policy::Unrestricted) => Ok(()),
+            (Host::Name(name), Policy::Limited(hosts)) if hosts.matches(name) => Ok(()),
+            (Host::Name(name), Policy::Limited(_)) => Err(Denial::NotInList(name.to_string())),
+            (Host::Address(_), Policy::Limited(_)) => {
+                Err(Denial::AddressNotInList(host.to_string()))
+            }
+        }
+    }
+
+    pub(crate) fn is_limited(&self) -> bool {
+        match self.policy().as_ref() {
+            Policy::Limited(_) | Policy::Nothing => true,
+            Policy::Unrestricted => false,
+        }
+    }
+
+    /// Waits until the policy doesn't permit the host any more.
+    pub(crate) async fn revoked(&self, host: &Host) -> Denial {
+        let mut policy = self.policy.clone();
+        loop {
+            if let Err(denial) = self.judge(host) {
+                return denial;
+            }
+            if policy.changed().await.is_err() {
+                // The attachment is being dropped, and this with it.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// The address that a sandbox is told for a name.
+    pub(crate) fn address_for(&self, name: &HostName) -> Ipv4Addr {
+        let allowed = self.policy().allows(name);
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if allowed {
+            names.address(name)
+        } else {
+            names.denied()
+        }
+    }
+
+    pub(crate) fn meaning(&self, address: IpAddr) -> Meaning {
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.meaning(address)
+    }
+
+    /// Counts and logs that something didn't get through; never its content.
+    pub(crate) fn note_denial(&self, protocol: &'static str, port: u16, denial: &Denial) {
+        let decision = if denial.is_refusal() {
+            self.meter.refused();
+            "refused"
+        } else {
+            "failed"
+        };
+        metrics::counter!("hostler_egress_decisions_total", "decision" => decision, "protocol" => protocol)
+            .increment(1);
+        let left_out = {
+            let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+            if log.budget.take().is_err() {
+                log.left_out += 1;
+                return;
+            }
+            std::mem::take(&mut log.left_out)
+        };
+        tracing::info!(
+            sandbox = self.label,
+            decision,
+            protocol,
+            port,
+            reason = denial.reason(),
+            left_out,
+            "{denial}"
+        );
+    }
+
+    pub(crate) fn note_allowed(&self, protocol: &'static str, host: &Host, port: u16) {
+        metrics::counter!("hostler_egress_decisions_total", "decision" => "allowed", "protocol" => protocol)
+            .increment(1);
+        tracing::debug!(sandbox = self.label, decision = "allowed", protocol, %host, port);
     }
 }

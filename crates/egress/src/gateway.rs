@@ -7,13 +7,14 @@ use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::attached::Attached;
-use crate::limits::ACCEPT_RETRY;
+use crate::attached::{Attached, Shared};
+use crate::connection::{Door, serve};
+use crate::dns;
+use crate::limits::{ACCEPT_RETRY, LOOKUPS_TOTAL_MAX, NAMES_NETWORK_SIZE_MIN};
 use crate::options::GatewayOptions;
 use crate::policy::Policy;
 use crate::usage::Usage;
@@ -21,7 +22,7 @@ use crate::usage::Usage;
 /// One for each server; clones are the same gateway.
 #[derive(Clone)]
 pub struct Gateway {
-    options: Arc<GatewayOptions>,
+    shared: Arc<Shared>,
 }
 
 /// Sockets that live in the network namespace of one sandbox.
@@ -45,17 +46,13 @@ pub struct Attachment {
     _loops: JoinSet<()>,
 }
 
-/// Which of the sockets a connection came in by.
-#[derive(Debug, Clone, Copy)]
-enum Door {
-    Transparent,
-    Proxy,
-}
-
 impl Gateway {
     pub fn new(options: GatewayOptions) -> Self {
         Self {
-            options: Arc::new(options),
+            shared: Arc::new(Shared {
+                options,
+                lookups: Arc::new(Semaphore::new(LOOKUPS_TOTAL_MAX)),
+            }),
         }
     }
 
@@ -68,20 +65,23 @@ impl Gateway {
         listeners: Listeners,
     ) -> io::Result<Attachment> {
         Handle::try_current().map_err(io::Error::other)?;
+        let network = self.shared.options.names_network;
+        if network.address().is_ipv6() || network.size() < NAMES_NETWORK_SIZE_MIN {
+            let message =
+                format!("names_network {network} is not a network of IPv4 of at least /24");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
         let (policy, current) = watch::channel(Arc::new(policy));
-        let attached = Arc::new(Attached::new(label, Arc::clone(&self.options), current));
+        let attached = Arc::new(Attached::new(label, Arc::clone(&self.shared), current));
         let mut loops = JoinSet::new();
         let doors = listeners
             .tcp
             .into_iter()
             .map(|listener| (listener, Door::Transparent))
             .chain([(listeners.proxy, Door::Proxy)]);
-        let name_server = listeners.dns;
-        loops.spawn(async move {
-            // Held and not read: a question gets no answer.
-            let _name_server = name_server;
-            std::future::pending::<()>().await;
-        });
+        listeners.dns.set_nonblocking(true)?;
+        let name_server = tokio::net::UdpSocket::from_std(listeners.dns)?;
+        loops.spawn(dns::serve(Arc::clone(&attached), name_server));
         for (listener, door) in doors {
             listener.set_nonblocking(true)?;
             let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -127,15 +127,8 @@ async fn accept(attached: Arc<Attached>, listener: tokio::net::TcpListener, door
         };
         let attached = Arc::clone(&attached);
         connections.spawn(async move {
-            serve(&attached, stream, door).await;
+            Box::pin(serve(attached, stream, door)).await;
             drop(permit);
         });
     }
-}
-
-/// Closes a connection at once, so that its client fails fast.
-async fn serve(attached: &Attached, stream: TcpStream, door: Door) {
-    attached.meter.refused();
-    tracing::info!(sandbox = attached.label, ?door, "refused");
-    drop(stream);
 }

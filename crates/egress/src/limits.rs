@@ -15,3 +15,40 @@ pub(crate) const SHOWN_CHARS_MAX: usize = 80;
 pub(crate) const CONNECTIONS_MAX_DEFAULT: usize = 512;
 /// Between two attempts to accept after one failed, as when the process is out of descriptors.
 pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// Names of one sandbox that have an address at once.
+pub(crate) const NAMES_MAX: usize = 4096;
+/// A names' network is at least this large, so that addresses aren't used again at once.
+pub(crate) const NAMES_NETWORK_SIZE_MIN: u64 = 256;
+
+/// Look-ups that one sandbox waits for at once, and all of them together: each takes a thread.
+pub(crate) const LOOKUPS_MAX: usize = 8;
+pub(crate) const LOOKUPS_TOTAL_MAX: usize = 64;
+/// Addresses of one name that are tried.
+pub(crate) const ADDRESSES_TRIED_MAX: usize = 8;
+
+/// What a client may send before it is known what it speaks: a TLS hello, or a request line.
+pub(crate) const OPENING_BYTES_MAX: usize = 32 << 10;
+/// A first line longer than this isn't looked at further.
+pub(crate) const FIRST_LINE_BYTES_MAX: usize = 16 << 10;
+
+/// Heads of HTTP messages, of clients and of servers.
+pub(crate) const HEAD_BYTES_MAX: usize = 64 << 10;
+pub(crate) const HEADERS_MAX: usize = 200;
+
+/// Each direction of a tunnel.
+pub(crate) const TUNNEL_BUFFER_BYTES: usize = 16 << 10;
+/// What one connection may have under way beside itself: its requests' connections, or a tunnel.
+pub(crate) const TASKS_QUEUED_MAX: usize = 4;
+
+/// A question to a name server over UDP.
+pub(crate) const QUERY_BYTES_MAX: usize = 1232;
+/// Questions of one sandbox that are answered in a second, and at once after a pause.
+pub(crate) const QUERIES_PER_SECOND: u32 = 500;
+pub(crate) const QUERIES_AT_ONCE: u32 = 1000;
+/// How long a client may keep the address of a name, in seconds.
+pub(crate) const NAME_SECONDS: u32 = 30;
+
+/// Log lines about refusals of one sandbox, in a second and at once; the rest are counted.
+pub(crate) const REFUSALS_LOGGED_PER_SECOND: u32 = 1;
+pub(crate) const REFUSALS_LOGGED_AT_ONCE: u32 = 20;

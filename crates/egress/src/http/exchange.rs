@@ -1,0 +1,214 @@
+//! One request and its answer: judged, written anew, sent, and the answer passed on.
+
+use std::sync::Arc;
+
+use http_body_util::Either;
+use hyper::body::Incoming;
+use hyper::header::{HOST, HeaderValue};
+use hyper::upgrade::OnUpgrade;
+use hyper::{Method, Request, Response, StatusCode, Uri, Version};
+use hyper_util::rt::TokioIo;
+
+use super::Front;
+use super::answer::{Body, empty, refusal};
+use super::connect::tunnelled;
+use super::headers::{ask_for_websocket, asks_for_websocket, check_framing, strip, strip_answer};
+use super::target::{check_origin_request, named, of_connect, of_proxy_request};
+use super::upstream::Hosts;
+use crate::connection::Connection;
+use crate::denial::Denial;
+use crate::dial::dial;
+use crate::host_name::Host;
+use crate::route::Route;
+use crate::tunnel::pass;
+
+/// Whether a connection changes its protocol with an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Upgrade {
+    None,
+    WebSocket,
+}
+
+pub(super) struct Exchange {
+    connection: Arc<Connection>,
+    leads_to: LeadsTo,
+    hosts: Hosts,
+}
+
+enum LeadsTo {
+    WhatRequestsName,
+    Host(Host, u16),
+    Nowhere(u16, Denial),
+}
+
+impl Exchange {
+    pub(super) fn new(connection: Arc<Connection>, front: Front) -> Self {
+        let (leads_to, made) = match front {
+            Front::Proxy => (LeadsTo::WhatRequestsName, None),
+            Front::Origin(route) => (LeadsTo::Host(route.host, route.port), route.upstream),
+            Front::Refused { port, denial } => (LeadsTo::Nowhere(port, denial), None),
+        };
+        Self {
+            hosts: Hosts::new(Arc::clone(&connection), made),
+            connection,
+            leads_to,
+        }
+    }
+
+    /// Never fails: what goes wrong is an answer too.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let is_connect = request.method() == Method::CONNECT;
+        let (port, answered) = if is_connect && matches!(self.leads_to, LeadsTo::WhatRequestsName) {
+            let port = request.uri().port_u16().unwrap_or_default();
+            (port, Box::pin(self.connect(request)).await)
+        } else {
+            match self.judge(&request) {
+                Ok((host, port)) => (port, Box::pin(self.pass_on(host, port, request)).await),
+                Err((port, denial)) => (port, Err(denial)),
+            }
+        };
+        answered.unwrap_or_else(|denial| {
+            let protocol = if is_connect { "connect" } else { "http" };
+            self.connection
+                .attached
+                .note_denial(protocol, port, &denial);
+            refusal(&denial)
+        })
+    }
+
+    /// The host that a request may go to by its own words and by the policy of this moment.
+    fn judge(&self, request: &Request<Incoming>) -> Result<(Host, u16), (u16, Denial)> {
+        let attached = &self.connection.attached;
+        let port = match &self.leads_to {
+            LeadsTo::WhatRequestsName => request.uri().port_u16().unwrap_or(80),
+            LeadsTo::Host(_, port) | LeadsTo::Nowhere(port, _) => *port,
+        };
+        let judge = || {
+            check_framing(request)?;
+            if request.method() == Method::TRACE {
+                // Its answer would show what is added to a request on its way.
+                return Err(Denial::Method("TRACE".to_owned()));
+            }
+            let (host, port) = match &self.leads_to {
+                LeadsTo::WhatRequestsName => of_proxy_request(request)?,
+                LeadsTo::Host(host, port) => {
+                    check_origin_request(request, host, *port)?;
+                    (host.clone(), *port)
+                }
+                LeadsTo::Nowhere(_, denial) => return Err(self.in_words(denial, request)),
+            };
+            attached.judge(&host)?;
+            Ok((host, port))
+        };
+        judge().map_err(|denial| (port, denial))
+    }
+
+    /// All denied names have one address; which one was meant stands in the request.
+    fn in_words(&self, denial: &Denial, request: &Request<Incoming>) -> Denial {
+        let judged = named(request).map(|host| self.connection.attached.judge(&host));
+        match judged {
+            Some(Err(named)) if denial.is_about_unknown_name() => named,
+            Some(_) | None => denial.clone(),
+        }
+    }
+
+    async fn connect(&self, mut request: Request<Incoming>) -> Result<Response<Body>, Denial> {
+        check_framing(&request)?;
+        let (host, port) = of_connect(&request)?;
+        // Before the client is told that it is connected, so that a failure has words.
+        let upstream = dial(&self.connection, &host, port).await?;
+        let client = hyper::upgrade::on(&mut request);
+        let route = Route {
+            host,
+            port,
+            upstream: Some(upstream),
+        };
+        let task = tunnelled(Arc::clone(&self.connection), client, route);
+        self.connection.run(task).await;
+        Ok(Response::new(empty()))
+    }
+
+    async fn pass_on(
+        &self,
+        host: Host,
+        port: u16,
+        mut request: Request<Incoming>,
+    ) -> Result<Response<Body>, Denial> {
+        let upgrade = if asks_for_websocket(&request) {
+            Upgrade::WebSocket
+        } else {
+            Upgrade::None
+        };
+        let client = hyper::upgrade::on(&mut request);
+        write_anew(&mut request, &host, port, upgrade)?;
+        let mut response = self.hosts.send(&host, port, request).await?;
+        self.connection.attached.note_allowed("http", &host, port);
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            strip_answer(response.headers_mut());
+            *response.version_mut() = Version::HTTP_11;
+            return Ok(response.map(Either::Left));
+        }
+        if upgrade == Upgrade::None {
+            return Err(Denial::BrokenAnswer(host.to_string()));
+        }
+        self.change_protocol(host, port, client, response).await
+    }
+
+    /// From here on the connection is a tunnel for WebSocket frames.
+    async fn change_protocol(
+        &self,
+        host: Host,
+        port: u16,
+        client: OnUpgrade,
+        mut response: Response<Incoming>,
+    ) -> Result<Response<Body>, Denial> {
+        let upstream = hyper::upgrade::on(&mut response);
+        let connection = Arc::clone(&self.connection);
+        let frames = async move {
+            // Without either, one of the ends has left meanwhile.
+            if let (Ok(upstream), Ok(client)) = (upstream.await, client.await) {
+                let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
+                pass(
+                    &connection,
+                    &mut client,
+                    &mut upstream,
+                    &host,
+                    port,
+                    "websocket",
+                )
+                .await;
+            }
+        };
+        self.connection.run(Box::pin(frames)).await;
+        strip_answer(response.headers_mut());
+        ask_for_websocket(response.headers_mut());
+        Ok(response.map(|_| empty()))
+    }
+}
+
+/// The request as the host is to see it: in origin form, of this connection only what it may know.
+fn write_anew(
+    request: &mut Request<Incoming>,
+    host: &Host,
+    port: u16,
+    upgrade: Upgrade,
+) -> Result<(), Denial> {
+    let path = request.uri().path_and_query().map_or("/", |p| p.as_str());
+    let path: Result<Uri, _> = path.parse();
+    *request.uri_mut() = path.map_err(|_| Denial::Malformed("its path can't be read"))?;
+    *request.version_mut() = Version::HTTP_11;
+    strip(request.headers_mut());
+    if upgrade == Upgrade::WebSocket {
+        ask_for_websocket(request.headers_mut());
+    }
+    if !request.headers().contains_key(HOST) {
+        let authority = match port {
+            80 => host.to_string(),
+            port => format!("{host}:{port}"),
+        };
+        let value = HeaderValue::from_str(&authority)
+            .map_err(|_| Denial::Malformed("its host can't be written"))?;
+        request.headers_mut().insert(HOST, value);
+    }
+    Ok(())
+}

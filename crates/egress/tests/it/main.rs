@@ -1,0 +1,14 @@
+//! The gateway through its own doors: sockets on loopback stand in for those of a sandbox.
+
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
+
+mod dns;
+mod proxy;
+mod transparent;
+mod wire;
+mod wire_server;
+mod world;
