@@ -26,6 +26,8 @@ pub struct IsolationReport {
     pub cgroup_kill: bool,
     pub memory_limit: LimitSource,
     pub process_limit: LimitSource,
+    /// `None` also where no limit was asked for.
+    pub cpu_limit: LimitSource,
     pub network: Network,
 }
 
@@ -72,6 +74,7 @@ impl IsolationReport {
             cgroup_kill: false,
             memory_limit: LimitSource::None,
             process_limit: LimitSource::None,
+            cpu_limit: LimitSource::None,
             network: mode.network(),
         }
     }

@@ -65,6 +65,7 @@ pub use host::{
 };
 pub use inner_path::{InnerPath, InvalidInnerPath};
 pub use isolation::{IsolationReport, LimitSource, Mode, Network, UserNamespace};
+pub use launcher::cgroup::{CgroupClaim, claim_cgroup};
 pub use launcher::init_main;
 pub use limits::Limits;
 pub use name::{InvalidName, SandboxName};

@@ -15,6 +15,9 @@ pub struct Limits {
     pub memory_bytes: u64,
     /// Processes and threads.
     pub processes: u32,
+    /// CPU time of the sandbox as a whole, in hundredths of one CPU. `None`: shared by the kernel.
+    #[serde(default)]
+    pub cpu_percent: Option<u32>,
     /// Open files of each process.
     pub open_files: u64,
     /// Size of `/tmp`, which is in memory.
@@ -28,6 +31,7 @@ impl Default for Limits {
         Self {
             memory_bytes: 4 << 30,
             processes: 1024,
+            cpu_percent: None,
             open_files: 4096,
             tmp_bytes: 512 << 20,
             tmp_files: 65_536,
@@ -44,6 +48,10 @@ pub(crate) const LAUNCH_ORDER_BYTES_MAX: u64 = 64 << 10;
 pub(crate) const LAUNCH_ANSWER_BYTES_MAX: u64 = 64 << 10;
 pub(crate) const RECORD_BYTES_MAX: u64 = 64 << 10;
 pub(crate) const CALL_ID_BYTES_MAX: usize = 128;
+
+/// Threads of the agent, beyond the processes of tools.
+pub(crate) const AGENT_PROCESSES_MAX: u64 = AGENT_CONNECTIONS_MAX as u64 + 16;
+pub(crate) const CPU_PERIOD_MICROSECONDS: u64 = 100_000;
 
 /// Calls that one sandbox works on at once, and those the host keeps open to it.
 pub(crate) const AGENT_CONNECTIONS_MAX: usize = 64;

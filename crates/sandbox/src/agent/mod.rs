@@ -18,6 +18,7 @@ mod shell_owner;
 mod shell_queue;
 mod shell_rest;
 mod text_cleaner;
+mod tool_limits;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -38,6 +39,7 @@ use crate::isolation::Mode;
 use crate::sys::process::{child_signals, exit_now};
 
 use self::collector::SpillDirectory;
+pub(crate) use self::tool_limits::ToolLimits;
 
 /// Where things are, as this process sees them.
 #[derive(Debug, Clone)]
@@ -78,9 +80,10 @@ impl Agent {
         memory: ShellMemory,
         mode: Mode,
         orphan_check: Duration,
+        tool_limits: ToolLimits,
     ) -> io::Result<Self> {
         let signals = child_signals()?;
-        let reaper = Arc::new(Reaper::default());
+        let reaper = Arc::new(Reaper::new(tool_limits));
         let shell = ShellOwner::start(places.clone(), memory, mode, Arc::clone(&reaper))?;
         let connections = Connections::new(places, shell);
         Ok(Self {

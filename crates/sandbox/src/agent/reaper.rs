@@ -5,6 +5,7 @@ use std::io;
 use std::process::Command;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::tool_limits::ToolLimits;
 use rustix::process::{WaitOptions, WaitStatus, wait};
 
 /// How a child ended.
@@ -14,18 +15,27 @@ pub(super) enum End {
     Signal(i32),
 }
 
-#[derive(Default)]
 pub(super) struct Reaper {
+    limits: ToolLimits,
     /// Children that somebody will ask about; the end is `None` while they live.
     children: Mutex<HashMap<i32, Option<End>>>,
     changed: Condvar,
 }
 
 impl Reaper {
+    pub(super) fn new(limits: ToolLimits) -> Self {
+        Self {
+            limits,
+            children: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
     /// Starts a child whose end can be waited for. The lock is held throughout: a child that
     /// ends at once must not be reaped before it is known, nor one whose exec failed, which
     /// `Command` waits for itself.
     pub(super) fn spawn(&self, command: &mut Command) -> io::Result<i32> {
+        self.limits.apply(command);
         let mut children = self.lock();
         let pid = command.spawn()?.id().cast_signed();
         children.insert(pid, None);

@@ -5,6 +5,7 @@ mod connection;
 mod hint;
 mod kill_all;
 mod launch;
+mod leftovers;
 mod living;
 mod news;
 mod occupancy;
@@ -154,6 +155,7 @@ impl SandboxHost {
             living: Living::default(),
             notices: NoticeBoard::default(),
         };
+        leftovers::reap(&inner.state, &inner.processes).await;
         let probed = inner.probe().await;
         inner.isolation = probed.map_err(|error| Unavailable {
             reason: error.to_string(),

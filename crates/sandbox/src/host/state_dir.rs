@@ -96,9 +96,14 @@ impl StateDir {
 
     /// The name of the cgroups of a sandbox: other servers on this host have others.
     pub(super) fn cgroup_name(&self, name: &SandboxName) -> String {
+        format!("{}{name}", self.cgroup_prefix())
+    }
+
+    /// What the names of the cgroups of all sandboxes of this directory begin with.
+    pub(super) fn cgroup_prefix(&self) -> String {
         let mut hasher = DefaultHasher::new();
         self.root.hash(&mut hasher);
-        format!("hostler-{:016x}-{name}", hasher.finish())
+        format!("hostler-{:016x}-", hasher.finish())
     }
 
     pub(super) fn names(&self) -> io::Result<Vec<SandboxName>> {

@@ -22,7 +22,7 @@ use rustix::net::SendFlags;
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use crate::agent::shell_memory::ShellMemory;
-use crate::agent::{Agent, Places};
+use crate::agent::{Agent, Places, ToolLimits};
 use crate::isolation::{LimitSource, Mode, UserNamespace};
 use crate::launcher::layers::receive_go;
 use crate::launcher::order::{At, ChildAnswer, LaunchOrder, Refused};
@@ -71,6 +71,8 @@ pub(crate) struct Birth<'a> {
     /// As seen before the birth: the child's own uid means something else.
     pub(crate) user_namespace: UserNamespace,
     pub(crate) memory_limit: LimitSource,
+    /// Files that take processes into the cgroups of tools.
+    pub(crate) tool_cgroups: Vec<OwnedFd>,
 }
 
 /// Never returns: not even a panic may run on into the launcher's clean-up.
@@ -82,8 +84,16 @@ pub(crate) fn run(birth: Birth<'_>) -> ! {
             launcher,
             user_namespace,
             memory_limit,
+            tool_cgroups,
         } = birth;
-        match become_ready(order, listener, &launcher, user_namespace, memory_limit) {
+        match become_ready(
+            order,
+            listener,
+            &launcher,
+            user_namespace,
+            memory_limit,
+            tool_cgroups,
+        ) {
             Ok(agent) => {
                 drop(launcher);
                 agent.serve()
@@ -109,6 +119,7 @@ fn become_ready(
     launcher: &OwnedFd,
     user_namespace: UserNamespace,
     memory_limit: LimitSource,
+    tool_cgroups: Vec<OwnedFd>,
 ) -> Result<Agent, Refused> {
     let null = rustix::fs::open(
         "/dev/null",
@@ -126,7 +137,22 @@ fn become_ready(
         Mode::Isolated => isolate(order, mounts, user_namespace, memory_limit)?,
         Mode::UnsafeProcess => stay_on_the_host(order)?,
     };
-    let agent = Agent::new(listener, places, memory, order.mode, order.orphan_check);
+    let tool_limits = ToolLimits {
+        cgroups: tool_cgroups,
+        processes: match order.mode {
+            Mode::Isolated => Some(order.limits.processes.into()),
+            // It would count all that the server's user runs.
+            Mode::UnsafeProcess => None,
+        },
+    };
+    let agent = Agent::new(
+        listener,
+        places,
+        memory,
+        order.mode,
+        order.orphan_check,
+        tool_limits,
+    );
     let agent = agent.at("start the agent")?;
     tell(launcher, &ChildAnswer::Ready { landlock_abi });
     Ok(agent)

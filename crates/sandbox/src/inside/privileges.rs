@@ -5,7 +5,7 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use crate::launcher::order::{At, Refused};
-use crate::limits::Limits;
+use crate::limits::{AGENT_PROCESSES_MAX, Limits};
 
 /// What installing, unpacking and ending one's own processes take, within the user
 /// namespace. Nothing that mounts, configures, traces or makes device files.
@@ -24,7 +24,11 @@ pub(super) fn lower_limits(limits: &Limits, memory: bool) -> Result<(), Refused>
         // which runs on the host.
         (Resource::Core, 1),
         (Resource::Nofile, limits.open_files),
-        (Resource::Nproc, limits.processes.into()),
+        // The shell gets the rest of it.
+        (
+            Resource::Nproc,
+            u64::from(limits.processes) + AGENT_PROCESSES_MAX,
+        ),
         (Resource::Memlock, 1 << 20),
         (Resource::Msgqueue, 1 << 16),
         // Some hosts let users of sound or graphics go before everybody else.

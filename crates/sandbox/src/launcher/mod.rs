@@ -75,17 +75,19 @@ fn launch() -> Result<IsolationReport, Refused> {
         Mode::Isolated => ALL_NAMESPACES,
         Mode::UnsafeProcess => 0,
     };
-    let leaf = cgroups.open_leaf();
+    let birthplace = cgroups.open_birthplace();
+    let tool_cgroups = cgroups.open_tools().at("open the cgroups of tools")?;
     let user_namespace = user_namespace(&order);
-    match clone_process(namespaces, leaf.as_ref().map(AsFd::as_fd)).at("make namespaces")? {
+    match clone_process(namespaces, birthplace.as_ref().map(AsFd::as_fd)).at("make namespaces")? {
         Cloned::Child => {
-            drop((ours, leaf));
+            drop((ours, birthplace));
             inside::run(Birth {
                 order: &order,
                 listener,
                 launcher: theirs,
                 user_namespace,
                 memory_limit: cgroups.memory,
+                tool_cgroups,
             })
         }
         Cloned::Parent(child) => {
@@ -165,6 +167,7 @@ fn report(
         cgroup_kill: cgroups.has_kill(),
         memory_limit: source(cgroups.memory),
         process_limit: source(cgroups.processes),
+        cpu_limit: cgroups.cpu,
         network: mode.network(),
     }
 }

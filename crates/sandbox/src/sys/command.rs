@@ -1,6 +1,6 @@
 //! The descriptors of a new shell.
 
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -33,6 +33,38 @@ pub(crate) fn give_descriptors(
             places
                 .iter()
                 .all(|(source, place)| libc::dup2(*source, *place) == *place)
+        };
+        if done {
+            Ok(())
+        } else {
+            Err(std::io::Error::last_os_error())
+        }
+    };
+    // SAFETY: the closure only makes async-signal-safe calls, see above.
+    unsafe { command.pre_exec(prepare) };
+}
+
+/// Lets the child of `command` enter cgroups through their files, which must stay open until it
+/// is started, and lowers its limit of processes.
+pub(crate) fn limit_tools(command: &mut Command, cgroups: &[OwnedFd], processes: Option<u64>) {
+    let files: Vec<i32> = cgroups.iter().map(AsRawFd::as_raw_fd).collect();
+    let prepare = move || {
+        let zero = b"0";
+        // SAFETY: write and setrlimit are async-signal-safe; the buffer is a constant of one
+        // byte and the structure lives through the call. This runs between fork and exec, and
+        // allocates nothing.
+        let done = unsafe {
+            let entered = files
+                .iter()
+                .all(|file| libc::write(*file, zero.as_ptr().cast(), 1) == 1);
+            entered
+                && processes.is_none_or(|count| {
+                    let limit = libc::rlimit {
+                        rlim_cur: count,
+                        rlim_max: count,
+                    };
+                    libc::setrlimit(libc::RLIMIT_NPROC, &raw const limit) == 0
+                })
         };
         if done {
             Ok(())

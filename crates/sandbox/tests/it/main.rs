@@ -11,6 +11,7 @@ mod world;
 
 mod abuse;
 mod bash;
+mod cgroups;
 mod conformance;
 mod files;
 mod life;

@@ -18,6 +18,7 @@ fn an_ordinary_user_gets_the_same() {
         .args([
             "abuse::",
             "bash::",
+            "cgroups::",
             "conformance::",
             "files::",
             "life::",
