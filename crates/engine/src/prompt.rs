@@ -21,6 +21,12 @@ const ISOLATED: &str = "You have a private Linux sandbox. Your working directory
     access: commands that need it will fail, so do not retry them. What your tools print is shown \
     to you, not to the user.";
 
+/// The same with a gateway.
+const BEHIND_A_GATEWAY: &str = "You have a private Linux sandbox. Your working directory is \
+    /workspace. Files that the user should receive belong in /mnt/session/outputs. Connections to \
+    other machines pass a gateway; what it refuses stays refused, so do not retry that. What your \
+    tools print is shown to you, not to the user.";
+
 /// The same where the operator has opted out of isolation.
 const NOT_ISOLATED: &str = "Your tools run on a Linux machine, in a directory of this session; \
     relative paths start there. What your tools print is shown to you, not to the user.";
@@ -88,6 +94,7 @@ fn system(agent: &SessionAgent, network: Network) -> Vec<String> {
         .filter(|system| !system.trim().is_empty());
     let place = match network {
         Network::None => ISOLATED,
+        Network::Gateway { .. } => BEHIND_A_GATEWAY,
         Network::Host => NOT_ISOLATED,
     };
     let sandbox = (!tools::offered(agent).is_empty()).then(|| place.to_owned());

@@ -56,10 +56,22 @@ pub enum LimitSource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Network {
-    /// No interface is up, not even loopback.
+    /// A loopback interface of its own, and nothing else.
     None,
+    /// The same, with a gateway of ours behind every other address.
+    Gateway { ports: GatewayPorts },
     /// The host's own.
     Host,
+}
+
+/// Which connections reach the gateway; others are refused at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GatewayPorts {
+    All,
+    /// The kernel has no nf_tables: those to a few ports that are in general use, where nothing
+    /// inside can listen then, and through the proxy.
+    Known,
 }
 
 impl IsolationReport {
@@ -81,7 +93,7 @@ impl IsolationReport {
 }
 
 impl Mode {
-    pub const fn network(self) -> Network {
+    const fn network(self) -> Network {
         match self {
             Self::Isolated => Network::None,
             Self::UnsafeProcess => Network::Host,

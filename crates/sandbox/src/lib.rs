@@ -60,11 +60,11 @@ mod wire;
 
 pub use error::{SandboxError, Unavailable};
 pub use host::{
-    Backend, Fingerprint, HostOptions, LeftOut, Listed, News, Opened, OutputFile, OutputScan,
-    Outputs, Sandbox, SandboxHost, SandboxUse, Stop, Upload, Why, kill_all,
+    Backend, Fingerprint, GatewaySockets, HostOptions, LeftOut, Listed, News, Opened, OutputFile,
+    OutputScan, Outputs, Sandbox, SandboxHost, SandboxUse, Stop, Upload, Why, kill_all,
 };
 pub use inner_path::{InnerPath, InvalidInnerPath};
-pub use isolation::{IsolationReport, LimitSource, Mode, Network, UserNamespace};
+pub use isolation::{GatewayPorts, IsolationReport, LimitSource, Mode, Network, UserNamespace};
 pub use launcher::cgroup::{CgroupClaim, claim_cgroup};
 pub use launcher::init_main;
 pub use limits::Limits;
@@ -73,6 +73,6 @@ pub use output::{Block, Output};
 pub use provenance::{Losses, Provenance};
 pub use root::Root;
 pub use schemas::{ToolSchema, tool_schemas};
-pub use spec::Spec;
+pub use spec::{NetworkAccess, Spec};
 pub use tool::{Call, Tool};
 pub use upload_link::UploadLink;

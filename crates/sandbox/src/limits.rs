@@ -40,7 +40,7 @@ impl Default for Limits {
 }
 
 /// The version of what host and sandbox say to each other; another one is never attached to.
-pub(crate) const PROTOCOL_VERSION: u32 = 1;
+pub(crate) const PROTOCOL_VERSION: u32 = 2;
 
 pub(crate) const REQUEST_BYTES_MAX: usize = 16 << 20;
 pub(crate) const RESPONSE_BYTES_MAX: usize = 48 << 20;
@@ -143,6 +143,16 @@ pub(crate) const OUTPUT_PATH_BYTES_MAX: usize = 1024;
 pub(crate) const OUTPUT_SCAN_TIME_MAX: Duration = Duration::from_secs(5);
 /// Outputs that are named as left out; more are but counted.
 pub(crate) const OUTPUTS_LEFT_OUT_NAMED_MAX: usize = 16;
+/// What the kernel says about a few netlink messages.
+pub(crate) const NETLINK_ANSWER_BYTES_MAX: usize = 8 << 10;
+/// Connections that wait for the gateway at one of its sockets.
+pub(crate) const GATEWAY_BACKLOG: i32 = 256;
+/// Ports that lead to the gateway where the kernel cannot hand over all of them: SSH, HTTP,
+/// HTTPS and git.
+pub(crate) const KNOWN_PORTS: [u16; 4] = [22, 80, 443, 9418];
+/// Each of the known ports for two versions of IP, and two more.
+pub(crate) const GATEWAY_SOCKETS_MAX: usize = 2 * KNOWN_PORTS.len() + 2;
+pub(crate) const SOCKETS_ANSWER_BYTES_MAX: usize = 4 << 10;
 
 /// The uids of a sandbox that root makes, counted from the configured base.
 pub(crate) const UID_RANGE: u32 = 65_536;

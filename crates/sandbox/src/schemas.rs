@@ -17,6 +17,7 @@ pub struct ToolSchema {
 pub const fn tool_schemas(network: Network) -> &'static [ToolSchema; 6] {
     match network {
         Network::None => &WITHOUT_NETWORK,
+        Network::Gateway { .. } => &BEHIND_A_GATEWAY,
         Network::Host => &WITH_NETWORK,
     }
 }
@@ -34,8 +35,13 @@ macro_rules! bash_description {
 }
 static WITHOUT_NETWORK: [ToolSchema; 6] = with_bash(concat!(
     bash_description!(),
-    " There is no network access, not even to localhost: downloads and package installation \
-     fail."
+    " There is no network access, except to what you start on localhost yourself: downloads and \
+     package installation fail."
+));
+static BEHIND_A_GATEWAY: [ToolSchema; 6] = with_bash(concat!(
+    bash_description!(),
+    " Connections to other machines pass a gateway, which refuses what the network policy of \
+     this sandbox does not allow. UDP and ping do not leave the sandbox."
 ));
 static WITH_NETWORK: [ToolSchema; 6] = with_bash(bash_description!());
 

@@ -20,4 +20,17 @@ pub struct Spec {
     /// Paths of uploads that are good besides those below `/mnt/session/uploads`.
     #[serde(default)]
     pub upload_links: Vec<UploadLink>,
+    #[serde(default)]
+    pub network: NetworkAccess,
+}
+
+/// Whether anything but itself can be reached from inside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NetworkAccess {
+    #[default]
+    None,
+    /// All that leaves arrives at the sockets of [`crate::Sandbox::gateway_sockets`]. As long as
+    /// nobody serves those, it waits there.
+    Gateway,
 }

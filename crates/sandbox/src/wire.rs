@@ -20,6 +20,8 @@ pub(crate) enum Request {
     Shutdown,
     /// Keep what the shell knows: the sandbox is about to be stopped.
     Rest,
+    /// The sockets of the gateway, beside the answer.
+    Sockets,
     Run {
         id: String,
         tool: Tool,
@@ -37,9 +39,24 @@ pub(crate) enum Response {
     Done(Output),
     /// What will be lost.
     Resting(Losses),
+    /// One descriptor for each comes beside this, in the same order.
+    Sockets {
+        roles: Vec<SocketRole>,
+    },
     Refused {
         reason: String,
     },
+}
+
+/// What a socket of the gateway is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SocketRole {
+    /// Takes connections to any address.
+    Intercepting,
+    Proxy,
+    /// Takes questions for the addresses of names.
+    Names,
 }
 
 /// The bytes of one frame, length included.

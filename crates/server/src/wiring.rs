@@ -7,7 +7,7 @@ mod providers;
 use hostler_domain::Env;
 use hostler_http::{HttpOptions, MetricsText, RateLimits};
 use hostler_protocol::id::EventId;
-use hostler_sandbox::{Backend, HostOptions, Limits};
+use hostler_sandbox::{Backend, HostOptions, Limits, Spec};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, SandboxMode, SandboxOptions};
@@ -25,6 +25,8 @@ pub(crate) fn sandbox_host(options: &SandboxOptions) -> HostOptions {
         SandboxMode::UnsafeProcess => Backend::UnsafeProcess,
     };
     host.uid_base = options.uid_base;
+    // As the sandboxes of sessions are made.
+    host.probe = Spec::default();
     host.limits = Limits {
         memory_bytes: options.memory_bytes,
         processes: options.processes,

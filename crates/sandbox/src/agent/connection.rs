@@ -8,7 +8,7 @@ use std::thread;
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::shell_queue::{Progress, ShellHandle, Work};
-use super::{Places, SpillDirectory};
+use super::{GatewaySockets, Places, SpillDirectory};
 use crate::limits::{
     AGENT_CONNECTIONS_MAX, PROTOCOL_VERSION, REQUEST_BYTES_MAX, REQUEST_TIME_MAX,
     RESPONSE_BYTES_MAX,
@@ -31,17 +31,19 @@ struct Shared {
     places: Places,
     spill: SpillDirectory,
     shell: ShellHandle,
+    gateway: GatewaySockets,
     open: AtomicUsize,
 }
 
 impl Connections {
-    pub(super) fn new(places: Places, shell: ShellHandle) -> Self {
+    pub(super) fn new(places: Places, shell: ShellHandle, gateway: GatewaySockets) -> Self {
         let spill = SpillDirectory(places.spill.clone());
         Self {
             shared: Arc::new(Shared {
                 places,
                 spill,
                 shell,
+                gateway,
                 open: AtomicUsize::new(0),
             }),
         }
@@ -109,6 +111,8 @@ impl Shared {
             }
             Ok(Some(Request::Shutdown)) => self.end(),
             Ok(Some(Request::Rest)) => self.rest(stream),
+            // A host that cannot be answered asks again.
+            Ok(Some(Request::Sockets)) => drop(self.gateway.give(stream)),
             Ok(Some(Request::Run { id, tool })) => match check_call_id(&id) {
                 Ok(()) => self.run(stream, &id, tool),
                 Err(reason) => refuse(stream, &reason),

@@ -8,6 +8,7 @@
 mod bash_result;
 mod collector;
 mod connection;
+mod gateway_sockets;
 mod orphan;
 mod process_tree;
 mod reaper;
@@ -31,11 +32,12 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags};
 
 use self::connection::Connections;
+pub(crate) use self::gateway_sockets::GatewaySockets;
 use self::orphan::OrphanCheck;
 use self::reaper::Reaper;
 use self::shell_memory::ShellMemory;
 use self::shell_owner::ShellOwner;
-use crate::isolation::Mode;
+use crate::isolation::Network;
 use crate::sys::process::{child_signals, exit_now};
 
 use self::collector::SpillDirectory;
@@ -78,14 +80,15 @@ impl Agent {
         listener: UnixListener,
         places: Places,
         memory: ShellMemory,
-        mode: Mode,
+        network: Network,
+        gateway: GatewaySockets,
         orphan_check: Duration,
         tool_limits: ToolLimits,
     ) -> io::Result<Self> {
         let signals = child_signals()?;
         let reaper = Arc::new(Reaper::new(tool_limits));
-        let shell = ShellOwner::start(places.clone(), memory, mode, Arc::clone(&reaper))?;
-        let connections = Connections::new(places, shell);
+        let shell = ShellOwner::start(places.clone(), memory, network, Arc::clone(&reaper))?;
+        let connections = Connections::new(places, shell, gateway);
         Ok(Self {
             listener,
             signals,

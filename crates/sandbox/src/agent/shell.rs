@@ -14,6 +14,8 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::Places;
 use super::reaper::Reaper;
+use crate::inside::network::PROXY;
+use crate::isolation::Network;
 use crate::sys::command::give_descriptors;
 
 /// `$?` in the condition is the status of the command before. The number before it names that
@@ -63,6 +65,7 @@ pub(super) enum Report {
 impl Shell {
     pub(super) fn start(
         places: &Places,
+        network: Network,
         output: BorrowedFd<'_>,
         reaper: &Reaper,
     ) -> io::Result<Self> {
@@ -83,6 +86,7 @@ impl Shell {
             .env("SHELL", "/bin/bash")
             .env("LANG", "C.UTF-8")
             .env("TERM", "dumb")
+            .envs(proxy_variables(network))
             .envs(&places.environment)
             .current_dir(&places.workspace)
             .stdin(Stdio::null())
@@ -205,4 +209,21 @@ fn parse_report(report: &[u8]) -> Option<(u64, i32)> {
     let (number, status) = std::str::from_utf8(report).ok()?.split_once(' ')?;
     let number = number.strip_suffix('s').unwrap_or(number);
     Some((number.parse().ok()?, status.parse().ok()?))
+}
+
+/// The gateway needs no variables; but programs that use a proxy show its reasons for a refusal.
+fn proxy_variables(network: Network) -> Vec<(&'static str, String)> {
+    let proxy = match network {
+        Network::None | Network::Host => return Vec::new(),
+        Network::Gateway { .. } => format!("http://{PROXY}"),
+    };
+    let own = "localhost,127.0.0.1,::1";
+    vec![
+        ("http_proxy", proxy.clone()),
+        ("HTTP_PROXY", proxy.clone()),
+        ("https_proxy", proxy.clone()),
+        ("HTTPS_PROXY", proxy),
+        ("no_proxy", own.to_owned()),
+        ("NO_PROXY", own.to_owned()),
+    ]
 }

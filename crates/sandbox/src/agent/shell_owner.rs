@@ -28,7 +28,7 @@ use super::shell_output::{Background, READ_BYTES, Ready, drain_pipe};
 use super::shell_queue::{Progress, Queue, ShellHandle, Work};
 use super::shell_rest::Recalled;
 use super::{Places, SpillDirectory};
-use crate::isolation::{Mode, Network};
+use crate::isolation::Network;
 use crate::limits::{
     BASH_TIMEOUT_DEFAULT, BASH_TIMEOUT_MAX, SHELL_ANSWER_GRACE, SHELL_START_TIME_MAX, TERM_GRACE,
 };
@@ -43,7 +43,7 @@ pub(super) struct ShellOwner {
     pub(super) is_kept: bool,
     pub(super) places: Places,
     pub(super) spill: SpillDirectory,
-    pub(super) mode: Mode,
+    pub(super) network: Network,
     reaper: Arc<Reaper>,
     pub(super) shell: Option<Shell>,
     pub(super) output: OwnedFd,
@@ -65,7 +65,7 @@ impl ShellOwner {
     pub(super) fn start(
         places: Places,
         memory: ShellMemory,
-        mode: Mode,
+        network: Network,
         reaper: Arc<Reaper>,
     ) -> io::Result<ShellHandle> {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
@@ -81,7 +81,7 @@ impl ShellOwner {
             is_kept: false,
             spill: SpillDirectory(places.spill.clone()),
             places,
-            mode,
+            network,
             reaper,
             shell: None,
             output,
@@ -208,7 +208,7 @@ impl ShellOwner {
             }
         };
         self.drain(&mut collector);
-        bash_result::compose(collector, &outcome, self.mode.network() == Network::None)
+        bash_result::compose(collector, &outcome, self.network == Network::None)
     }
 
     /// Waits for the shell's answer, while its output and the rest of its command flow.
@@ -318,7 +318,12 @@ impl ShellOwner {
         if self.shell.is_some() {
             return Ok(());
         }
-        let shell = Shell::start(&self.places, self.output_end.as_fd(), &self.reaper)?;
+        let shell = Shell::start(
+            &self.places,
+            self.network,
+            self.output_end.as_fd(),
+            &self.reaper,
+        )?;
         self.shell = Some(shell);
         let spill = self.spill.clone();
         let mut nobody = Collector::new(&spill, "start");

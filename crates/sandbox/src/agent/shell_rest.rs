@@ -12,7 +12,7 @@ use super::process_tree::Census;
 use super::shell_memory::ShellState;
 use super::shell_output::drain_pipe;
 use super::shell_owner::{Happened, ShellOwner};
-use crate::isolation::Mode;
+use crate::isolation::Network;
 use crate::limits::{SHELL_RECALL_TIME_MAX, SHELL_REST_TIME_MAX, SHELL_STATE_BYTES_MAX};
 use crate::provenance::Losses;
 
@@ -67,7 +67,8 @@ impl ShellOwner {
         };
         self.is_kept = !shell;
         let pid = self.shell.as_ref().map(|shell| shell.pid);
-        let isolated = self.mode == Mode::Isolated;
+        // Whoever shares the network of the host shares all of it.
+        let isolated = self.network != Network::Host;
         Losses {
             shell,
             processes: Census::default().finds_others(pid),

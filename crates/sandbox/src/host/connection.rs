@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use super::gateway_sockets::{self, GatewaySockets};
 use crate::error::SandboxError;
 use crate::launcher::SOCKET_NAME;
 use crate::limits::{
@@ -51,6 +52,16 @@ impl Connection {
             return Err(ended(io::ErrorKind::UnexpectedEof.into()));
         }
         serde_json::from_slice(&body).map_err(|error| SandboxError::protocol(error.to_string()))
+    }
+
+    /// Asks for the sockets of the gateway.
+    pub(super) async fn gateway_sockets(mut self) -> Result<GatewaySockets, SandboxError> {
+        let frame = encode(&Request::Sockets, RESPONSE_BYTES_MAX)
+            .map_err(|error| SandboxError::protocol(error.to_string()))?;
+        self.send(&frame).await?;
+        timeout(REQUEST_TIME_MAX, gateway_sockets::receive(&self.0))
+            .await
+            .unwrap_or_else(|_| Err(SandboxError::lost("it does not give its sockets")))
     }
 
     /// Runs one tool. The time of bash counts from when its command leaves the queue.
@@ -129,9 +140,12 @@ fn finished(response: Response) -> Result<Output, SandboxError> {
             let reason = reason.chars().take(500).collect();
             Err(SandboxError::Refused { reason })
         }
-        Response::Pong { .. } | Response::Started | Response::Resting(_) => Err(
-            SandboxError::protocol("an answer to a question that was not asked"),
-        ),
+        Response::Pong { .. }
+        | Response::Started
+        | Response::Sockets { .. }
+        | Response::Resting(_) => Err(SandboxError::protocol(
+            "an answer to a question that was not asked",
+        )),
     }
 }
 
@@ -147,9 +161,11 @@ pub(super) async fn answers_ping(directory: &OwnedFd) -> bool {
         Ok(Some(Response::Pong { protocol })) => protocol == PROTOCOL_VERSION,
         // Too busy for one more call, and very much alive.
         Ok(Some(Response::Refused { .. })) => true,
-        Ok(Some(Response::Started | Response::Done(_) | Response::Resting(_)) | None) | Err(_) => {
-            false
-        }
+        Ok(Some(
+            Response::Started | Response::Done(_) | Response::Sockets { .. } | Response::Resting(_),
+        ))
+        | Ok(None)
+        | Err(_) => false,
     }
 }
 
@@ -168,6 +184,7 @@ pub(super) async fn ask_to_rest(directory: &OwnedFd) -> Losses {
             Response::Pong { .. }
             | Response::Started
             | Response::Done(_)
+            | Response::Sockets { .. }
             | Response::Refused { .. },
         ))
         | Ok(None)

@@ -2,6 +2,7 @@
 
 mod beneath;
 mod connection;
+mod gateway_sockets;
 mod hint;
 mod kill_all;
 mod launch;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::gateway_sockets::GatewaySockets;
 pub use self::kill_all::kill_all;
 use self::living::Living;
 pub use self::news::News;
@@ -44,7 +46,7 @@ use crate::limits::{Limits, ORPHAN_CHECK_DEFAULT};
 use crate::name::SandboxName;
 use crate::provenance::Provenance;
 use crate::root::Root;
-use crate::spec::Spec;
+use crate::spec::{NetworkAccess, Spec};
 use crate::tool::{Call, Tool};
 
 /// The sandbox that [`SandboxHost::start`] makes to see whether it can.
@@ -62,6 +64,9 @@ pub struct HostOptions {
     /// isolated already.
     pub uid_base: u32,
     pub limits: Limits,
+    /// What the sandbox that proves that there can be any is made with: all that is asked for
+    /// later should be in it.
+    pub probe: Spec,
     /// How often a sandbox looks whether its directory still exists. One whose directory was
     /// deleted belongs to nobody any more and ends itself.
     pub orphan_check: Duration,
@@ -75,6 +80,10 @@ impl HostOptions {
             launcher: "/proc/self/exe".into(),
             uid_base: 300_000,
             limits: Limits::default(),
+            probe: Spec {
+                network: NetworkAccess::Gateway,
+                ..Spec::default()
+            },
             orphan_check: ORPHAN_CHECK_DEFAULT,
         }
     }
@@ -268,7 +277,7 @@ impl Inner {
     async fn probe(&self) -> Result<IsolationReport, SandboxError> {
         let name: SandboxName = PROBE.parse().map_err(io::Error::other)?;
         self.throw_away(&name).await?;
-        let (opened, isolation) = self.open(&name, &Spec::default()).await?;
+        let (opened, isolation) = self.open(&name, &self.options.probe).await?;
         let command = "echo \"$((40 + 2))\"".to_owned();
         let tool = Tool::Bash {
             command,

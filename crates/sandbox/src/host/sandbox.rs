@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::connection::{Connection, ToolTime};
+use super::gateway_sockets::GatewaySockets;
 use super::living::Living;
 use super::occupancy::SandboxUse;
 use super::state_dir::open_directory;
@@ -60,6 +61,18 @@ impl Sandbox {
     /// The sandbox's own directory on the host.
     pub(super) fn directory(&self) -> Arc<OwnedFd> {
         Arc::clone(&self.inner.directory)
+    }
+
+    /// The sockets that meet what leaves the sandbox, of one that was made with a gateway. Each
+    /// call gives the same ones; they are open as long as anybody, or the sandbox, has them.
+    pub async fn gateway_sockets(&self) -> Result<GatewaySockets, SandboxError> {
+        let Ok(_turn) = self.inner.calls.acquire().await else {
+            return Err(SandboxError::lost("it is being closed"));
+        };
+        let connection = Connection::open(&self.inner.directory).await;
+        let connection = connection
+            .map_err(|error| SandboxError::lost(format!("nobody answers there: {error}")))?;
+        connection.gateway_sockets().await
     }
 
     /// Runs one tool. Dropping the future cancels it inside. After [`SandboxError::Lost`] or

@@ -8,7 +8,9 @@ use std::path::Path;
 use rustix::fs::CWD;
 
 use super::mounts::{bind, make_directory};
+use super::network::NAME_SERVER_LINE;
 use crate::launcher::order::{At, Refused};
+use crate::spec::NetworkAccess;
 use crate::sys::mounts::{Depth, NO_DEVICES, NO_SUID, READ_ONLY};
 
 const OWN: &[(&str, &str)] = &[
@@ -23,7 +25,6 @@ const OWN: &[(&str, &str)] = &[
         "nsswitch.conf",
         "passwd: files\ngroup: files\nhosts: files dns\n",
     ),
-    ("resolv.conf", "# This sandbox has no network.\n"),
     ("shells", "/bin/sh\n/bin/bash\n"),
 ];
 
@@ -46,15 +47,23 @@ const FROM_HOST: &[&str] = &[
 /// What names the host or the network, so that a root of its own cannot know it.
 const ALWAYS_OWN: &[&str] = &["hostname", "hosts", "resolv.conf"];
 
+fn own(network: NetworkAccess) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let name_server = match network {
+        NetworkAccess::None => "# This sandbox has no network.\n",
+        NetworkAccess::Gateway => NAME_SERVER_LINE,
+    };
+    OWN.iter().copied().chain([("resolv.conf", name_server)])
+}
+
 /// For a root that has an `/etc`: what must be ours, and what is missing. Names of the root may be
 /// anything, so a file is made anew and never written through.
-pub(super) fn complete() -> Result<(), Refused> {
+pub(super) fn complete(network: NetworkAccess) -> Result<(), Refused> {
     make_directory("etc")?;
-    for (name, text) in OWN {
+    for (name, text) in own(network) {
         let place = Path::new("etc").join(name);
         let step = format!("write /etc/{name}");
         if fs::symlink_metadata(&place).is_ok() {
-            if !ALWAYS_OWN.contains(name) {
+            if !ALWAYS_OWN.contains(&name) {
                 continue;
             }
             fs::remove_file(&place).at(&step)?;
@@ -65,8 +74,8 @@ pub(super) fn complete() -> Result<(), Refused> {
     Ok(())
 }
 
-pub(super) fn write() -> Result<(), Refused> {
-    for (name, text) in OWN {
+pub(super) fn write(network: NetworkAccess) -> Result<(), Refused> {
+    for (name, text) in own(network) {
         fs::write(Path::new("etc").join(name), text).at(&format!("write /etc/{name}"))?;
     }
     for name in FROM_HOST {

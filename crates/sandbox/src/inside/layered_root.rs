@@ -15,6 +15,7 @@ use rustix::mount::{
 use super::mounts::{make_directory, open_directory, small_tmpfs};
 use super::{Lower, OwnLayers, etc_files};
 use crate::launcher::order::{At, Refused};
+use crate::spec::NetworkAccess;
 use crate::sys::mounts::{Depth, NO_DEVICES, NO_SUID, READ_ONLY, add_attributes};
 
 /// Where things of ours are mounted; made where the layers lack them.
@@ -38,7 +39,11 @@ pub(super) struct Furnishing {
 }
 
 /// Mounts the layers and makes them the root and the working directory of this process.
-pub(super) fn enter(layers: &OwnLayers, place: BorrowedFd<'_>) -> Result<Furnishing, Refused> {
+pub(super) fn enter(
+    layers: &OwnLayers,
+    place: BorrowedFd<'_>,
+    network: NetworkAccess,
+) -> Result<Furnishing, Refused> {
     let host = open_directory("/")?;
     small_tmpfs(place)?;
     let names = mount_lower(&layers.lower)?;
@@ -65,7 +70,7 @@ pub(super) fn enter(layers: &OwnLayers, place: BorrowedFd<'_>) -> Result<Furnish
     for name in MOUNT_POINTS {
         make_directory(name)?;
     }
-    etc_files::complete()?;
+    etc_files::complete(network)?;
     if !Path::new(SHELL).exists() {
         return Err(io::Error::from(io::ErrorKind::NotFound)).at(
             "find /bin/bash, which the bash tool needs, in the root file system of this sandbox",

@@ -5,10 +5,13 @@
 //! ends it. There is no weaker form to fall back to.
 
 mod etc_files;
+mod intercept;
 mod landlock;
 mod layered_root;
 mod links;
 mod mounts;
+mod netlink;
+pub(crate) mod network;
 mod privileges;
 mod seccomp;
 
@@ -22,8 +25,8 @@ use rustix::net::SendFlags;
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use crate::agent::shell_memory::ShellMemory;
-use crate::agent::{Agent, Places, ToolLimits};
-use crate::isolation::{LimitSource, Mode, UserNamespace};
+use crate::agent::{Agent, GatewaySockets, Places, ToolLimits};
+use crate::isolation::{LimitSource, Mode, Network, UserNamespace};
 use crate::launcher::layers::receive_go;
 use crate::launcher::order::{At, ChildAnswer, LaunchOrder, Refused};
 use crate::root::Root;
@@ -60,6 +63,14 @@ enum Lower {
     Mounts(Vec<OwnedFd>),
     /// Directories that belong to the one uid there is.
     Directories(Vec<OwnedFd>),
+}
+
+/// What the agent finds around it.
+struct Surroundings {
+    places: Places,
+    landlock_abi: Option<u32>,
+    network: Network,
+    gateway: GatewaySockets,
 }
 
 /// What the launcher leaves to its child.
@@ -133,7 +144,7 @@ fn become_ready(
     };
     rustix::process::umask(FileMode::from_raw_mode(0o022));
     let memory = ShellMemory::open().at("open the shell's memory")?;
-    let (places, landlock_abi) = match order.mode {
+    let surroundings = match order.mode {
         Mode::Isolated => isolate(order, mounts, user_namespace, memory_limit)?,
         Mode::UnsafeProcess => stay_on_the_host(order)?,
     };
@@ -145,16 +156,27 @@ fn become_ready(
             Mode::UnsafeProcess => None,
         },
     };
+    let Surroundings {
+        places,
+        landlock_abi,
+        network,
+        gateway,
+    } = surroundings;
     let agent = Agent::new(
         listener,
         places,
         memory,
-        order.mode,
+        network,
+        gateway,
         order.orphan_check,
         tool_limits,
     );
     let agent = agent.at("start the agent")?;
-    tell(launcher, &ChildAnswer::Ready { landlock_abi });
+    let ready = ChildAnswer::Ready {
+        landlock_abi,
+        network,
+    };
+    tell(launcher, &ready);
     Ok(agent)
 }
 
@@ -175,7 +197,7 @@ fn isolate(
     mounts: Vec<OwnedFd>,
     user_namespace: UserNamespace,
     memory_limit: LimitSource,
-) -> Result<(Places, Option<u32>), Refused> {
+) -> Result<Surroundings, Refused> {
     let sources = Sources::open(&order.spec.root, mounts)?;
     // With a single uid the kernel forbids it: groups could be what denies a right.
     if matches!(user_namespace, UserNamespace::Range { .. }) {
@@ -186,20 +208,23 @@ fn isolate(
     set_thread_res_uid(uid, uid, uid).at("become root of the namespace")?;
     // The first process of a pid namespace starts in the session of its parent.
     rustix::process::setsid().at("start a session")?;
-    mounts::enter_new_root(&sources, &order.limits, &order.spec.upload_links)?;
+    mounts::enter_new_root(&sources, &order.limits, &order.spec)?;
     drop(sources);
+    let (network, gateway) = network::set_up(order.spec.network)?;
     rustix::system::sethostname(b"sandbox").at("set the host name")?;
     privileges::lower_limits(&order.limits, memory_limit == LimitSource::Rlimit)?;
     privileges::drop_capabilities()?;
     let landlock_abi = landlock::restrict();
     seccomp::restrict()?;
-    Ok((
-        Places::isolated(order.spec.environment.clone()),
+    Ok(Surroundings {
+        places: Places::isolated(order.spec.environment.clone()),
         landlock_abi,
-    ))
+        network,
+        gateway,
+    })
 }
 
-fn stay_on_the_host(order: &LaunchOrder) -> Result<(Places, Option<u32>), Refused> {
+fn stay_on_the_host(order: &LaunchOrder) -> Result<Surroundings, Refused> {
     rustix::process::setsid().at("start a session")?;
     // Orphans of a command come to us, so that a restart and a shutdown reach them.
     let own = rustix::process::getpid();
@@ -212,7 +237,12 @@ fn stay_on_the_host(order: &LaunchOrder) -> Result<(Places, Option<u32>), Refuse
         environment: order.spec.environment.clone(),
     };
     rustix::process::chdir(&places.workspace).at("enter the workspace")?;
-    Ok((places, None))
+    Ok(Surroundings {
+        places,
+        landlock_abi: None,
+        network: Network::Host,
+        gateway: GatewaySockets::default(),
+    })
 }
 
 impl Sources {

@@ -19,8 +19,8 @@ use rustix::mount::{
 use super::{Layers, Sources, etc_files, layered_root, links};
 use crate::launcher::order::{At, Refused};
 use crate::limits::Limits;
+use crate::spec::Spec;
 use crate::sys::mounts::{Depth, NO_DEVICES, NO_EXEC, NO_SUID, READ_ONLY, add_attributes};
-use crate::upload_link::UploadLink;
 
 const PRIVATE: u64 = NO_SUID | NO_DEVICES;
 const HOST: u64 = READ_ONLY | NO_SUID | NO_DEVICES;
@@ -48,7 +48,7 @@ const HIDDEN_PROC_DIRECTORIES: &[&str] = &["scsi", "acpi", "asound", "driver"];
 pub(super) fn enter_new_root(
     sources: &Sources,
     limits: &Limits,
-    upload_links: &[UploadLink],
+    spec: &Spec,
 ) -> Result<(), Refused> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).at("make mounts private")?;
@@ -57,11 +57,15 @@ pub(super) fn enter_new_root(
         Layers::Host => {
             new_root(sources.root.as_fd())?;
             add_host_programs()?;
-            etc_files::write()?;
+            etc_files::write(spec.network)?;
             None
         }
         // From here on, no name of the layers can lead out of them.
-        Layers::Own(layers) => Some(layered_root::enter(layers, sources.root.as_fd())?),
+        Layers::Own(layers) => Some(layered_root::enter(
+            layers,
+            sources.root.as_fd(),
+            spec.network,
+        )?),
     };
     add_private_directories(sources)?;
     add_proc()?;
@@ -82,7 +86,7 @@ pub(super) fn enter_new_root(
         MountFlags::empty(),
     )?;
     lock_proc()?;
-    links::add(upload_links)?;
+    links::add(&spec.upload_links)?;
     match layered {
         Some(layered) => layered.go_back_out()?,
         None => {

@@ -23,7 +23,7 @@ use self::cgroup::CgroupSet;
 use self::order::{At, ChildAnswer, LaunchAnswer, LaunchOrder, Refused};
 use self::record::ProcessRecord;
 use crate::inside::{self, Birth};
-use crate::isolation::{IsolationReport, LimitSource, Mode, UserNamespace};
+use crate::isolation::{IsolationReport, LimitSource, Mode, Network, UserNamespace};
 use crate::limits::{LAUNCH_ANSWER_BYTES_MAX, LAUNCH_ORDER_BYTES_MAX, UID_RANGE};
 use crate::sys::clone::{ALL_NAMESPACES, Child, Cloned, clone_process};
 use crate::sys::descriptors::{close_inherited, park_shell_descriptors};
@@ -135,7 +135,10 @@ fn settle(
     let answer: ChildAnswer =
         serde_json::from_slice(&answer[..length]).at("the child ended before it was ready")?;
     match answer {
-        ChildAnswer::Ready { landlock_abi } => Ok(report(user_namespace, landlock_abi, cgroups)),
+        ChildAnswer::Ready {
+            landlock_abi,
+            network,
+        } => Ok(report(user_namespace, landlock_abi, network, cgroups)),
         ChildAnswer::Failed { reason } => {
             Err(std::io::Error::other(reason)).at("inside the new sandbox")
         }
@@ -145,6 +148,7 @@ fn settle(
 fn report(
     user_namespace: UserNamespace,
     landlock_abi: Option<u32>,
+    network: Network,
     cgroups: &CgroupSet,
 ) -> IsolationReport {
     let mode = match user_namespace {
@@ -168,7 +172,7 @@ fn report(
         memory_limit: source(cgroups.memory),
         process_limit: source(cgroups.processes),
         cpu_limit: cgroups.cpu,
-        network: mode.network(),
+        network,
     }
 }
 

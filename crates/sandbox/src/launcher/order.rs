@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::isolation::{IsolationReport, Mode};
+use crate::isolation::{IsolationReport, Mode, Network};
 use crate::limits::Limits;
 use crate::spec::Spec;
 
@@ -39,8 +39,13 @@ pub(crate) enum LaunchAnswer {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum ChildAnswer {
-    Ready { landlock_abi: Option<u32> },
-    Failed { reason: String },
+    Ready {
+        landlock_abi: Option<u32>,
+        network: Network,
+    },
+    Failed {
+        reason: String,
+    },
 }
 
 /// A step that the kernel refused.

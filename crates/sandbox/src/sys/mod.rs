@@ -4,7 +4,7 @@
 //! where it is needed and has no place here.
 #![expect(
     unsafe_code,
-    reason = "raw clone, mount_setattr, signalfd and pre_exec have no safe form"
+    reason = "raw clone, mount_setattr, signalfd, some socket options and pre_exec have no safe form"
 )]
 
 pub(crate) mod clone;
@@ -12,4 +12,5 @@ pub(crate) mod command;
 pub(crate) mod descriptors;
 pub(crate) mod mounts;
 pub(crate) mod process;
+pub(crate) mod sockets;
 pub(crate) mod watch;

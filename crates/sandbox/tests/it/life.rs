@@ -5,8 +5,8 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use hostler_sandbox::{
-    Call, LimitSource, Mode, Network, Provenance, SandboxError, SandboxHost, Spec, Tool,
-    UserNamespace,
+    Call, GatewayPorts, LimitSource, Mode, Network, Provenance, SandboxError, SandboxHost, Spec,
+    Tool, UserNamespace,
 };
 use serde_json::Value;
 
@@ -50,9 +50,10 @@ fn cgroups_of(directory: &Path) -> Vec<PathBuf> {
 async fn the_report_says_what_separates() {
     let world = World::new().await;
     let report = world.host.isolation().clone();
+    let ports = GatewayPorts::All;
     assert_eq!(
         (report.mode, report.network),
-        (Mode::Isolated, Network::None)
+        (Mode::Isolated, Network::Gateway { ports })
     );
     assert!(report.seccomp && report.no_new_privileges);
     let root = rustix::process::geteuid().is_root();

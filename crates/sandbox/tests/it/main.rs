@@ -15,6 +15,8 @@ mod cgroups;
 mod conformance;
 mod files;
 mod life;
+mod network;
+mod network_sockets;
 mod ordinary_user;
 mod outputs;
 mod parsing;

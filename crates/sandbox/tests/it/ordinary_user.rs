@@ -24,6 +24,7 @@ fn an_ordinary_user_gets_the_same() {
             "life::",
             "roots::",
             "outputs::",
+            "network::",
             "search::",
             "shell_state::",
             "security::",

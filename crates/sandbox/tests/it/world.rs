@@ -5,8 +5,8 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 
 use hostler_sandbox::{
-    Backend, Call, HostOptions, Opened, Output, Provenance, Sandbox, SandboxHost, SandboxName,
-    Spec, Tool,
+    Backend, Call, HostOptions, NetworkAccess, Opened, Output, Provenance, Sandbox, SandboxHost,
+    SandboxName, Spec, Tool,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -66,9 +66,22 @@ pub(crate) fn options(state: &TempDir) -> HostOptions {
     options
 }
 
+pub(crate) fn behind_a_gateway() -> Spec {
+    Spec {
+        network: NetworkAccess::Gateway,
+        ..Spec::default()
+    }
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
         Self::with_backend(Backend::Local).await
+    }
+
+    pub(crate) async fn with_gateway() -> Self {
+        let state = tempfile::tempdir().expect("a directory for the state");
+        let options = options(&state);
+        Self::with_spec(state, options, behind_a_gateway()).await
     }
 
     pub(crate) async fn with_backend(backend: Backend) -> Self {
@@ -79,6 +92,10 @@ impl World {
     }
 
     pub(crate) async fn with_options(state: TempDir, options: HostOptions) -> Self {
+        Self::with_spec(state, options, Spec::default()).await
+    }
+
+    async fn with_spec(state: TempDir, options: HostOptions, spec: Spec) -> Self {
         let host = SandboxHost::start(options.clone())
             .await
             .expect("this host makes sandboxes");
@@ -86,10 +103,7 @@ impl World {
             sandbox,
             provenance,
             ..
-        } = host
-            .open(&name("one"), &Spec::default())
-            .await
-            .expect("a sandbox");
+        } = host.open(&name("one"), &spec).await.expect("a sandbox");
         assert_eq!(provenance, Provenance::Created);
         let clean_up = CleanUp(Some(host.clone()));
         Self {

@@ -3,7 +3,9 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use hostler_sandbox::{IsolationReport, LimitSource, Mode, Network, SandboxHost, UserNamespace};
+use hostler_sandbox::{
+    GatewayPorts, IsolationReport, LimitSource, Mode, Network, SandboxHost, UserNamespace,
+};
 
 use super::Check;
 use crate::config::{ProviderApi, ProviderKey, ProviderOptions, SandboxOptions};
@@ -136,6 +138,12 @@ fn described(report: &IsolationReport) -> String {
     };
     let network = match report.network {
         Network::None => "no network",
+        Network::Gateway { ports } => match ports {
+            GatewayPorts::All => "network through a gateway",
+            GatewayPorts::Known => {
+                "network through a gateway for ports in general use, without nf_tables"
+            }
+        },
         Network::Host => "the host's network",
     };
     format!(
