@@ -47,6 +47,11 @@ const RULES: &[Rule] = &[
         never: &[SQL, "axum tower reqwest object_store"],
     },
     Rule {
+        name: "image",
+        ours: &[],
+        never: &[SQL, WEB, "object_store"],
+    },
+    Rule {
         name: "mcp",
         ours: &["protocol"],
         never: &[SQL, "object_store"],
@@ -54,7 +59,7 @@ const RULES: &[Rule] = &[
     Rule {
         name: "engine",
         ours: &[
-            "protocol", "domain", "store", "provider", "sandbox", "egress", "mcp",
+            "protocol", "domain", "store", "provider", "sandbox", "egress", "image", "mcp",
         ],
         never: &[SQL, WEB, "reqwest object_store"],
     },
@@ -66,15 +71,16 @@ const RULES: &[Rule] = &[
     Rule {
         name: "server",
         ours: &[
-            "protocol", "domain", "store", "provider", "sandbox", "egress", "mcp", "engine", "http",
+            "protocol", "domain", "store", "provider", "sandbox", "egress", "image", "mcp",
+            "engine", "http",
         ],
         never: &["sqlx"],
     },
     Rule {
         name: "testkit",
         ours: &[
-            "protocol", "domain", "store", "provider", "sandbox", "egress", "mcp", "engine",
-            "http", "server",
+            "protocol", "domain", "store", "provider", "sandbox", "egress", "image", "mcp",
+            "engine", "http", "server",
         ],
         never: &[],
     },

@@ -1,0 +1,29 @@
+//! The same suite again without root, when it is root that runs it.
+
+use std::process::Command;
+
+const ORDINARY: &str = "65534";
+
+#[test]
+fn an_ordinary_user_gets_the_same() {
+    if !rustix::process::geteuid().is_root() {
+        // This is that run, or a machine where all of this runs without root anyway.
+        return;
+    }
+    let suite = std::env::current_exe().expect("the path of this suite");
+    let output = Command::new("setpriv")
+        .args(["--reuid", ORDINARY, "--regid", ORDINARY, "--clear-groups"])
+        .arg(suite)
+        .args(["archives::", "layouts::", "registries::", "trees::"])
+        .env("TMPDIR", "/tmp")
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .expect("setpriv runs");
+    let told = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}\n{complained}");
+    assert!(
+        told.contains("test result: ok") && !told.contains("running 0 tests"),
+        "{told}"
+    );
+}
