@@ -34,6 +34,9 @@ pub struct EngineOptions {
     /// How long a session is idle before the processes of its sandbox are ended; its files stay.
     /// `None`: they stay as well.
     pub sandbox_idle_stop: Option<Duration>,
+    /// How long a sandbox is kept from when it was made. One that rests then gives way to a new
+    /// one, and the model is told. `None`: for ever.
+    pub sandbox_keep: Option<Duration>,
 }
 
 /// The engine of one process. Cheap to clone.

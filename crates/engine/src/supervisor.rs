@@ -29,6 +29,8 @@ struct Supervisor {
     panics: HashMap<SessionId, u32>,
     /// At most one.
     sweeps_under_way: JoinSet<()>,
+    /// At most one: deletes what sweeps have thrown away.
+    emptying_trash: JoinSet<()>,
     /// Sweeps so far.
     sweeps: u32,
 }
@@ -48,6 +50,7 @@ impl Engine {
             running: HashMap::new(),
             panics: HashMap::new(),
             sweeps_under_way: JoinSet::new(),
+            emptying_trash: JoinSet::new(),
             sweeps: 0,
             parts: Arc::clone(&self.parts),
         };
@@ -75,6 +78,7 @@ impl Supervisor {
             () = stop.cancelled() => {}
             Some(session) = dirty.recv() => self.start(session).await,
             Some(ended) = self.runners.join_next_with_id() => self.ended(ended).await,
+            Some(ended) = self.sweeps_under_way.join_next() => self.swept(ended),
             _ = renewals.tick() => self.renew().await,
             _ = sweeps.tick() => {
                 self.start_due().await;
@@ -131,11 +135,6 @@ impl Supervisor {
     /// Beside everything else: the end of a process may take its time, and no session's start
     /// waits for it.
     fn sweep_sandboxes(&mut self) {
-        while let Some(ended) = self.sweeps_under_way.try_join_next() {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a sweep broke off");
-            }
-        }
         if self.sweeps_under_way.is_empty() {
             let parts = Arc::clone(&self.parts);
             let scope = if self.sweeps.is_multiple_of(FULL_SWEEP_EVERY) {
@@ -148,6 +147,23 @@ impl Supervisor {
                 sweep::sandboxes(&parts, scope).await;
                 sweep::expired_files(&parts).await;
             });
+        }
+    }
+
+    fn swept(&mut self, ended: Result<(), JoinError>) {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a sweep broke off");
+        }
+        while let Some(ended) = self.emptying_trash.try_join_next() {
+            if let Err(error) = ended {
+                tracing::error!(%error, "emptying the trash broke off");
+            }
+        }
+        // One at a time; what is left is found after the next sweep.
+        if self.emptying_trash.is_empty() && self.parts.sandboxes.has_trash() {
+            let parts = Arc::clone(&self.parts);
+            self.emptying_trash
+                .spawn(async move { sweep::trash(&parts).await });
         }
     }
 

@@ -1,7 +1,10 @@
 //! What nobody is waiting for: sandboxes of sessions that are gone or idle, expired files, and
 //! sessions whose runner keeps failing.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use hostler_domain::session::SessionStatus;
+use hostler_protocol::Timestamp;
 use hostler_protocol::event::{
     Empty, Event, RetryStatus, SessionError, SessionErrorEvent, SessionErrorKind, ThreadStatus,
 };
@@ -18,7 +21,10 @@ enum Fate {
     Stay,
     /// Its processes end, its files stay.
     Stop,
-    Destroy,
+    /// Its session is gone.
+    ThrowAway,
+    /// It was kept long enough.
+    Expire,
 }
 
 /// Which sandboxes a sweep looks at.
@@ -30,8 +36,8 @@ pub(crate) enum Scope {
     All,
 }
 
-/// Destroys the sandboxes of deleted sessions, and stops those of archived and idle ones: what an
-/// agent made stays with the session's record until that is deleted.
+/// Destroys the sandboxes of deleted sessions, stops those of archived and idle ones, and replaces
+/// those that were kept long enough: what an agent made stays with the session's record until then.
 pub(crate) async fn sandboxes(parts: &Parts, scope: Scope) {
     let listed = match parts.sandboxes.list().await {
         Ok(listed) => listed,
@@ -59,7 +65,8 @@ pub(crate) async fn sandboxes(parts: &Parts, scope: Scope) {
             Fate::Stay => Ok(()),
             // One in use is a session that has begun a turn a moment ago: it stays.
             Fate::Stop => parts.sandboxes.stop(name).await.map(drop),
-            Fate::Destroy => parts.sandboxes.destroy(name).await,
+            Fate::ThrowAway => parts.sandboxes.throw_away(name).await,
+            Fate::Expire => parts.sandboxes.expire(name).await.map(drop),
         };
         if let Err(error) = done {
             tracing::error!(%session, %error, "a sandbox can't be ended");
@@ -69,19 +76,41 @@ pub(crate) async fn sandboxes(parts: &Parts, scope: Scope) {
 
 fn fate(parts: &Parts, sandbox: &Listed, brief: Option<&SessionBrief>) -> Fate {
     let Some(SessionBrief { summary, .. }) = brief else {
-        return Fate::Destroy;
+        return Fate::ThrowAway;
     };
     match summary.status {
         SessionStatus::Terminated if sandbox.is_alive => Fate::Stop,
         SessionStatus::Terminated => Fate::Stay,
         SessionStatus::Running | SessionStatus::Rescheduling => Fate::Stay,
         SessionStatus::Idle => {
-            let idle = parts.env.now().since(summary.updated_at);
+            let now = parts.env.now();
+            let idle = now.since(summary.updated_at);
+            let is_old = parts
+                .options
+                .sandbox_keep
+                .is_some_and(|keep| age(sandbox, now) >= keep);
+            if is_old && sandbox.was_launched {
+                return Fate::Expire;
+            }
             match parts.options.sandbox_idle_stop {
                 Some(limit) if sandbox.is_alive && idle >= limit => Fate::Stop,
                 Some(_) | None => Fate::Stay,
             }
         }
+    }
+}
+
+/// A clock that was set back makes a sandbox young, not old.
+fn age(sandbox: &Listed, now: Timestamp) -> Duration {
+    let now = Duration::from_micros(u64::try_from(now.as_micros()).unwrap_or(0));
+    let created = sandbox.created_at.duration_since(UNIX_EPOCH);
+    now.saturating_sub(created.unwrap_or_default())
+}
+
+/// Deletes what sweeps have thrown away. It may take long, so nothing waits for it.
+pub(crate) async fn trash(parts: &Parts) {
+    if let Err(error) = parts.sandboxes.empty_trash().await {
+        tracing::error!(%error, "what was thrown away can't be deleted");
     }
 }
 

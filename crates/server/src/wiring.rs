@@ -33,6 +33,7 @@ pub(crate) fn sandbox_host(options: &SandboxOptions) -> HostOptions {
         open_files: options.open_files,
         tmp_bytes: options.tmp_bytes,
         tmp_files: options.tmp_files,
+        ..Limits::default()
     };
     host
 }
@@ -81,6 +82,7 @@ pub(crate) fn engine(config: &Config, env: &Env) -> hostler_engine::EngineOption
         rest: RUNNER_REST,
         sweep_interval: SWEEP_INTERVAL,
         sandbox_idle_stop: config.sandbox.idle_stop,
+        sandbox_keep: config.sandbox.keep,
     }
 }
 

@@ -25,7 +25,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 pub use self::gateway_sockets::GatewaySockets;
 pub use self::kill_all::kill_all;
@@ -139,6 +139,10 @@ pub enum Stop {
 pub struct Listed {
     pub name: SandboxName,
     pub is_alive: bool,
+    /// Whether anything ever ran in it.
+    pub was_launched: bool,
+    /// When its files were begun.
+    pub created_at: SystemTime,
 }
 
 impl SandboxHost {
@@ -226,14 +230,30 @@ impl SandboxHost {
         Ok(Stop::Stopped)
     }
 
-    /// Ends its processes, in use or not, and deletes its files, off the async threads. One
-    /// that does not exist is fine.
-    pub async fn destroy(&self, name: &SandboxName) -> Result<(), SandboxError> {
-        let alone = self.inner.occupancy.claim(name).await;
-        self.inner.throw_away(name).await?;
-        drop(alone);
+    /// Ends its processes, in use or not, and throws its files away: they are deleted by the next
+    /// [`SandboxHost::empty_trash`]. One that does not exist is fine.
+    pub async fn throw_away(&self, name: &SandboxName) -> Result<(), SandboxError> {
+        let _alone = self.inner.occupancy.claim(name).await;
+        self.inner.throw_away(name).await
+    }
+
+    /// Deletes what was thrown away, off the async threads. It takes as long as there are files:
+    /// whoever calls it has a task for that.
+    pub async fn empty_trash(&self) -> Result<(), SandboxError> {
         let inner = Arc::clone(&self.inner);
         Ok(blocking(move || inner.state.empty_trash()).await?)
+    }
+
+    /// Whether anything was thrown away since the trash was emptied last.
+    pub fn has_trash(&self) -> bool {
+        self.inner.state.has_trash()
+    }
+
+    /// Ends its processes, in use or not, and deletes its files before it returns. One that does
+    /// not exist is fine.
+    pub async fn destroy(&self, name: &SandboxName) -> Result<(), SandboxError> {
+        self.throw_away(name).await?;
+        self.empty_trash().await
     }
 
     /// The layers that sandboxes with files here are made of: these must not be removed.
@@ -264,8 +284,14 @@ impl SandboxHost {
             Ok(names
                 .map(|name| {
                     let directory = inner.state.directory_of(&name);
-                    let is_alive = inner.processes.seem_alive(&directory);
-                    Listed { name, is_alive }
+                    let created_at = state_dir::created_at(&directory);
+                    Listed {
+                        is_alive: inner.processes.seem_alive(&directory),
+                        was_launched: inner.processes.were_launched(&directory),
+                        // Half-made: the next open begins it anew.
+                        created_at: created_at.unwrap_or(SystemTime::UNIX_EPOCH),
+                        name,
+                    }
                 })
                 .collect())
         });
@@ -326,7 +352,7 @@ impl Inner {
         };
         if files == Files::Kept {
             // Before the launch, so that a crash of the server between the two forgets nothing.
-            Notice::started(&directory, ran_before)?;
+            Notice::starting(&directory, ran_before)?;
         }
         let spec = root_record::settle(&directory, self.options.backend.mode(), spec)?;
         let order = LaunchOrder {
@@ -339,6 +365,7 @@ impl Inner {
             orphan_check: self.options.orphan_check,
         };
         let isolation = self.processes.launch(&order).await?;
+        Notice::started(&directory)?;
         self.living.remember(name);
         Ok((opened(provenance)?, Some(isolation)))
     }

@@ -50,7 +50,7 @@ impl Notice {
     }
 
     /// The files were kept and processes are about to start.
-    pub(super) fn started(directory: &Path, ran_before: bool) -> io::Result<()> {
+    pub(super) fn starting(directory: &Path, ran_before: bool) -> io::Result<()> {
         let what = match load(directory)? {
             None if ran_before => What::Lost,
             None => return Ok(()),
@@ -60,15 +60,29 @@ impl Notice {
             }) => what,
             Some(Self {
                 what: What::Expired,
-                started: true,
+                ..
             }) => What::Expired,
             Some(Self {
                 what: What::Stopped(_) | What::Lost,
-                started: true,
+                ..
             }) => What::Lost,
         };
-        let started = true;
+        let started = false;
         Self { what, started }.save(directory)
+    }
+
+    /// They have: a start that was given up is none.
+    pub(super) fn started(directory: &Path) -> io::Result<()> {
+        match load(directory)? {
+            Some(Self {
+                what,
+                started: false,
+            }) => {
+                let started = true;
+                Self { what, started }.save(directory)
+            }
+            Some(Self { started: true, .. }) | None => Ok(()),
+        }
     }
 
     /// In a directory that is as good as new.

@@ -1,20 +1,19 @@
 //! Sandboxes that are stopped to go on later, and those that were kept long enough.
 
 use std::io;
-use std::sync::Arc;
 
 use super::connection::ask_to_rest;
 use super::news::Notice;
 use super::state_dir::open_directory;
-use super::{Inner, SandboxHost, Stop, blocking};
+use super::{Inner, SandboxHost, Stop};
 use crate::error::SandboxError;
 use crate::name::SandboxName;
 
 impl SandboxHost {
-    /// Deletes its files as well, and has the next [`SandboxHost::open`] say
+    /// Throws its files away as well, and has the next [`SandboxHost::open`] say
     /// [`Provenance::Expired`]. One in use goes on, as with [`SandboxHost::stop`].
     pub async fn expire(&self, name: &SandboxName) -> Result<Stop, SandboxError> {
-        let alone = self.inner.occupancy.claim(name).await;
+        let _alone = self.inner.occupancy.claim(name).await;
         if self.inner.occupancy.is_used(name) {
             return Ok(Stop::InUse);
         }
@@ -23,9 +22,6 @@ impl SandboxHost {
             .state
             .prepare(name, self.inner.processes.uid_base())?;
         Notice::expired(&self.inner.state.directory_of(name))?;
-        drop(alone);
-        let inner = Arc::clone(&self.inner);
-        blocking(move || inner.state.empty_trash()).await?;
         Ok(Stop::Stopped)
     }
 }

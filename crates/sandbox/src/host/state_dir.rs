@@ -7,8 +7,9 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 use rustix::fs::{FlockOperation, Mode as FileMode, OFlags, flock};
 
@@ -28,6 +29,7 @@ pub(super) struct StateDir {
     /// Locked as long as this exists: two servers must not manage the same sandboxes.
     lock: File,
     thrown_away: AtomicU64,
+    has_trash: AtomicBool,
     /// Held by whoever empties the trash: two at once would take names from each other.
     emptying: Mutex<()>,
     user_ids: UserIds,
@@ -68,6 +70,7 @@ impl StateDir {
             root,
             lock,
             thrown_away: AtomicU64::new(0),
+            has_trash: AtomicBool::new(false),
             emptying: Mutex::default(),
             user_ids: UserIds::default(),
         };
@@ -157,14 +160,23 @@ impl StateDir {
             }
             return match fs::rename(&directory, place) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                renamed => renamed,
+                renamed => {
+                    self.has_trash.store(true, Ordering::Release);
+                    renamed
+                }
             };
         }
+    }
+
+    pub(super) fn has_trash(&self) -> bool {
+        self.has_trash.load(Ordering::Acquire)
     }
 
     /// Deletes what was thrown away, also before a crash.
     pub(super) fn empty_trash(&self) -> io::Result<()> {
         let _alone = self.emptying.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before the work: what comes meanwhile may be seen too late.
+        self.has_trash.store(false, Ordering::Release);
         self.user_ids.free_after(|| remove_tree(&self.trash()))
     }
 }
@@ -174,6 +186,11 @@ impl Drop for StateDir {
     fn drop(&mut self) {
         let _ = flock(&self.lock, FlockOperation::Unlock);
     }
+}
+
+/// When a sandbox's files were begun: its layout is written once.
+pub(super) fn created_at(directory: &Path) -> io::Result<SystemTime> {
+    fs::symlink_metadata(directory.join(LAYOUT_FILE))?.modified()
 }
 
 /// Where the directories of the sandboxes are, each under its name.

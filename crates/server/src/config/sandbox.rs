@@ -35,6 +35,9 @@ pub struct RawSandbox {
     /// background jobs and its `/tmp`. Its other files stay, the next command finds the shell as it was, and
     /// the agent is told what was lost. `"0s"`: never.
     pub idle_stop: Span,
+    /// How long a sandbox is kept from when it was made, whatever is done with it. The next time that its
+    /// session rests, a new and empty one takes its place, and the agent is told. `"0s"`: for ever.
+    pub keep: Span,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -65,6 +68,7 @@ impl Default for RawSandbox {
             tmp_bytes: ByteSize(512 << 20),
             tmp_files: 65_536,
             idle_stop: Span(Duration::from_secs(15 * 60)),
+            keep: Span(Duration::from_secs(30 * 24 * 60 * 60)),
         }
     }
 }
@@ -82,6 +86,8 @@ pub struct SandboxOptions {
     pub tmp_files: u64,
     /// `None`: idle sandboxes go on.
     pub idle_stop: Option<Duration>,
+    /// `None`: sandboxes are kept for ever.
+    pub keep: Option<Duration>,
 }
 
 /// Less than this and not even the shell and an interpreter fit.
@@ -146,6 +152,7 @@ impl RawSandbox {
             tmp_bytes: self.tmp_bytes.0,
             tmp_files: self.tmp_files,
             idle_stop: Some(self.idle_stop.0).filter(|limit| !limit.is_zero()),
+            keep: Some(self.keep.0).filter(|limit| !limit.is_zero()),
         }
     }
 }

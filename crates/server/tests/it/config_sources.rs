@@ -23,6 +23,8 @@ fn without_any_source_the_defaults_hold() {
         PathBuf::from("./hostler-data/sandboxes")
     );
     assert_eq!(config.sandbox.idle_stop, Some(Duration::from_secs(900)));
+    let month = Duration::from_secs(30 * 24 * 60 * 60);
+    assert_eq!(config.sandbox.keep, Some(month));
     let names: Vec<_> = config.providers.keys().collect();
     assert_eq!(names, ["anthropic", "openai", "scripted"]);
 }

@@ -5,5 +5,6 @@ mod failures;
 mod idle;
 mod interrupt;
 mod preparation;
+mod retention;
 mod turn;
 mod world;

@@ -40,6 +40,7 @@ pub(super) struct World {
     workspace: WorkspaceId,
     context_window: Option<u64>,
     idle_stop: Option<Duration>,
+    keep: Option<Duration>,
     rest: Duration,
 }
 
@@ -93,6 +94,7 @@ impl World {
             sandboxes,
             context_window: None,
             idle_stop: None,
+            keep: None,
             rest: Duration::ZERO,
             folder,
         }
@@ -106,6 +108,12 @@ impl World {
     /// Sandboxes are stopped as soon as their session has rested this long.
     pub(super) fn with_idle_stop(mut self, idle_stop: Duration) -> Self {
         self.idle_stop = Some(idle_stop);
+        self
+    }
+
+    /// Sandboxes are kept for this long.
+    pub(super) fn with_keep(mut self, keep: Duration) -> Self {
+        self.keep = Some(keep);
         self
     }
 
@@ -141,6 +149,7 @@ impl World {
                 rest: self.rest,
                 sweep_interval: Duration::from_millis(50),
                 sandbox_idle_stop: self.idle_stop,
+                sandbox_keep: self.keep,
             },
         );
         let stop = CancellationToken::new();
@@ -323,8 +332,7 @@ impl World {
         let Some(process) = self.first_process(session) else {
             return;
         };
-        let wait = move || poll(&mut [PollFd::new(&process, PollFlags::IN)], None);
-        assert_eq!(tokio::task::spawn_blocking(wait).await.unwrap(), Ok(1));
+        ended(process).await;
     }
 
     /// Kills the session's sandbox, and waits for its end.
@@ -334,7 +342,7 @@ impl World {
         self.sandbox_ended(session).await;
     }
 
-    fn first_process(&self, session: SessionId) -> Option<OwnedFd> {
+    pub(super) fn first_process(&self, session: SessionId) -> Option<OwnedFd> {
         let record = std::fs::read(self.sandbox(session).join("process.json")).unwrap();
         let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
         let pid = i32::try_from(record["pid"].as_i64().unwrap()).unwrap();
@@ -358,6 +366,12 @@ impl World {
     pub(super) fn workspace_file(&self, session: SessionId, name: &str) -> Option<String> {
         std::fs::read_to_string(self.workspace(session).join(name)).ok()
     }
+}
+
+/// Waits for the end of a process.
+pub(super) async fn ended(process: OwnedFd) {
+    let wait = move || poll(&mut [PollFd::new(&process, PollFlags::IN)], None);
+    assert_eq!(tokio::task::spawn_blocking(wait).await.unwrap(), Ok(1));
 }
 
 /// What clients see, one word or two for each event.
