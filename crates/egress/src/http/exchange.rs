@@ -13,7 +13,7 @@ use super::Front;
 use super::answer::{Body, empty, refusal};
 use super::connect::tunnelled;
 use super::headers::{ask_for_websocket, asks_for_websocket, check_framing, strip, strip_answer};
-use super::target::{check_origin_request, named, of_connect, of_proxy_request};
+use super::target::{check_host_header, check_origin_request, named, of_connect, of_proxy_request};
 use super::upstream::Hosts;
 use crate::connection::Connection;
 use crate::denial::Denial;
@@ -90,7 +90,13 @@ impl Exchange {
                 return Err(Denial::Method("TRACE".to_owned()));
             }
             let (host, port) = match &self.leads_to {
-                LeadsTo::WhatRequestsName => of_proxy_request(request)?,
+                LeadsTo::WhatRequestsName => {
+                    let (host, port) = of_proxy_request(request)?;
+                    // What the policy says about the host says more than a wrong header.
+                    attached.judge(&host)?;
+                    check_host_header(request, &host, port)?;
+                    (host, port)
+                }
                 LeadsTo::Host(host, port) => {
                     check_origin_request(request, host, *port)?;
                     (host.clone(), *port)
@@ -115,6 +121,8 @@ impl Exchange {
     async fn connect(&self, mut request: Request<Incoming>) -> Result<Response<Body>, Denial> {
         check_framing(&request)?;
         let (host, port) = of_connect(&request)?;
+        self.connection.attached.judge(&host)?;
+        check_host_header(&request, &host, port)?;
         // Before the client is told that it is connected, so that a failure has words.
         let upstream = dial(&self.connection, &host, port).await?;
         let client = hyper::upgrade::on(&mut request);

@@ -23,18 +23,14 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 /// What a Connection header can't take away: who is asked, and where the body ends.
 const NEVER_BY_CONNECTION: [HeaderName; 3] = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING];
 
-/// Whether the end of the body can be read in one way only.
+/// Whether the end of the body can be read in one way only. Lengths that differ were refused
+/// before, and one beside chunks was dropped and ends the connection with the answer.
 pub(super) fn check_framing<B>(request: &Request<B>) -> Result<(), Denial> {
     let headers = request.headers();
     let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
     let Some(encoding) = encodings.next() else {
         return Ok(());
     };
-    if headers.contains_key(CONTENT_LENGTH) {
-        return Err(Denial::Malformed(
-            "it has both Content-Length and Transfer-Encoding",
-        ));
-    }
     let chunked = encoding.as_bytes().eq_ignore_ascii_case(b"chunked");
     if !chunked || encodings.next().is_some() {
         return Err(Denial::Malformed(

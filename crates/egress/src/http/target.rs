@@ -16,6 +16,9 @@ pub(super) struct Authority {
 impl Authority {
     /// Reads `host`, `host:port`, `[v6]` or `[v6]:port`; there is no user in it.
     pub(super) fn parse(text: &str) -> Result<Self, Denial> {
+        if text.contains('@') {
+            return Err(Denial::InvalidName(shown(text), InvalidName::Character));
+        }
         let (host, port) = match text.find(']') {
             Some(end) if text.starts_with('[') => {
                 let (host, rest) = text.split_at(end + 1);
@@ -58,19 +61,20 @@ pub(super) fn of_proxy_request<B>(request: &Request<B>) -> Result<(Host, u16), D
             "a request to a proxy names its host in full, as in http://host/path",
         ));
     };
-    let port = authority.port.unwrap_or(80);
-    check_host_header(request, &authority.host, port)?;
-    Ok((authority.host, port))
+    Ok((authority.host, authority.port.unwrap_or(80)))
 }
 
 /// The host of a CONNECT, which always names the port.
 pub(super) fn of_connect<B>(request: &Request<B>) -> Result<(Host, u16), Denial> {
-    let authority = request.uri().authority().map_or("", |a| a.as_str());
+    let uri = request.uri();
+    if uri.scheme().is_some() || uri.path_and_query().is_some() {
+        return Err(Denial::Malformed("a CONNECT names a host and a port only"));
+    }
+    let authority = uri.authority().map_or("", |a| a.as_str());
     let authority = Authority::parse(authority)?;
     let Some(port) = authority.port else {
         return Err(Denial::InvalidPort(String::new()));
     };
-    check_host_header(request, &authority.host, port)?;
     Ok((authority.host, port))
 }
 
@@ -111,7 +115,12 @@ fn plain_authority(uri: &Uri) -> Result<Option<Authority>, Denial> {
     Authority::parse(authority.as_str()).map(Some)
 }
 
-fn check_host_header<B>(request: &Request<B>, host: &Host, port: u16) -> Result<(), Denial> {
+/// Holds the Host header against the host that a request goes to.
+pub(super) fn check_host_header<B>(
+    request: &Request<B>,
+    host: &Host,
+    port: u16,
+) -> Result<(), Denial> {
     let mut values = request.headers().get_all(HOST).iter();
     let value = match (values.next(), values.next()) {
         (Some(value), None) => value,

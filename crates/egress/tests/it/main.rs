@@ -7,6 +7,7 @@
 )]
 
 mod dns;
+mod hostile;
 mod proxy;
 mod transparent;
 mod wire;

@@ -14,12 +14,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-pub(crate) async fn serve(stream: TcpStream) -> io::Result<()> {
+use crate::world::Seen;
+
+pub(crate) async fn serve(stream: TcpStream, seen: Seen) -> io::Result<()> {
     let mut tunnels = JoinSet::new();
     let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
     let service = service_fn(move |request| {
-        let send = send.clone();
-        async move { Ok::<_, Infallible>(answer(request, send).await) }
+        let (send, seen) = (send.clone(), seen.clone());
+        async move { Ok::<_, Infallible>(answer(request, send, seen).await) }
     });
     let served = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
@@ -35,6 +37,7 @@ pub(crate) async fn serve(stream: TcpStream) -> io::Result<()> {
 async fn answer(
     mut request: Request<Incoming>,
     upgrades: tokio::sync::mpsc::UnboundedSender<hyper::upgrade::OnUpgrade>,
+    seen: Seen,
 ) -> Response<Full<Bytes>> {
     if request.headers().contains_key(UPGRADE) {
         _ = upgrades.send(hyper::upgrade::on(&mut request));
@@ -51,6 +54,11 @@ async fn answer(
         told.push_str(&format!("{name}: {}\n", value.to_str().unwrap_or("?")));
     }
     let body = body.collect().await.map(|body| body.to_bytes());
+    if body.is_ok() {
+        seen.lock()
+            .unwrap()
+            .push(format!("{} {}", parts.method, parts.uri));
+    }
     told.push('\n');
     told.push_str(&String::from_utf8_lossy(&body.unwrap_or_default()));
     let mut response = Response::new(Full::new(Bytes::from(told)));

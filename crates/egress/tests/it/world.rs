@@ -165,11 +165,15 @@ pub(crate) enum Behaviour {
     Answer(&'static [u8]),
 }
 
+/// Method and target of each request, in order.
+pub(crate) type Seen = Arc<Mutex<Vec<String>>>;
+
 /// A host on loopback that counts who comes.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) accepted: Arc<AtomicUsize>,
     pub(crate) received: Arc<AtomicUsize>,
+    pub(crate) seen: Seen,
     _tasks: JoinSet<()>,
 }
 
@@ -193,20 +197,24 @@ impl Server {
         let (accepted, received) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
         let mut tasks = JoinSet::new();
         let counters = (Arc::clone(&accepted), Arc::clone(&received));
+        let seen = Seen::default();
+        let told = Arc::clone(&seen);
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 counters.0.fetch_add(1, Ordering::SeqCst);
-                let received = Arc::clone(&counters.1);
-                connections
-                    .spawn(async move { _ = Box::pin(behave(stream, behaviour, &received)).await });
+                let (received, told) = (Arc::clone(&counters.1), Arc::clone(&told));
+                connections.spawn(async move {
+                    _ = Box::pin(behave(stream, behaviour, &received, told)).await
+                });
             }
         });
         let server = Self {
             address,
             accepted,
             received,
+            seen,
             _tasks: tasks,
         };
         (server, transparent)
@@ -214,6 +222,10 @@ impl Server {
 
     pub(crate) fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
     }
 
     pub(crate) fn received(&self) -> usize {
@@ -225,9 +237,10 @@ async fn behave(
     mut stream: TcpStream,
     behaviour: Behaviour,
     received: &AtomicUsize,
+    seen: Seen,
 ) -> io::Result<()> {
     match behaviour {
-        Behaviour::Http => return crate::wire_server::serve(stream).await,
+        Behaviour::Http => return crate::wire_server::serve(stream, seen).await,
         Behaviour::Greet => stream.write_all(b"220 ready\r\n").await?,
         Behaviour::Echo => {}
         Behaviour::Answer(bytes) => {
