@@ -73,7 +73,12 @@ pub(crate) async fn serve(attached: Arc<Attached>, stream: TcpStream, door: Door
             Some(task) = started.recv() => {
                 running.spawn(task);
             }
-            Some(_) = running.join_next() => {}
+            Some(ended) = running.join_next() => {
+                if let Err(error) = ended {
+                    let sandbox = &connection.attached.label;
+                    tracing::error!(sandbox, %error, "part of a connection was lost");
+                }
+            }
             () = &mut gone_quiet => return,
         }
     }

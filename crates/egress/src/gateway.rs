@@ -120,7 +120,13 @@ async fn accept(attached: Arc<Attached>, listener: tokio::net::TcpListener, door
                     continue;
                 }
             },
-            Some(_) = connections.join_next() => continue,
+            Some(ended) = connections.join_next() => {
+                if let Err(error) = ended {
+                    // Nobody cancels one but by dropping all: it panicked, which is a defect.
+                    tracing::error!(sandbox = attached.label, %error, "a connection was lost");
+                }
+                continue;
+            }
         };
         let Ok(permit) = Arc::clone(&attached.permits).acquire_owned().await else {
             return;

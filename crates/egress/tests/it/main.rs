@@ -7,7 +7,10 @@
 )]
 
 mod dns;
+mod floods;
+mod fuzz;
 mod hostile;
+mod life;
 mod proxy;
 mod transparent;
 mod wire;
