@@ -17,6 +17,7 @@
 //! ```text
 //! lock
 //! trash/                    what was destroyed and is being deleted
+//! layers/<key>              what a sandbox wrote that others share read-only
 //! boxes/<name>/
 //!   layout                  written last; without it the rest is thrown away
 //!   shell_state             how a stopped sandbox's shell was left, for the next one
@@ -48,6 +49,7 @@ mod launcher;
 mod limits;
 mod name;
 mod output;
+mod packages;
 mod provenance;
 mod root;
 mod schemas;
@@ -70,6 +72,7 @@ pub use launcher::init_main;
 pub use limits::Limits;
 pub use name::{InvalidName, SandboxName};
 pub use output::{Block, Output};
+pub use packages::{PACKAGE_SOURCES_DIRECTORY, PACKAGES_DIRECTORY, Packages};
 pub use provenance::{Losses, Provenance};
 pub use root::Root;
 pub use schemas::{ToolSchema, tool_schemas};

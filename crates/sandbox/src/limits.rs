@@ -124,6 +124,9 @@ pub(crate) const PATTERN_BYTES_MAX: usize = 10_000;
 /// Directories that one root file system is made of. They travel as descriptors in one message,
 /// and their names in one page.
 pub(crate) const LAYERS_MAX: usize = 32;
+/// What a sandbox may have written that is to become a layer.
+pub(crate) const LAYER_ENTRIES_MAX: u64 = 2_000_000;
+pub(crate) const LAYER_DEPTH_MAX: usize = 200;
 /// A name in a directory, and a path of names that the host chose.
 pub(crate) const NAME_BYTES_MAX: usize = 255;
 pub(crate) const INNER_PATH_BYTES_MAX: usize = 1024;

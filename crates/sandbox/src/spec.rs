@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::packages::Packages;
 use crate::root::Root;
 use crate::upload_link::UploadLink;
 
@@ -14,6 +15,8 @@ pub struct Spec {
     /// Only what is isolated has one of its own.
     #[serde(default)]
     pub root: Root,
+    #[serde(default)]
+    pub packages: Packages,
     /// Variables that each new shell starts with; `PATH` may be one of them.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,

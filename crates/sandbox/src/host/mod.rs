@@ -6,6 +6,7 @@ mod gateway_sockets;
 mod hint;
 mod kill_all;
 mod launch;
+mod layers;
 mod leftovers;
 mod living;
 mod news;

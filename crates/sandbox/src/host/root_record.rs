@@ -10,6 +10,7 @@ use std::path::Path;
 use crate::error::SandboxError;
 use crate::isolation::Mode;
 use crate::limits::RECORD_BYTES_MAX;
+use crate::packages::Packages;
 use crate::root::Root;
 use crate::spec::Spec;
 
@@ -22,11 +23,13 @@ pub(super) fn settle(directory: &Path, mode: Mode, wanted: &Spec) -> Result<Spec
     wanted.root.check().map_err(refused)?;
     match mode {
         Mode::Isolated => {}
-        Mode::UnsafeProcess if wanted.root == Root::Host => return Ok(wanted.clone()),
+        Mode::UnsafeProcess if wanted.root == Root::Host && wanted.packages == Packages::None => {
+            return Ok(wanted.clone());
+        }
         Mode::UnsafeProcess => {
             return Err(refused(
-                "an unsafe process runs the programs of the host and has no root file system of \
-                 its own"
+                "an unsafe process runs the programs of the host: it has neither a root file system \
+                 nor packages of its own"
                     .to_owned(),
             ));
         }

@@ -74,7 +74,7 @@ impl StateDir {
             emptying: Mutex::default(),
             user_ids: UserIds::default(),
         };
-        for directory in [state.boxes(), state.trash()] {
+        for directory in [state.boxes(), state.trash(), state.layers()] {
             make_directory(&directory, 0o700)?;
         }
         if let Err(error) = state.empty_trash() {
@@ -91,6 +91,14 @@ impl StateDir {
 
     fn trash(&self) -> PathBuf {
         self.root.join("trash")
+    }
+
+    pub(super) fn layers(&self) -> PathBuf {
+        self.root.join("layers")
+    }
+
+    pub(super) fn layer(&self, key: &SandboxName) -> PathBuf {
+        self.layers().join(key.as_str())
     }
 
     pub(super) fn directory_of(&self, name: &SandboxName) -> PathBuf {
@@ -152,13 +160,21 @@ impl StateDir {
     pub(super) fn throw_away(&self, name: &SandboxName) -> io::Result<()> {
         let directory = self.directory_of(name);
         self.user_ids.throw_away(&directory);
+        self.move_to_trash(&directory, name.as_str())
+    }
+
+    pub(super) fn throw_away_layer(&self, layer: &Path) -> io::Result<()> {
+        self.move_to_trash(layer, "layer")
+    }
+
+    fn move_to_trash(&self, directory: &Path, name: &str) -> io::Result<()> {
         loop {
             let number = self.thrown_away.fetch_add(1, Ordering::Relaxed);
             let place = self.trash().join(format!("{name}.{number}"));
             if fs::symlink_metadata(&place).is_ok() {
                 continue;
             }
-            return match fs::rename(&directory, place) {
+            return match fs::rename(directory, place) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
                 renamed => {
                     self.has_trash.store(true, Ordering::Release);

@@ -12,6 +12,7 @@ mod links;
 mod mounts;
 mod netlink;
 pub(crate) mod network;
+mod packages;
 mod privileges;
 mod seccomp;
 
@@ -24,12 +25,14 @@ use rustix::fs::{CWD, Mode as FileMode, OFlags};
 use rustix::net::SendFlags;
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
+use self::packages::PackageSources;
 use crate::agent::shell_memory::ShellMemory;
 use crate::agent::{Agent, GatewaySockets, Places, ToolLimits};
 use crate::isolation::{LimitSource, Mode, Network, UserNamespace};
 use crate::launcher::layers::receive_go;
 use crate::launcher::order::{At, ChildAnswer, LaunchOrder, Refused};
 use crate::root::Root;
+use crate::spec::Spec;
 use crate::sys::descriptors::replace_standard_streams;
 use crate::sys::process::exit_now;
 
@@ -42,6 +45,7 @@ struct Sources {
     uploads: OwnedFd,
     home: OwnedFd,
     layers: Layers,
+    packages: PackageSources,
 }
 
 /// What the root of the sandbox is made of.
@@ -198,7 +202,7 @@ fn isolate(
     user_namespace: UserNamespace,
     memory_limit: LimitSource,
 ) -> Result<Surroundings, Refused> {
-    let sources = Sources::open(&order.spec.root, mounts)?;
+    let sources = Sources::open(&order.spec, mounts)?;
     // With a single uid the kernel forbids it: groups could be what denies a right.
     if matches!(user_namespace, UserNamespace::Range { .. }) {
         set_thread_groups(&[]).at("drop supplementary groups")?;
@@ -248,12 +252,12 @@ fn stay_on_the_host(order: &LaunchOrder) -> Result<Surroundings, Refused> {
 impl Sources {
     /// By names relative to the launcher's directory: no path above it needs to be passable
     /// for the sandbox's root, and the mounts found are those of the new namespace.
-    fn open(root: &Root, mounts: Vec<OwnedFd>) -> Result<Self, Refused> {
+    fn open(spec: &Spec, mounts: Vec<OwnedFd>) -> Result<Self, Refused> {
         let open = |name: &str| {
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             rustix::fs::openat(CWD, name, flags, FileMode::empty()).at(&format!("open {name}"))
         };
-        let layers = match root {
+        let layers = match &spec.root {
             Root::Host => Layers::Host,
             Root::Layers(layers) => Layers::Own(OwnLayers {
                 lower: match mounts.is_empty() {
@@ -270,6 +274,7 @@ impl Sources {
             }),
         };
         Ok(Self {
+            packages: PackageSources::open(spec)?,
             layers,
             root: open("root")?,
             workspace: open("workspace")?,

@@ -68,6 +68,7 @@ pub(super) fn enter_new_root(
         )?),
     };
     add_private_directories(sources)?;
+    sources.packages.mount()?;
     add_proc()?;
     add_devices(devices.as_fd())?;
     tmpfs(

@@ -19,6 +19,7 @@ mod network;
 mod network_sockets;
 mod ordinary_user;
 mod outputs;
+mod packages;
 mod parsing;
 mod root_tree;
 mod roots;

@@ -22,6 +22,7 @@ fn an_ordinary_user_gets_the_same() {
             "conformance::",
             "files::",
             "life::",
+            "packages::",
             "roots::",
             "outputs::",
             "network::",

@@ -1,0 +1,165 @@
+//! Layers that sandboxes made for others: what one wrote while it installed packages.
+//!
+//! ```text
+//! layers/<key>          the files, with owners that count from 0
+//! layers/<key>.used     its time says when the layer was asked for last
+//! ```
+//!
+//! A layer is there whole or not at all: it is moved to its place in one step, when all of it is
+//! on disk.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{
+    AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, Uid, chownat, openat, statat, syncfs,
+};
+
+use super::{Inner, SandboxHost, blocking, user_ids};
+use crate::error::SandboxError;
+use crate::limits::{LAYER_DEPTH_MAX, LAYER_ENTRIES_MAX};
+use crate::name::SandboxName;
+
+impl SandboxHost {
+    /// The layer of this key, which is marked as used.
+    pub async fn layer(&self, key: &SandboxName) -> Result<Option<PathBuf>, SandboxError> {
+        let place = self.inner.state.layer(key);
+        let found = blocking(move || {
+            if !place.is_dir() {
+                return Ok(None);
+            }
+            File::create(marker(&place))?;
+            Ok(Some(place))
+        });
+        Ok(found.await?)
+    }
+
+    /// Ends the sandbox and makes what it wrote into the layer of this key: its packages, or with
+    /// a root of layers what lies over them. Nothing else of it is kept.
+    pub async fn keep_layer(
+        &self,
+        name: &SandboxName,
+        key: &SandboxName,
+    ) -> Result<PathBuf, SandboxError> {
+        let alone = self.inner.occupancy.claim(name).await;
+        self.inner.end(name).await?;
+        let directory = self.inner.state.directory_of(name);
+        let place = self.inner.state.layer(key);
+        let kept = blocking(move || {
+            let written = directory.join("upper");
+            if let Some(base) = user_ids::of(&directory)? {
+                count_owners_from_zero(&written, base)?;
+            }
+            let handle = File::open(&written)?;
+            syncfs(handle.as_fd())?;
+            File::create(marker(&place))?;
+            match fs::rename(&written, &place) {
+                // Made twice from the same lists: the one that is there is as good.
+                Err(_) if place.is_dir() => {}
+                renamed => renamed?,
+            }
+            Ok(place)
+        });
+        let kept = kept.await?;
+        self.inner.throw_away(name).await?;
+        drop(alone);
+        let inner = Arc::clone(&self.inner);
+        blocking(move || inner.state.empty_trash()).await?;
+        Ok(kept)
+    }
+
+    /// Removes layers that no sandbox is made of and that nobody asked for since `age`. Returns
+    /// how many.
+    pub async fn remove_unused_layers(&self, age: Duration) -> Result<usize, SandboxError> {
+        let in_use = self.layers_in_use().await?;
+        let inner = Arc::clone(&self.inner);
+        Ok(blocking(move || inner.remove_unused_layers(&in_use, age)).await?)
+    }
+}
+
+impl Inner {
+    fn remove_unused_layers(&self, in_use: &BTreeSet<PathBuf>, age: Duration) -> io::Result<usize> {
+        let mut removed = 0;
+        for entry in fs::read_dir(self.state.layers())? {
+            let path = entry?.path();
+            if path.extension().is_some() || in_use.contains(&path) {
+                continue;
+            }
+            let used = fs::metadata(marker(&path)).and_then(|found| found.modified());
+            // Without a marker it is from a crash between two steps, and gets one now.
+            let Ok(used) = used else {
+                File::create(marker(&path))?;
+                continue;
+            };
+            let elapsed = SystemTime::elapsed(&used).unwrap_or_default();
+            if elapsed >= age {
+                self.state.throw_away_layer(&path)?;
+                fs::remove_file(marker(&path))?;
+                removed += 1;
+            }
+        }
+        self.state.empty_trash()?;
+        Ok(removed)
+    }
+}
+
+fn marker(layer: &Path) -> PathBuf {
+    layer.with_extension("used")
+}
+
+/// Gives every file of the range at `base` the owner that the sandbox saw. The processes that
+/// made the tree have ended, but what they made may be as deep and wide as they liked.
+fn count_owners_from_zero(root: &Path, base: u32) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let root = openat(CWD, root, flags, Mode::empty())?;
+    let mut entries = 0;
+    shift(&root, c".", base)?;
+    shift_below(&root, base, 0, &mut entries)
+}
+
+fn shift_below(directory: &OwnedFd, base: u32, depth: usize, entries: &mut u64) -> io::Result<()> {
+    if depth > LAYER_DEPTH_MAX {
+        return Err(io::Error::other(format!(
+            "what was installed is deeper than {LAYER_DEPTH_MAX} directories"
+        )));
+    }
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name == c"." || name == c".." {
+            continue;
+        }
+        *entries += 1;
+        if *entries > LAYER_ENTRIES_MAX {
+            return Err(io::Error::other(format!(
+                "what was installed has more than {LAYER_ENTRIES_MAX} files"
+            )));
+        }
+        if shift(directory, name, base)? == FileType::Directory {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let inner = openat(directory, name, flags, Mode::empty())?;
+            shift_below(&inner, base, depth + 1, entries)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes setuid bits away on the way, which nothing in a sandbox can use.
+fn shift(directory: &OwnedFd, name: &std::ffi::CStr, base: u32) -> io::Result<FileType> {
+    let found = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    let uid = Uid::from_raw(found.st_uid.saturating_sub(base));
+    let gid = Gid::from_raw(found.st_gid.saturating_sub(base));
+    chownat(
+        directory,
+        name,
+        Some(uid),
+        Some(gid),
+        AtFlags::SYMLINK_NOFOLLOW,
+    )?;
+    Ok(FileType::from_raw_mode(found.st_mode))
+}
