@@ -18,6 +18,8 @@ use crate::usage::Meter;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) options: GatewayOptions,
+    /// One for each connection of any sandbox.
+    pub(crate) permits: Arc<Semaphore>,
     /// One for each look-up of any sandbox.
     pub(crate) lookups: Arc<Semaphore>,
 }

@@ -50,6 +50,7 @@ impl Gateway {
     pub fn new(options: GatewayOptions) -> Self {
         Self {
             shared: Arc::new(Shared {
+                permits: Arc::new(Semaphore::new(options.connections_total_max)),
                 options,
                 lookups: Arc::new(Semaphore::new(LOOKUPS_TOTAL_MAX)),
             }),
@@ -128,13 +129,16 @@ async fn accept(attached: Arc<Attached>, listener: tokio::net::TcpListener, door
                 continue;
             }
         };
-        let Ok(permit) = Arc::clone(&attached.permits).acquire_owned().await else {
+        // Its own first: a sandbox that waits for itself keeps nobody else waiting.
+        let own = Arc::clone(&attached.permits).acquire_owned().await;
+        let shared = Arc::clone(&attached.shared.permits).acquire_owned().await;
+        let (Ok(own), Ok(shared)) = (own, shared) else {
             return;
         };
         let attached = Arc::clone(&attached);
         connections.spawn(async move {
             Box::pin(serve(attached, stream, door)).await;
-            drop(permit);
+            drop((own, shared));
         });
     }
 }

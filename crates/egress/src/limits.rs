@@ -11,8 +11,10 @@ pub(crate) const LABEL_BYTES_MAX: usize = 63;
 /// What is shown of a name that is none, in a log line or an answer.
 pub(crate) const SHOWN_CHARS_MAX: usize = 80;
 
-/// Connections that one sandbox has at once; more wait in the listener's queue.
-pub(crate) const CONNECTIONS_MAX_DEFAULT: usize = 512;
+/// Connections that one sandbox has at once, and all of them together; more wait in the queues of
+/// their listeners. Each takes two descriptors.
+pub(crate) const CONNECTIONS_MAX_DEFAULT: usize = 256;
+pub(crate) const CONNECTIONS_TOTAL_MAX_DEFAULT: usize = 8192;
 /// Between two attempts to accept after one failed, as when the process is out of descriptors.
 pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 

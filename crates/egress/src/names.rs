@@ -21,14 +21,14 @@ pub(crate) enum Meaning {
     Itself,
 }
 
-/// A name keeps its address as long as it is among the [`NAMES_MAX`] used last. Addresses are
-/// handed out in a ring, so that one whose name was dropped stands for nothing for long.
+/// A name keeps its address as long as it is among the [`NAMES_MAX`] used last. Where it lies follows
+/// from the name, so that a client that remembers one over a restart of the server, or after its
+/// name was dropped, meets the same name or nothing, and hardly ever another one.
 #[derive(Debug)]
 pub(crate) struct Names {
     network: Network,
     /// Names that may be kept at once; a small network has room for fewer.
     room: usize,
-    next: u32,
     uses: u64,
     by_name: HashMap<HostName, (Ipv4Addr, u64)>,
     by_address: HashMap<Ipv4Addr, HostName>,
@@ -44,7 +44,6 @@ impl Names {
         Self {
             network,
             room: usable.clamp(1, NAMES_MAX),
-            next: FIRST,
             uses: 0,
             by_name: HashMap::new(),
             by_address: HashMap::new(),
@@ -67,7 +66,7 @@ impl Names {
         if self.by_name.len() >= self.room {
             self.drop_oldest();
         }
-        let address = self.free_address();
+        let address = self.free_address(name);
         self.by_name.insert(name.clone(), (address, self.uses));
         self.by_address.insert(address, name.clone());
         self.by_use.insert(self.uses, name.clone());
@@ -96,20 +95,16 @@ impl Names {
         }
     }
 
-    /// Ends, because the network is larger than the room for names.
-    fn free_address(&mut self) -> Ipv4Addr {
-        loop {
-            let address = self.at(self.next);
-            let last = u32::try_from(self.network.size() - 1).unwrap_or(u32::MAX);
-            self.next = if self.next + 1 >= last {
-                FIRST
-            } else {
-                self.next + 1
-            };
-            if !self.by_address.contains_key(&address) {
-                return address;
-            }
-        }
+    /// The first that is free from the name's own place on. There is one, because the network is
+    /// larger than the room for names.
+    fn free_address(&self, name: &HostName) -> Ipv4Addr {
+        let last = u32::try_from(self.network.size() - 1).unwrap_or(u32::MAX);
+        let places = last - FIRST;
+        let start = hash(name) % places;
+        (0..places)
+            .map(|step| self.at(FIRST + (start + step) % places))
+            .find(|address| !self.by_address.contains_key(address))
+            .unwrap_or_else(|| self.denied())
     }
 
     fn at(&self, offset: u32) -> Ipv4Addr {
@@ -119,4 +114,11 @@ impl Names {
             IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
         }
     }
+}
+
+/// FNV-1a. It only spreads: whoever makes names meet does it to himself.
+fn hash(name: &HostName) -> u32 {
+    name.as_str().bytes().fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::host_name::HostName;
-use crate::limits::CONNECTIONS_MAX_DEFAULT;
+use crate::limits::{CONNECTIONS_MAX_DEFAULT, CONNECTIONS_TOTAL_MAX_DEFAULT};
 use crate::network::Network;
 
 /// The default is safe: public addresses only.
@@ -22,8 +22,9 @@ pub struct GatewayOptions {
     /// The server's own listening addresses; an unspecified address stands for every one of the
     /// machine. They stay refused inside `allowed_private`; only `hosts` permits one.
     pub forbidden: Vec<SocketAddr>,
-    /// Connections that one sandbox may have at once.
+    /// Connections that one sandbox may have at once, and all of them together.
     pub connections_max: usize,
+    pub connections_total_max: usize,
     /// Where the addresses lie that stand for names inside a sandbox, at least a /24 of IPv4. No
     /// packet ever goes to one, so it only has to be a network that nothing inside needs.
     pub names_network: Network,
@@ -89,6 +90,7 @@ impl Default for GatewayOptions {
             hosts: BTreeMap::new(),
             forbidden: Vec::new(),
             connections_max: CONNECTIONS_MAX_DEFAULT,
+            connections_total_max: CONNECTIONS_TOTAL_MAX_DEFAULT,
             names_network: Network::v4(198, 18, 0, 0, 15),
             times: Times::default(),
             resolver: Resolver::default(),

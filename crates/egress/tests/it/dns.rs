@@ -21,6 +21,15 @@ async fn a_permitted_name_keeps_one_address() {
     assert!(world.lookups.lock().unwrap().is_empty());
 }
 
+/// What a program remembers over a restart of the server still means the same.
+#[tokio::test]
+async fn a_name_has_the_same_address_in_every_attachment() {
+    let (before, after) = (World::limited().await, World::limited().await);
+    after.resolve("x.below.example").await;
+    let address = before.resolve(ALLOWED).await.ip();
+    assert_eq!(after.resolve(ALLOWED).await.ip(), address);
+}
+
 #[tokio::test]
 async fn denied_names_share_one_address() {
     let world = World::limited().await;

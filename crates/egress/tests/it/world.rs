@@ -90,7 +90,7 @@ impl World {
         };
         let mut options = GatewayOptions {
             hosts: [(ALLOWED.parse().unwrap(), server.address.ip())].into(),
-            names_network: Network::new([NAMES[0], NAMES[1], 0, 0].into(), 16).unwrap(),
+            names_network: Network::new([NAMES[0], NAMES[1], 0, 0].into(), 24).unwrap(),
             times: Times {
                 silence: Duration::from_millis(50),
                 ..Times::default()
@@ -178,12 +178,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// With listeners on the same port at the first addresses that stand for names.
+    /// With listeners on the same port at all addresses that stand for names.
     async fn start(behaviour: Behaviour) -> (Self, Vec<std::net::TcpListener>) {
         let (listener, transparent) = loop {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let port = listener.local_addr().unwrap().port();
-            let transparent: io::Result<Vec<_>> = (1..=6)
+            let transparent: io::Result<Vec<_>> = (1..=254)
                 .map(|last| {
                     std::net::TcpListener::bind((Ipv4Addr::new(NAMES[0], NAMES[1], 0, last), port))
                 })

@@ -213,3 +213,33 @@ async fn an_address_in_the_list_permits_nothing() {
     }
     assert_eq!(world.server.accepted(), 0);
 }
+
+/// An address of this machine that others reach it by, if it has one. Nothing is sent.
+fn outer_address() -> Option<IpAddr> {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
+}
+
+#[tokio::test]
+async fn the_server_is_not_reached_by_its_outer_address_either() {
+    let Some(address) = outer_address() else {
+        return;
+    };
+    let world = World::new(Setting {
+        policy: Policy::Unrestricted,
+        change: |options, server| {
+            options.allowed_private = vec!["0.0.0.0/0".parse().unwrap()];
+            options.forbidden = vec![
+                "[::]:1".parse().unwrap(),
+                ([0, 0, 0, 0], server.port()).into(),
+            ];
+        },
+        ..Setting::default()
+    })
+    .await;
+    let host = format!("{address}:{}", world.port());
+    let sent = format!("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    assert_eq!(attempt(&world, sent).await, Ok(NotPublic), "{host}");
+}

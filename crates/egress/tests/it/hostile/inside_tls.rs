@@ -3,8 +3,10 @@
 use tokio::io::AsyncWriteExt;
 
 use super::Offences;
-use crate::wire::{connect, hello, reply, rest};
-use crate::world::{ALLOWED, Behaviour, World};
+use hostler_egress::Policy;
+
+use crate::wire::{connect, hello, patiently, reply, rest};
+use crate::world::{ALLOWED, Behaviour, Setting, World, limited};
 
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 const ALERT_UNRECOGNIZED: &[u8] = &[0x15, 3, 3, 0, 2, 2, 112];
@@ -148,4 +150,36 @@ async fn connect_host_and_server_name_have_to_agree() {
         assert_eq!(answer.status, 403, "{name}");
     }
     assert_eq!(world.server.accepted(), 0);
+}
+
+/// Where TLS and HTTP are expected, a limited policy lets nothing else through: bytes that neither
+/// names a host in could be for any.
+#[tokio::test]
+async fn the_web_ports_carry_the_web_only() {
+    // Below 1024 only root listens; the rule itself is the same for both.
+    let Ok(server) = tokio::net::TcpListener::bind("127.18.255.1:443").await else {
+        return;
+    };
+    for (policy, carried) in [(limited(), false), (Policy::Unrestricted, true)] {
+        let world = World::new(Setting {
+            policy,
+            change: |options, _| {
+                let name = "web.below.example".parse().unwrap();
+                options.hosts.insert(name, [127, 18, 255, 1].into());
+            },
+            ..Setting::default()
+        })
+        .await;
+        let mut stream = connect(world.proxy).await;
+        let request =
+            "CONNECT web.below.example:443 HTTP/1.1\r\nHost: web.below.example:443\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let (mut accepted, _) = patiently(server.accept()).await.unwrap();
+        assert_eq!(reply(&mut stream).await.unwrap().status, 200);
+        stream.write_all(b"SSH-2.0-x\r\n").await.unwrap();
+        stream.shutdown().await.unwrap();
+        let (bytes, _) = rest(&mut accepted).await;
+        assert_eq!(bytes == b"SSH-2.0-x\r\n", carried);
+        assert_eq!(bytes.is_empty(), !carried);
+    }
 }
