@@ -62,8 +62,9 @@ mod wire;
 
 pub use error::{SandboxError, Unavailable};
 pub use host::{
-    Backend, Fingerprint, GatewaySockets, HostOptions, LeftOut, Listed, News, Opened, OutputFile,
-    OutputScan, Outputs, Sandbox, SandboxHost, SandboxUse, Stop, Upload, Why, kill_all,
+    Backend, DiskUse, Fingerprint, GatewaySockets, HostOptions, InnerProcess, Inspected, LeftOut,
+    Listed, News, Opened, OutputFile, OutputScan, Outputs, Sandbox, SandboxHost, SandboxUse, Stop,
+    Surveyed, Upload, Why, inspect, kill_all, kill_one, names, survey,
 };
 pub use inner_path::{InnerPath, InvalidInnerPath};
 pub use isolation::{GatewayPorts, IsolationReport, LimitSource, Mode, Network, UserNamespace};

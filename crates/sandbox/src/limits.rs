@@ -157,5 +157,12 @@ pub(crate) const KNOWN_PORTS: [u16; 4] = [22, 80, 443, 9418];
 pub(crate) const GATEWAY_SOCKETS_MAX: usize = 2 * KNOWN_PORTS.len() + 2;
 pub(crate) const SOCKETS_ANSWER_BYTES_MAX: usize = 4 << 10;
 
+/// What is looked at to describe a sandbox to its operator: names on disk, directories that are open
+/// or processes between one and its ancestor, processes, and bytes of one file of the kernel.
+pub(crate) const SURVEY_NAMES_MAX: u64 = 2_000_000;
+pub(crate) const SURVEY_DEPTH_MAX: usize = 512;
+pub(crate) const SURVEY_PROCESSES_MAX: usize = 4096;
+pub(crate) const SURVEY_FILE_BYTES_MAX: u64 = 64 << 10;
+
 /// The uids of a sandbox that root makes, counted from the configured base.
 pub(crate) const UID_RANGE: u32 = 65_536;

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{Environment, LogFormat, Overrides, SandboxMode, load};
 use crate::demo::{self, DemoOptions, Then};
 use crate::keys::{self, KeysCommand};
+use crate::sandboxes::{self, Form, SandboxesCommand};
 use crate::terminal::say;
 use crate::{doctor, lifecycle, logging, serve};
 
@@ -36,6 +37,14 @@ const DEMO_HELP: &str = "\
 The model is a script that needs no key. With ANTHROPIC_API_KEY set it is Claude, with OPENAI_BASE_URL,
 OPENAI_MODEL and, if need be, OPENAI_API_KEY it is the model at that address.";
 
+const SANDBOXES_HELP: &str = "\
+Examples:
+  hostler sandboxes list                           every sandbox, with its memory and disk
+  hostler sandboxes inspect sesn_01...             what closes it off, and what runs in it
+  hostler sandboxes kill sesn_01...                its processes end, its files stay
+
+They work beside a server and without one, for the user that the server runs as.";
+
 /// An open server for managed agents: point an official Anthropic SDK at it with ANTHROPIC_BASE_URL.
 #[derive(Debug, Parser)]
 #[command(name = "hostler", version, after_help = HELP, arg_required_else_help = true)]
@@ -52,6 +61,8 @@ enum Command {
     Demo(Demo),
     /// Make, list and revoke the keys that open the server
     Keys(Keys),
+    /// Look at the sandboxes on this machine, and end their processes
+    Sandboxes(Sandboxes),
     /// Say what would keep a server from working here, and what to do about it
     Doctor(Settings),
 }
@@ -102,6 +113,42 @@ enum KeysVerb {
     Revoke {
         /// The id of the key, which `hostler keys list` shows
         id: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = SANDBOXES_HELP)]
+struct Sandboxes {
+    #[command(subcommand)]
+    command: SandboxesVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum SandboxesVerb {
+    /// List all sandboxes, also those without processes
+    List {
+        /// As JSON, for scripts
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Show what separates a sandbox from this machine, what it may use, and what runs in it
+    Inspect {
+        /// The name of the sandbox, which is the id of its session
+        name: String,
+        /// As JSON, for scripts
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// End the processes of a sandbox; its files stay, and its session goes on with them
+    Kill {
+        /// The name of the sandbox, which is the id of its session
+        name: String,
         #[command(flatten)]
         settings: Settings,
     },
@@ -161,11 +208,33 @@ impl Cli {
                 lifecycle::run(keys::run(command, &loaded.config))??;
                 Ok(ExitCode::SUCCESS)
             }
+            Command::Sandboxes(sandboxes) => sandboxes.command.run(environment),
             Command::Doctor(settings) => {
                 let loaded = load(&settings.into(), environment)?;
                 lifecycle::run(doctor::run(&loaded.config))
             }
         }
+    }
+}
+
+impl SandboxesVerb {
+    fn run(self, environment: &Environment) -> anyhow::Result<ExitCode> {
+        let form = |json| if json { Form::Json } else { Form::Text };
+        let (command, settings) = match self {
+            Self::List { json, settings } => (SandboxesCommand::List(form(json)), settings),
+            Self::Inspect {
+                name,
+                json,
+                settings,
+            } => {
+                let form = form(json);
+                (SandboxesCommand::Inspect { name, form }, settings)
+            }
+            Self::Kill { name, settings } => (SandboxesCommand::Kill { name }, settings),
+        };
+        let loaded = load(&settings.into(), environment)?;
+        sandboxes::run(command, &loaded.config)?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -17,6 +17,7 @@ mod limits;
 pub mod listener;
 pub mod logging;
 mod metrics;
+pub mod sandboxes;
 pub mod serve;
 mod terminal;
 mod wiring;

@@ -14,6 +14,7 @@ use super::state_dir::{self, open_directory};
 use crate::launcher::record::ProcessRecord;
 use crate::launcher::{SOCKET_NAME, cgroup};
 use crate::limits::{DEATH_TIME_MAX, FAREWELL_TIME_MAX, REQUEST_BYTES_MAX};
+use crate::name::SandboxName;
 use crate::wire::{Request, encode};
 
 /// Kills every sandbox below `state_dir`, keeps their files, and says how many it killed. It
@@ -34,6 +35,11 @@ pub fn kill_all(state_dir: &Path) -> io::Result<usize> {
         }
     }
     first_failure.map_or(Ok(killed), Err)
+}
+
+/// Kills the one of this name. `Ok(false)`: it did not run, or does not exist.
+pub fn kill_one(state_dir: &Path, name: &SandboxName) -> io::Result<bool> {
+    kill(&state_dir::boxes_of(state_dir).join(name.as_str()))
 }
 
 fn kill(directory: &Path) -> io::Result<bool> {

@@ -19,6 +19,7 @@ mod rest;
 mod root_record;
 mod sandbox;
 mod state_dir;
+mod survey;
 mod uploads;
 mod user_ids;
 
@@ -29,7 +30,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub use self::gateway_sockets::GatewaySockets;
-pub use self::kill_all::kill_all;
+pub use self::kill_all::{kill_all, kill_one};
 use self::living::Living;
 pub use self::news::News;
 use self::news::{Notice, NoticeBoard};
@@ -39,6 +40,7 @@ pub use self::outputs::{Fingerprint, LeftOut, Output as OutputFile, OutputScan, 
 use self::processes::Processes;
 pub use self::sandbox::Sandbox;
 use self::state_dir::{Files, StateDir};
+pub use self::survey::{DiskUse, InnerProcess, Inspected, Surveyed, inspect, names, survey};
 pub use self::uploads::Upload;
 use crate::error::{SandboxError, Unavailable};
 use crate::isolation::IsolationReport;
