@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 from pathlib import Path
-from typing import Any, Iterator
+from typing import IO, Any, Iterator
 
 import pytest
 
@@ -34,25 +37,51 @@ def new_session(wire: Wire) -> str:
 
 
 def test_killed_while_a_tool_runs(own_server: Hostler, model: FakeModel, ledger: Ledger) -> None:
-    """The call is not run twice in silence: its result says that it was interrupted and may have run."""
-    wire = connect(own_server, ledger)
-    session = new_session(wire)
-    model.say(Reply([tool_use("glob", pattern="*"), tool_use("bash", command="tail -f /dev/null")]), "I see.")
-    with Subscriber(wire, session) as stream:
-        wire.say(session, "Run it.")
-        use = stream.wait_for("agent.tool_use", 2)
-        # The calls of one reply are begun together: with one result there, the other call is running.
-        stream.wait_for("agent.tool_result")
-        own_server.kill()
-        stream.wait_for_end()
+    """The command goes on, the next server delivers its result, and nothing is run twice."""
+    session, stream, use, pipe = killed_in_a_command(own_server, model, ledger)
+    own_server.start()
+    pipe.close()
+    events = finish(connect(own_server, ledger), session, stream)
+    result, = [e for e in events if e["type"] == "agent.tool_result" and e["tool_use_id"] == use["id"]]
+    assert result["content"][0]["text"] == "the end\n"
+    assert (workspace(own_server, session) / "ran").read_text() == "ran\n"
+    assert events[-1]["stop_reason"] == {"type": "end_turn"}
+
+
+def test_killed_with_the_sandbox_while_a_tool_runs(own_server: Hostler, model: FakeModel, ledger: Ledger) -> None:
+    """The call is not run again: its result says that it was interrupted and may have run."""
+    session, stream, use, pipe = killed_in_a_command(own_server, model, ledger)
+    record = json.loads((workspace(own_server, session).parent / "process.json").read_text())
+    os.kill(record["pid"], signal.SIGKILL)
+    pipe.close()
     own_server.start()
     events = finish(connect(own_server, ledger), session, stream)
     result, = [e for e in events if e["type"] == "agent.tool_result" and e["tool_use_id"] == use["id"]]
     assert result["is_error"] is True
     assert "interrupted" in result["content"][0]["text"]
-    assert events[-1]["stop_reason"] == {"type": "end_turn"}
-    told = [b for b in last_user_content(model.requests[1]) if b["type"] == "tool_result"]
-    assert [bool(b.get("is_error")) for b in told] == [False, True]
+    assert (workspace(own_server, session) / "ran").read_text() == "ran\n"
+    told = [b for b in last_user_content(model.requests[2]) if b["type"] == "tool_result"]
+    assert [bool(b.get("is_error")) for b in told] == [True]
+
+
+def killed_in_a_command(server: Hostler, model: FakeModel, ledger: Ledger) -> tuple[str, Subscriber, Any, IO[str]]:
+    """The command that runs waits for the pipe to be closed."""
+    wire = connect(server, ledger)
+    session = new_session(wire)
+    model.say(Reply([tool_use("bash", command="mkfifo -m 666 pipe")]),
+              Reply([tool_use("bash", command="echo ran >> ran; read word < pipe; echo the end")]), "I see.")
+    with Subscriber(wire, session) as stream:
+        wire.say(session, "Run it.")
+        stream.wait_for("agent.tool_use")
+        use = stream.wait_for("agent.tool_use", 2)
+        pipe = open(workspace(server, session) / "pipe", "w")
+        server.kill()
+        stream.wait_for_end()
+    return session, stream, use, pipe
+
+
+def workspace(server: Hostler, session: str) -> Path:
+    return server.data / "sandboxes" / "boxes" / session / "workspace"
 
 
 def test_killed_while_the_model_answers(own_server: Hostler, model: FakeModel, ledger: Ledger) -> None:

@@ -15,7 +15,8 @@ mod summary;
 
 pub use accept::{Input, Refusal, accept};
 pub use change::{SessionChange, archive, update};
+pub use closing::outcome_unknown;
 pub use conversation::{Block, Message, Role};
-pub use next::{ModelCall, Policy, Purpose, Step};
+pub use next::{ModelCall, Policy, Purpose, Step, ToolRun, ToolStart};
 pub use state::{State, ToolCall};
 pub use summary::{SessionStatus, Summary};

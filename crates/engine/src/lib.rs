@@ -15,6 +15,7 @@ mod options;
 mod preparation;
 mod preview;
 mod prompt;
+mod resume;
 mod runner;
 mod sandbox_news;
 mod session_sandbox;

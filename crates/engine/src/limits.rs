@@ -29,3 +29,6 @@ pub(crate) const ATTACHMENT_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub(crate) const FULL_SWEEP_EVERY: u32 = 12;
 /// The pause after an activity that ended without the facts that its step needs, which is a bug.
 pub(crate) const PAUSE_AFTER_NOTHING: Duration = Duration::from_millis(100);
+/// How long an interrupt waits for a sandbox to take the word that ends what an earlier server had
+/// begun in it.
+pub(crate) const CANCEL_TIME_MAX: Duration = Duration::from_secs(2);

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use hostler_domain::session::{ModelCall, SessionStatus, Step};
+use hostler_domain::session::{ModelCall, SessionStatus, Step, ToolRun};
 use hostler_protocol::Timestamp;
 use hostler_protocol::event::Draft;
 use hostler_protocol::id::EventId;
+use hostler_sandbox::Parting;
 use hostler_store::{Lease, Wakes};
 use tokio_util::sync::CancellationToken;
 
@@ -20,18 +21,22 @@ use crate::limits::PAUSE_AFTER_NOTHING;
 use crate::model_call::call_model;
 use crate::options::Parts;
 use crate::preparation::Preparation;
+use crate::resume::cancel_closed;
 use crate::tools::run_tools;
 
-/// What is being done, and the facts that come of it. Dropping it stops the work.
+/// What is being done, and the facts that come of it. Dropping it leaves the work: a model's
+/// answer is given up, and tools go on until somebody fetches their results.
 struct Activity {
     kind: Kind,
+    /// For the tools: what it means to leave them.
+    parting: Parting,
     facts: BoxStream<'static, Vec<Draft>>,
 }
 
 #[derive(PartialEq, Eq)]
 enum Kind {
     Model(ModelCall),
-    Tools(Vec<EventId>),
+    Tools(Vec<ToolRun>),
 }
 
 /// Runs the session until it rests, its lease is lost, or `stop` is called and the present
@@ -47,10 +52,12 @@ pub(crate) async fn run_session(
     let mut preparation = Preparation::default();
     let mut rest = Rest::new(parts.options.rest);
     loop {
+        let inherited = inherited_calls(&journal, activity.as_ref());
         let step = journal.settle().await?;
-        if journal.state().interrupted() {
-            activity = None;
+        if journal.state().interrupted() || matches!(step, Step::Wait { .. }) {
+            give_up(&mut activity);
         }
+        cancel_closed(&parts, journal.lease().session, &inherited, journal.state()).await;
         let is_at_rest = matches!(step, Step::Wait { until: None });
         if !is_at_rest {
             rest = Rest::new(parts.options.rest);
@@ -62,13 +69,9 @@ pub(crate) async fn run_session(
                     parts.store.release(journal.lease()).await?;
                     return Ok(());
                 }
-                activity = None;
                 rest.until
             }
-            Step::Wait { until } => {
-                activity = None;
-                until
-            }
+            Step::Wait { until } => until,
             Step::CallModel(call) => {
                 activity = Some(carry_on(activity, Kind::Model(call), &parts, &journal));
                 preparation.begin(&parts, journal.lease().session, journal.state().agent());
@@ -118,23 +121,43 @@ impl Rest {
 
 /// The activity for a step: the one under way, if it is that, else a new one.
 fn carry_on(
-    current: Option<Activity>,
+    mut current: Option<Activity>,
     kind: Kind,
     parts: &Arc<Parts>,
     journal: &Journal,
 ) -> Activity {
-    if let Some(current) = current
-        && current.covers(&kind)
-    {
+    if let Some(current) = current.take_if(|current| current.covers(&kind)) {
         return current;
     }
+    give_up(&mut current);
     let state = journal.state();
     let session = journal.lease().session;
+    let parting = Parting::default();
     let facts = match &kind {
         Kind::Model(call) => call_model(Arc::clone(parts), session, state, *call),
-        Kind::Tools(calls) => run_tools(Arc::clone(parts), session, state, calls),
+        Kind::Tools(runs) => run_tools(Arc::clone(parts), session, state, runs, parting.clone()),
     };
-    Activity { kind, facts }
+    Activity {
+        kind,
+        parting,
+        facts,
+    }
+}
+
+/// Ends what is being done because the log has decided so: nobody will ask for its results.
+fn give_up(activity: &mut Option<Activity>) {
+    if let Some(activity) = activity.take() {
+        activity.parting.cancel();
+    }
+}
+
+/// Calls that an earlier runner began and nobody has taken up yet.
+fn inherited_calls(journal: &Journal, activity: Option<&Activity>) -> Vec<EventId> {
+    if activity.is_some() {
+        return Vec::new();
+    }
+    let under_way = journal.state().calls_under_way();
+    under_way.map(|call| call.id).collect()
 }
 
 impl Activity {
@@ -142,7 +165,7 @@ impl Activity {
     fn covers(&self, wanted: &Kind) -> bool {
         match (&self.kind, wanted) {
             (Kind::Model(mine), Kind::Model(call)) => mine == call,
-            (Kind::Tools(mine), Kind::Tools(calls)) => calls.iter().all(|call| mine.contains(call)),
+            (Kind::Tools(mine), Kind::Tools(runs)) => runs.iter().all(|run| mine.contains(run)),
             (Kind::Model(_), Kind::Tools(_)) | (Kind::Tools(_), Kind::Model(_)) => false,
         }
     }

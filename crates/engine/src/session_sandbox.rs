@@ -1,7 +1,7 @@
 //! The sandbox of a session: what it is made with, and what is done to it before a tool may use it.
 
 use hostler_protocol::id::SessionId;
-use hostler_sandbox::{Opened, SandboxError, SandboxName, Spec};
+use hostler_sandbox::{Opened, Sandbox, SandboxError, SandboxName, Spec};
 
 use crate::options::Parts;
 
@@ -22,6 +22,14 @@ pub(crate) async fn open(parts: &Parts, session: SessionId) -> Result<Opened, Sa
 /// The same, ahead of a call.
 pub(crate) async fn prepare(parts: &Parts, session: SessionId) -> Result<Opened, SandboxError> {
     open_for(Purpose::Later, parts, session).await
+}
+
+/// The session's sandbox if it runs.
+pub(crate) async fn find(
+    parts: &Parts,
+    session: SessionId,
+) -> Result<Option<Sandbox>, SandboxError> {
+    parts.sandboxes.find(&name(session)?).await
 }
 
 async fn open_for(

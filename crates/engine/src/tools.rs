@@ -6,43 +6,49 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use hostler_domain::session::State;
+use hostler_domain::session::{State, ToolRun, ToolStart, outcome_unknown};
 use hostler_protocol::content::{ContentBlock, Source};
 use hostler_protocol::event::{AgentToolResult, Draft, Event};
 use hostler_protocol::id::{EventId, SessionId};
 use hostler_provider::INVALID_INPUT_FIELD;
-use hostler_sandbox::{Call, Output, Tool};
+use hostler_sandbox::{Call, Output, Parting, Tool};
 
 use crate::options::Parts;
+use crate::resume::resume;
 use crate::{sandbox_news, session_sandbox};
 
-/// One fact for each call, in the order in which the calls end. Dropping the stream stops them.
+/// One fact for each call, in the order in which the calls end. Dropping the stream leaves them,
+/// and `parting` says what that means.
 pub(crate) fn run_tools(
     parts: Arc<Parts>,
     session: SessionId,
     state: &State,
-    calls: &[EventId],
+    runs: &[ToolRun],
+    parting: Parting,
 ) -> BoxStream<'static, Vec<Draft>> {
     let side_by_side = parts.options.parallel_tools_max.max(1);
-    let runs: Vec<_> = calls
+    let runs: Vec<_> = runs
         .iter()
-        .filter_map(|id| state.unanswered_call(*id))
-        .map(|call| {
-            let (id, name) = (call.id, call.name.clone());
-            let input: serde_json::Value =
-                serde_json::from_str(call.input.get()).unwrap_or_default();
-            let parts = Arc::clone(&parts);
+        .filter_map(|run| Some((run, state.unanswered_call(run.id)?)))
+        .map(|(run, call)| {
+            let asked = Asked {
+                parts: Arc::clone(&parts),
+                session,
+                id: run.id,
+                name: call.name.clone(),
+                input: serde_json::from_str(call.input.get()).unwrap_or_default(),
+                parting: parting.clone(),
+            };
+            let how = run.how;
             async move {
                 let started = std::time::Instant::now();
-                let result = run_tool(&parts, session, id, &name, &input).await;
-                metrics::histogram!("hostler_tool_seconds", "tool" => tool_label(&name))
+                let event = match how {
+                    ToolStart::Fresh => asked.result(asked.run().await),
+                    ToolStart::Resumed => asked.resume().await,
+                };
+                metrics::histogram!("hostler_tool_seconds", "tool" => tool_label(&asked.name))
                     .record(started.elapsed().as_secs_f64());
-                let (content, is_error) = result;
-                vec![parts.draft(Event::AgentToolResult(AgentToolResult {
-                    tool_use_id: id,
-                    content,
-                    is_error,
-                }))]
+                vec![asked.parts.draft(event)]
             }
         })
         .collect();
@@ -51,55 +57,88 @@ pub(crate) fn run_tools(
         .boxed()
 }
 
+/// One call, and what it takes to carry it out.
+struct Asked {
+    parts: Arc<Parts>,
+    session: SessionId,
+    id: EventId,
+    name: String,
+    input: serde_json::Value,
+    parting: Parting,
+}
+
 /// Only names of our own become labels: a model can invent any number of others.
 fn tool_label(name: &str) -> &'static str {
     hostler_protocol::agent::BuiltinTool::from_name(name).map_or("other", |tool| tool.name())
 }
 
-async fn run_tool(
-    parts: &Parts,
-    session: SessionId,
-    id: EventId,
-    name: &str,
-    input: &serde_json::Value,
-) -> (Vec<ContentBlock>, bool) {
-    if input.get(INVALID_INPUT_FIELD).is_some() {
-        return failure("The input of this call is not a JSON object, so the tool was not run.");
-    }
-    let tool = match Tool::parse(name, input) {
-        Ok(tool) => tool,
-        Err(sentence) => return failure(&sentence),
-    };
-    let opened = match session_sandbox::open(parts, session).await {
-        Ok(opened) => opened,
-        Err(error) => {
-            tracing::error!(%session, %error, "no sandbox");
-            return failure(&format!("The sandbox can't be started: {error}"));
+impl Asked {
+    async fn run(&self) -> (Vec<ContentBlock>, bool) {
+        if self.input.get(INVALID_INPUT_FIELD).is_some() {
+            return failure(
+                "The input of this call is not a JSON object, so the tool was not run.",
+            );
         }
-    };
-    let call = Call {
-        id: id.to_string(),
-        tool,
-    };
-    match opened.sandbox.run(call).await {
-        Ok(output) => {
-            let is_error = output.is_error;
-            let mut content = content(output);
-            content.extend(sandbox_news::note(opened.provenance).map(ContentBlock::text));
-            // Only now: a call that is interrupted before tells nobody.
-            if let Some(news) = opened.news {
-                news.told();
+        let tool = match Tool::parse(&self.name, &self.input) {
+            Ok(tool) => tool,
+            Err(sentence) => return failure(&sentence),
+        };
+        let session = self.session;
+        let opened = match session_sandbox::open(&self.parts, session).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                tracing::error!(%session, %error, "no sandbox");
+                return failure(&format!("The sandbox can't be started: {error}"));
             }
-            (content, is_error)
+        };
+        let call = Call {
+            id: self.id.to_string(),
+            tool,
+        };
+        match opened.sandbox.run_until(call, &self.parting).await {
+            Ok(output) => {
+                let is_error = output.is_error;
+                let mut content = content(output);
+                content.extend(sandbox_news::note(opened.provenance).map(ContentBlock::text));
+                // Only now: a call that is interrupted before tells nobody.
+                if let Some(news) = opened.news {
+                    news.told();
+                }
+                (content, is_error)
+            }
+            Err(error) => {
+                tracing::warn!(%session, %error, "a tool call was lost with its sandbox");
+                failure(&format!(
+                    "The sandbox was lost while this tool was running: {error}. The call may or \
+                     may not have taken effect. A new sandbox will be started for the next call; \
+                     files are kept."
+                ))
+            }
         }
-        Err(error) => {
-            tracing::warn!(%session, %error, "a tool call was lost with its sandbox");
-            failure(&format!(
-                "The sandbox was lost while this tool was running: {error}. The call may or may \
-                 not have taken effect. A new sandbox will be started for the next call; files \
-                 are kept."
-            ))
+    }
+
+    async fn resume(&self) -> Event {
+        // Its input was taken once, so it can be read again.
+        let Ok(tool) = Tool::parse(&self.name, &self.input) else {
+            return outcome_unknown(self.id);
+        };
+        let id = self.id.to_string();
+        let call = Call { id, tool };
+        match resume(&self.parts, self.session, call, &self.parting).await {
+            Some(output) => {
+                let is_error = output.is_error;
+                self.result((content(output), is_error))
+            }
+            None => outcome_unknown(self.id),
         }
+    }
+
+    fn result(&self, (content, is_error): (Vec<ContentBlock>, bool)) -> Event {
+        Event::AgentToolResult(AgentToolResult {
+            tool_use_id: self.id,
+            content,
+            is_error,
+        })
     }
 }
 

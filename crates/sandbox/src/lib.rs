@@ -63,8 +63,8 @@ mod wire;
 pub use error::{SandboxError, Unavailable};
 pub use host::{
     Backend, DiskUse, Fingerprint, GatewaySockets, HostOptions, InnerProcess, Inspected, LeftOut,
-    Listed, News, Opened, OutputFile, OutputScan, Outputs, Sandbox, SandboxHost, SandboxUse, Stop,
-    Surveyed, Upload, Why, inspect, kill_all, kill_one, names, survey,
+    Listed, News, Opened, OutputFile, OutputScan, Outputs, Parting, Sandbox, SandboxHost,
+    SandboxUse, Stop, Surveyed, Upload, Why, inspect, kill_all, kill_one, names, survey,
 };
 pub use inner_path::{InnerPath, InvalidInnerPath};
 pub use isolation::{GatewayPorts, IsolationReport, LimitSource, Mode, Network, UserNamespace};

@@ -57,6 +57,10 @@ pub(crate) const CPU_PERIOD_MICROSECONDS: u64 = 100_000;
 pub(crate) const AGENT_CONNECTIONS_MAX: usize = 64;
 pub(crate) const HOST_CALLS_MAX: usize = 48;
 
+/// Answers that a sandbox keeps for a host that did not live to hear them, and their bytes.
+pub(crate) const ANSWERS_KEPT_MAX: usize = 64;
+pub(crate) const ANSWERS_KEPT_BYTES_MAX: usize = 1 << 20;
+
 pub(crate) const LAUNCH_TIME_MAX: Duration = Duration::from_secs(30);
 pub(crate) const PING_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long an agent may take to end when it is asked to, before it is killed.

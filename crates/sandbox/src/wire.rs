@@ -1,8 +1,9 @@
 //! What host and agent say to each other: one call per connection.
 //!
 //! A frame is a little-endian `u32` length and that many bytes of JSON. The host sends one
-//! [`Request`]; the agent sends at most one [`Response::Started`] and then one answer. A
-//! connection that the host closes early is a cancelled call.
+//! [`Request`]; the agent sends at most one [`Response::Started`] and then one answer. If the
+//! host says anything more on a call's connection, that cancels the call. If it only closes it,
+//! the call goes on: that is how a host's death looks, and the next one may ask for the answer.
 
 use std::io::{self, Read, Write};
 
@@ -26,6 +27,14 @@ pub(crate) enum Request {
         id: String,
         tool: Tool,
     },
+    /// The answer of a call that another host began, once there is one.
+    Resume {
+        id: String,
+    },
+    /// Ends a call that another host began. Closing the connection is the answer.
+    Cancel {
+        id: String,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,6 +55,8 @@ pub(crate) enum Response {
     Refused {
         reason: String,
     },
+    /// There is no such call, or its answer is not kept any more.
+    Unknown,
 }
 
 /// What a socket of the gateway is for.
@@ -58,6 +69,9 @@ pub(crate) enum SocketRole {
     /// Takes questions for the addresses of names.
     Names,
 }
+
+/// What a host says on a call's connection to cancel it.
+pub(crate) const CANCEL: &[u8] = b"cancel";
 
 /// The bytes of one frame, length included.
 pub(crate) fn encode<T: Serialize>(message: &T, bytes_max: usize) -> io::Result<Vec<u8>> {

@@ -120,7 +120,8 @@ pub(super) fn not_run_after_refusal(call: EventId) -> Event {
     failed_result(call, REFUSED)
 }
 
-pub(super) fn outcome_unknown(call: EventId) -> Event {
+/// The result of a call that was begun and whose own result can't be had any more.
+pub fn outcome_unknown(call: EventId) -> Event {
     failed_result(call, OUTCOME_UNKNOWN)
 }
 

@@ -7,8 +7,8 @@ use hostler_protocol::event::{
 use hostler_protocol::id::EventId;
 
 use super::accept::start_of_turn;
-use super::closing::{not_run_after_refusal, outcome_unknown, permission_denied, request_end};
-use super::state::State;
+use super::closing::{not_run_after_refusal, permission_denied, request_end};
+use super::state::{State, ToolCall};
 use super::summary::SessionStatus;
 
 /// Summaries in a row without an answer of the model before the turn is given up.
@@ -37,8 +37,26 @@ pub enum Step {
     /// Append these and ask again.
     Record(Vec<Event>),
     CallModel(ModelCall),
-    /// Run these side by side; their intents are in the log.
-    RunTools(Vec<EventId>),
+    /// Do these side by side; their intents are in the log.
+    RunTools(Vec<ToolRun>),
+}
+
+/// A call that has no result yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ToolRun {
+    pub id: EventId,
+    pub how: ToolStart,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ToolStart {
+    /// It was not begun: run it.
+    Fresh,
+    /// A runner that is gone began it, and it is never run again. If its result can still be
+    /// had, that is the result, else [`outcome_unknown`] is.
+    ///
+    /// [`outcome_unknown`]: super::outcome_unknown
+    Resumed,
 }
 
 /// A model request whose start is in the log.
@@ -131,9 +149,6 @@ impl State {
         let settled: Vec<Event> = waiting()
             .filter_map(|call| match (call.permission, call.started_by) {
                 (EvaluatedPermission::Deny, _) => Some(permission_denied(call.id, &call.name)),
-                (EvaluatedPermission::Allow, Some(by)) if by != epoch => {
-                    Some(outcome_unknown(call.id))
-                }
                 (EvaluatedPermission::Allow, None) if self.refused() => {
                     Some(not_run_after_refusal(call.id))
                 }
@@ -154,7 +169,14 @@ impl State {
         if !unstarted.is_empty() {
             return Step::Record(unstarted);
         }
-        Step::RunTools(waiting().map(|call| call.id).collect())
+        let run = |call: &ToolCall| ToolRun {
+            id: call.id,
+            how: match call.started_by {
+                Some(by) if by != epoch => ToolStart::Resumed,
+                Some(_) | None => ToolStart::Fresh,
+            },
+        };
+        Step::RunTools(waiting().map(run).collect())
     }
 
     fn next_after_failure(&self, now: Timestamp, policy: &Policy) -> Option<Step> {
@@ -194,8 +216,14 @@ impl State {
         Purpose::Answer
     }
 
+    /// The calls that were begun and have no result yet.
+    pub fn calls_under_way(&self) -> impl Iterator<Item = &ToolCall> {
+        let begun = |call: &&ToolCall| call.started_by.is_some() && call.result.is_none();
+        self.calls.iter().filter(begun)
+    }
+
     /// A call by its id, if it has no result yet.
-    pub fn unanswered_call(&self, id: EventId) -> Option<&super::state::ToolCall> {
+    pub fn unanswered_call(&self, id: EventId) -> Option<&ToolCall> {
         self.calls
             .iter()
             .find(|call| call.id == id && call.result.is_none())

@@ -1,5 +1,8 @@
 //! Another epoch goes on: by the same steps, and nothing runs twice in silence.
 
+use hostler_domain::session::{Step, outcome_unknown};
+use hostler_protocol::event::Event;
+
 use crate::{Log, check};
 
 fn after_restart(log: &str) -> Log {
@@ -24,13 +27,39 @@ fn a_tool_that_was_under_way_is_not_run_again() {
         "user: a\nrunning\ntook message\nstart\ncalls bash\ncalls read\ncalls grep\nanswered\nend
          started 1\nstarted 2\nresult 2",
     );
-    let lost = log.next();
-    assert!(lost.starts_with("agent.tool_result 1: The server was restarted"));
-    assert_eq!(lost.lines().count(), 1, "the second is answered: {lost}");
-    // The third was never started, so it runs, once.
+    // The third was never started, so it runs, once; the second is answered.
+    assert_eq!(log.next(), "hostler.tool_started 3");
     log.settle();
-    assert_eq!(log.next(), "run 3");
+    assert_eq!(log.next(), "resume 1, run 3");
     log.go_on(&["result 3"]);
+    assert_eq!(log.next(), "resume 1");
+    // Whoever comes next has no more right to run it.
+    log.happen("restart");
+    assert_eq!(log.next(), "resume 1");
+    log.go_on(&["result 1"]);
+    assert_eq!(log.next(), "call the model");
+}
+
+#[test]
+fn a_result_that_cannot_be_had_is_told_as_unknown() {
+    let mut log = after_restart(
+        "user: a\nrunning\ntook message\nstart\ncalls bash\nanswered\nend\nstarted 1",
+    );
+    let Step::RunTools(runs) = log.step() else {
+        panic!("{}", log.next());
+    };
+    let unknown = outcome_unknown(runs[0].id);
+    let Event::AgentToolResult(result) = &unknown else {
+        panic!("{unknown:?}");
+    };
+    assert!(result.is_error);
+    log.push(unknown);
+    assert!(log.public().ends_with(
+        "agent.tool_result 1: The server was restarted while this tool was running. The call was \
+         interrupted and may or may not have taken effect; it was not run again. Check what it did \
+         before you repeat it."
+    ));
+    log.settle();
     assert_eq!(log.next(), "call the model");
 }
 
@@ -50,10 +79,7 @@ fn a_tool_that_was_not_started_runs_once() {
     log.settle();
     assert_eq!(log.next(), "run 1");
     log.happen("restart");
-    assert!(
-        log.next()
-            .starts_with("agent.tool_result 1: The server was restarted")
-    );
+    assert_eq!(log.next(), "resume 1");
 }
 
 #[test]

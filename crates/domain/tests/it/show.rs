@@ -1,6 +1,6 @@
 //! Events, steps and conversations as lines of text.
 
-use hostler_domain::session::{Block, Purpose, Role, Step};
+use hostler_domain::session::{Block, Purpose, Role, Step, ToolRun, ToolStart};
 use hostler_protocol::event::{Audience, Event, Seq};
 use serde_json::Value;
 
@@ -21,10 +21,17 @@ impl Log {
             Step::CallModel(call) if call.purpose == Purpose::Answer => "call the model".to_owned(),
             Step::CallModel(_) => "call the model for a summary".to_owned(),
             Step::RunTools(calls) => {
-                let labels: Vec<String> =
-                    calls.iter().map(|id| self.label(*id).to_string()).collect();
-                format!("run {}", labels.join(" "))
+                let words: Vec<String> = calls.iter().map(|run| self.tool_run(run)).collect();
+                words.join(", ")
             }
+        }
+    }
+
+    fn tool_run(&self, run: &ToolRun) -> String {
+        let label = self.label(run.id);
+        match run.how {
+            ToolStart::Fresh => format!("run {label}"),
+            ToolStart::Resumed => format!("resume {label}"),
         }
     }
 

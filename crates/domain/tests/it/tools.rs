@@ -37,7 +37,7 @@ fn tools_that_are_done_are_not_asked_for_again() {
     );
     check(
         &format!("{batch}started 1\nstarted 2\nstarted 3\nresult 2"),
-        "run 1 3",
+        "run 1, run 3",
     );
 }
 

@@ -63,7 +63,7 @@ fn world_does(log: &mut Log, world: u8) {
         }),
         Step::RunTools(calls) => {
             let call = calls[usize::from(world) % calls.len()];
-            let label = log.label(call);
+            let label = log.label(call.id);
             log.happen(&format!(
                 "result {label}: {}",
                 if world.is_multiple_of(5) { "" } else { "x" }

@@ -1,13 +1,20 @@
-//! One connection is one call: read the request, run the tool, answer.
+//! One connection is one request: read it, do it, answer.
+//!
+//! The thread of a connection ends with it. A call that waits for the shell goes on without it.
 
+use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
 
-use super::shell_queue::{Progress, ShellHandle, Work};
+use super::calls::{Call, Calls, Stage};
+use super::shell_queue::ShellHandle;
 use super::{GatewaySockets, Places, SpillDirectory};
 use crate::limits::{
     AGENT_CONNECTIONS_MAX, PROTOCOL_VERSION, REQUEST_BYTES_MAX, REQUEST_TIME_MAX,
@@ -17,7 +24,7 @@ use crate::output::Output;
 use crate::sys::process::exit_now;
 use crate::tool::{Tool, check_call_id};
 use crate::tools::{FileTools, run_file_tool};
-use crate::wire::{Request, Response, read_frame, write_frame};
+use crate::wire::{Request, Response, encode, read_frame, write_frame};
 
 /// File tools do not recurse into what they read; this is plenty.
 const STACK_BYTES: usize = 1 << 20;
@@ -31,18 +38,25 @@ struct Shared {
     places: Places,
     spill: SpillDirectory,
     shell: ShellHandle,
+    calls: Arc<Calls>,
     gateway: GatewaySockets,
     open: AtomicUsize,
 }
 
 impl Connections {
-    pub(super) fn new(places: Places, shell: ShellHandle, gateway: GatewaySockets) -> Self {
+    pub(super) fn new(
+        places: Places,
+        shell: ShellHandle,
+        calls: Arc<Calls>,
+        gateway: GatewaySockets,
+    ) -> Self {
         let spill = SpillDirectory(places.spill.clone());
         Self {
             shared: Arc::new(Shared {
                 places,
                 spill,
                 shell,
+                calls,
                 gateway,
                 open: AtomicUsize::new(0),
             }),
@@ -113,36 +127,53 @@ impl Shared {
             Ok(Some(Request::Rest)) => self.rest(stream),
             // A host that cannot be answered asks again.
             Ok(Some(Request::Sockets)) => drop(self.gateway.give(stream)),
-            Ok(Some(Request::Run { id, tool })) => match check_call_id(&id) {
-                Ok(()) => self.run(stream, &id, tool),
-                Err(reason) => refuse(stream, &reason),
+            Ok(Some(Request::Run { id, tool })) => {
+                match check_call_id(&id).and_then(|()| self.calls.begin(&id)) {
+                    Ok(call) => self.run(stream, call, tool),
+                    Err(reason) => refuse(stream, &reason),
+                }
+            }
+            Ok(Some(Request::Resume { id })) => match self.calls.find(&id) {
+                Some(call) => follow(stream, &call),
+                None => answer(stream, &Response::Unknown),
             },
+            Ok(Some(Request::Cancel { id })) => {
+                if let Some(call) = self.calls.find(&id) {
+                    call.cancel();
+                }
+            }
             Ok(None) => {}
             Err(error) => refuse(stream, &format!("the request cannot be read: {error}")),
         }
     }
 
-    fn run(&self, stream: &UnixStream, id: &str, tool: Tool) {
-        let output = match tool {
-            Tool::Bash { .. } | Tool::RestartShell => match self.run_in_shell(stream, id, tool) {
-                Some(output) => output,
-                None => return,
-            },
+    fn run(&self, stream: &UnixStream, call: Arc<Call>, tool: Tool) {
+        match tool {
+            Tool::Bash { .. } | Tool::RestartShell => {
+                self.shell.submit(Arc::clone(&call), tool);
+            }
             tool @ (Tool::Read { .. }
             | Tool::Write { .. }
             | Tool::Edit { .. }
             | Tool::Glob { .. }
             | Tool::Grep { .. }) => {
-                let cancelled = || has_hung_up(stream);
+                let cancelled = || {
+                    if Peer::of(stream) == Peer::Cancels {
+                        call.cancel();
+                    }
+                    call.is_cancelled()
+                };
                 let tools = FileTools {
                     workspace: &self.places.workspace,
                     cancelled: &cancelled,
                 };
                 let output = run_file_tool(&tools, &tool);
-                self.spill.bound(id, output)
+                let output = self.spill.bound(call.id(), output);
+                call.enter(answered(output));
+                self.calls.trim();
             }
-        };
-        answer(stream, &Response::Done(output));
+        }
+        follow(stream, &call);
     }
 
     /// A shell that is busy is not waited for here: the host waits as long as it likes.
@@ -150,34 +181,84 @@ impl Shared {
         let Ok(client) = stream.try_clone() else {
             return;
         };
-        if let Ok(Progress::Resting(losses)) = self.shell.submit(Work::Rest, client).recv() {
+        if let Ok(losses) = self.shell.rest(client).recv() {
             answer(stream, &Response::Resting(losses));
         }
     }
+}
 
-    /// `None` when the call was cancelled.
-    fn run_in_shell(&self, stream: &UnixStream, id: &str, tool: Tool) -> Option<Output> {
-        let client = stream.try_clone().ok()?;
-        let id = id.to_owned();
-        let progress = self.shell.submit(Work::Tool { id, tool }, client);
-        loop {
-            match progress.recv() {
-                Ok(Progress::Started) => answer(stream, &Response::Started),
-                Ok(Progress::Done(output)) => return Some(output),
-                Ok(Progress::Resting(_)) | Err(_) => return None,
+/// The stage of a call that is over.
+pub(super) fn answered(output: Output) -> Stage {
+    encode(&Response::Done(output), RESPONSE_BYTES_MAX)
+        .map_or(Stage::Abandoned, |frame| Stage::Answered(Arc::new(frame)))
+}
+
+/// Tells the host how a call goes on until it is over or the host is gone; a word from it
+/// cancels the call.
+fn follow(stream: &UnixStream, call: &Arc<Call>) {
+    let Ok(bell) = call.listen() else {
+        return;
+    };
+    follow_until_over(stream, call, &bell);
+    call.stop_listening(&bell);
+}
+
+fn follow_until_over(mut stream: &UnixStream, call: &Call, bell: &OwnedFd) {
+    let mut has_told_start = false;
+    loop {
+        match call.stage() {
+            Stage::Answered(frame) => {
+                // A host that does not take its answer finds it again by the call's id.
+                let _ = stream.write_all(&frame);
+                return;
+            }
+            Stage::Abandoned => return,
+            Stage::Started if !has_told_start => {
+                answer(stream, &Response::Started);
+                has_told_start = true;
+            }
+            Stage::Started | Stage::Queued => {}
+        }
+        let mut waiting = [
+            PollFd::new(bell, PollFlags::IN),
+            PollFd::new(stream, PollFlags::IN | PollFlags::RDHUP),
+        ];
+        if rustix::event::poll(&mut waiting, None).is_err() {
+            continue;
+        }
+        let [rung, spoken] = waiting.map(|fd| !fd.revents().is_empty());
+        if rung {
+            let _ = rustix::io::read(bell, &mut [0; 8]);
+        }
+        if spoken {
+            match Peer::of(stream) {
+                Peer::Listens => {}
+                Peer::Cancels => return call.cancel(),
+                Peer::Gone => return,
             }
         }
     }
 }
 
-/// Whether the other side closed the connection, which is how it cancels.
-pub(super) fn has_hung_up(stream: &UnixStream) -> bool {
-    let mut fds = [PollFd::new(stream, PollFlags::RDHUP)];
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    rustix::event::poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
+/// What the host on the other side of a connection wants.
+#[derive(PartialEq, Eq)]
+pub(super) enum Peer {
+    Listens,
+    Cancels,
+    /// Dead, most likely: it has not said a word.
+    Gone,
+}
+
+impl Peer {
+    pub(super) fn of(stream: &UnixStream) -> Self {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        match rustix::net::recv(stream, &mut [0_u8; 1][..], flags) {
+            Ok((0, _)) => Self::Gone,
+            Ok(_) => Self::Cancels,
+            Err(Errno::AGAIN | Errno::INTR) => Self::Listens,
+            Err(_) => Self::Gone,
+        }
+    }
 }
 
 fn refuse(stream: &UnixStream, reason: &str) {
@@ -189,7 +270,7 @@ fn refuse(stream: &UnixStream, reason: &str) {
     );
 }
 
-/// A host that does not take its answer has cancelled; there is nobody to tell.
+/// A host that does not take its answer is gone; there is nobody to tell.
 fn answer(mut stream: &UnixStream, response: &Response) {
     let _ = write_frame(&mut stream, response, RESPONSE_BYTES_MAX);
 }

@@ -6,6 +6,7 @@
 //! without checking.
 
 mod bash_result;
+mod calls;
 mod collector;
 mod connection;
 mod gateway_sockets;
@@ -31,6 +32,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 
+use self::calls::Calls;
 use self::connection::Connections;
 pub(crate) use self::gateway_sockets::GatewaySockets;
 use self::orphan::OrphanCheck;
@@ -87,8 +89,15 @@ impl Agent {
     ) -> io::Result<Self> {
         let signals = child_signals()?;
         let reaper = Arc::new(Reaper::new(tool_limits));
-        let shell = ShellOwner::start(places.clone(), memory, network, Arc::clone(&reaper))?;
-        let connections = Connections::new(places, shell, gateway);
+        let calls = Arc::new(Calls::default());
+        let shell = ShellOwner::start(
+            places.clone(),
+            memory,
+            network,
+            Arc::clone(&reaper),
+            Arc::clone(&calls),
+        )?;
+        let connections = Connections::new(places, shell, calls, gateway);
         Ok(Self {
             listener,
             signals,

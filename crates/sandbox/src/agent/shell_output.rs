@@ -1,11 +1,11 @@
 //! The pipes of the shell: what to wait for, and what came out of the common one.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 
+use super::calls::Call;
 use super::collector::Collector;
 use super::shell::Shell;
 use crate::limits::BACKGROUND_OUTPUT_BYTES_MAX;
@@ -44,14 +44,14 @@ pub(super) struct Ready {
     pub(super) ended: bool,
     pub(super) status: bool,
     pub(super) commands: bool,
-    pub(super) hung_up: bool,
+    pub(super) cancelled: bool,
 }
 
 impl Ready {
     pub(super) fn wait(
         shell: &Shell,
         output: &OwnedFd,
-        client: Option<&UnixStream>,
+        call: Option<&Call>,
         left: Duration,
     ) -> Self {
         let readable = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
@@ -60,8 +60,8 @@ impl Ready {
         if let Some(commands) = shell.unsent() {
             fds.push(PollFd::from_borrowed_fd(commands, PollFlags::OUT));
         }
-        if let Some(client) = client {
-            fds.push(PollFd::new(client, PollFlags::RDHUP));
+        if let Some(call) = call {
+            fds.push(readable(call.cancellation()));
         }
         let left = Timespec::try_from(left).ok();
         if rustix::event::poll(&mut fds, left.as_ref()).is_err() {
@@ -74,7 +74,7 @@ impl Ready {
             ended: next(),
             status: shell.status().is_some() && next(),
             commands: shell.unsent().is_some() && next(),
-            hung_up: client.is_some() && next(),
+            cancelled: call.is_some() && next(),
         }
     }
 }

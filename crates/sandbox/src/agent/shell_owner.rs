@@ -6,7 +6,6 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -18,14 +17,15 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Signal;
 
 use super::bash_result::{self, Fate, Outcome};
+use super::calls::{Call, Calls, Stage};
 use super::collector::Collector;
-use super::connection::has_hung_up;
+use super::connection::{Peer, answered};
 use super::process_tree::Census;
 use super::reaper::{End, Reaper};
 use super::shell::{Report, Shell};
 use super::shell_memory::ShellMemory;
 use super::shell_output::{Background, READ_BYTES, Ready, drain_pipe};
-use super::shell_queue::{Progress, Queue, ShellHandle, Work};
+use super::shell_queue::{Queue, ShellHandle, Work};
 use super::shell_rest::Recalled;
 use super::{Places, SpillDirectory};
 use crate::isolation::Network;
@@ -45,6 +45,7 @@ pub(super) struct ShellOwner {
     pub(super) spill: SpillDirectory,
     pub(super) network: Network,
     reaper: Arc<Reaper>,
+    calls: Arc<Calls>,
     pub(super) shell: Option<Shell>,
     pub(super) output: OwnedFd,
     /// Kept open, so that the pipe never ends.
@@ -67,10 +68,11 @@ impl ShellOwner {
         memory: ShellMemory,
         network: Network,
         reaper: Arc<Reaper>,
+        calls: Arc<Calls>,
     ) -> io::Result<ShellHandle> {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let queue = Arc::new(Queue {
-            jobs: Mutex::default(),
+            work: Mutex::default(),
             wake,
         });
         let (output, output_end) = pipe_with(PipeFlags::CLOEXEC)?;
@@ -83,6 +85,7 @@ impl ShellOwner {
             places,
             network,
             reaper,
+            calls,
             shell: None,
             output,
             output_end,
@@ -102,19 +105,20 @@ impl ShellOwner {
         loop {
             let next = self.queue.lock().pop_front();
             match next {
-                Some(job) if has_hung_up(&job.client) => {}
-                // The receiver is gone when its connection is; the result is for nobody.
-                Some(job) => match &job.work {
-                    Work::Tool { id, tool } => {
-                        let _ = job.progress.send(Progress::Started);
-                        let output = self.run(&job.client, id, tool);
-                        let _ = job.progress.send(Progress::Done(output));
-                    }
-                    Work::Rest => {
-                        let losses = self.rest();
-                        let _ = job.progress.send(Progress::Resting(losses));
-                    }
-                },
+                Some(Work::Tool { call, .. }) if call.is_cancelled() => {
+                    call.enter(Stage::Abandoned);
+                }
+                Some(Work::Tool { call, tool }) => {
+                    call.enter(Stage::Started);
+                    let output = self.run(&call, &tool);
+                    call.enter(answered(output));
+                    self.calls.trim();
+                }
+                Some(Work::Rest { host, .. }) if Peer::of(&host) != Peer::Listens => {}
+                Some(Work::Rest { losses, .. }) => {
+                    // The receiver is gone when its connection is.
+                    let _ = losses.send(self.rest());
+                }
                 None => self.idle(),
             }
         }
@@ -147,7 +151,7 @@ impl ShellOwner {
         }
     }
 
-    fn run(&mut self, client: &UnixStream, id: &str, tool: &Tool) -> Output {
+    fn run(&mut self, call: &Call, tool: &Tool) -> Output {
         match tool {
             Tool::Bash {
                 command,
@@ -157,7 +161,7 @@ impl ShellOwner {
                 if let Err(error) = self.have_shell() {
                     return Output::error(format!("the shell does not start: {error}"));
                 }
-                self.run_command(client, id, command, timeout)
+                self.run_command(call, command, timeout)
             }
             Tool::RestartShell => self.restart(),
             Tool::Read { .. }
@@ -168,15 +172,9 @@ impl ShellOwner {
         }
     }
 
-    fn run_command(
-        &mut self,
-        client: &UnixStream,
-        id: &str,
-        command: &str,
-        timeout: Duration,
-    ) -> Output {
+    fn run_command(&mut self, call: &Call, command: &str, timeout: Duration) -> Output {
         let spill = self.spill.clone();
-        let mut collector = Collector::new(&spill, id);
+        let mut collector = Collector::new(&spill, call.id());
         self.background.show(&mut collector);
         if std::mem::take(&mut self.is_kept) {
             // The stop did not come to be, and the state is about to change.
@@ -186,7 +184,7 @@ impl ShellOwner {
         if let Some(shell) = &mut self.shell {
             shell.give(command.as_bytes());
         }
-        let happened = self.attend(Some(client), Instant::now() + timeout, &mut collector);
+        let happened = self.attend(Some(call), Instant::now() + timeout, &mut collector);
         let outcome = match happened {
             Happened::Answered(status) => Outcome::Status(status),
             Happened::Ended => match self.shell.take().map(|shell| self.reaper.wait(shell.pid)) {
@@ -214,7 +212,7 @@ impl ShellOwner {
     /// Waits for the shell's answer, while its output and the rest of its command flow.
     pub(super) fn attend(
         &mut self,
-        client: Option<&UnixStream>,
+        call: Option<&Call>,
         until: Instant,
         collector: &mut Collector<'_>,
     ) -> Happened {
@@ -226,7 +224,7 @@ impl ShellOwner {
             let Some(left) = until.checked_duration_since(Instant::now()) else {
                 return Happened::TimeUp;
             };
-            let ready = Ready::wait(shell, &self.output, client, left);
+            let ready = Ready::wait(shell, &self.output, call, left);
             if ready.output
                 && let Ok(length) = rustix::io::read(&self.output, &mut buffer)
             {
@@ -245,7 +243,7 @@ impl ShellOwner {
             if ready.ended {
                 return Happened::Ended;
             }
-            if ready.hung_up {
+            if ready.cancelled {
                 return Happened::Cancelled;
             }
         }

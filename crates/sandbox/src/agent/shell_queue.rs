@@ -6,53 +6,42 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::calls::Call;
 use super::process_tree::Census;
-use crate::output::Output;
 use crate::provenance::Losses;
 use crate::tool::Tool;
 
 /// What is asked of the shell.
 pub(super) enum Work {
     Tool {
-        id: String,
+        call: Arc<Call>,
         tool: Tool,
     },
     /// To keep its state, since it will end.
-    Rest,
+    Rest {
+        /// Whoever asks; if it is gone, nobody wants that any more.
+        host: UnixStream,
+        losses: SyncSender<Losses>,
+    },
 }
 
-pub(super) enum Progress {
-    /// The call left the queue.
-    Started,
-    Done(Output),
-    Resting(Losses),
-}
-
-/// Where calls wait for the shell. Their number is that of the connections.
+/// Where calls wait for the shell. Their number is that of the open calls and connections.
 #[derive(Clone)]
 pub(super) struct ShellHandle(pub(super) Arc<Queue>);
 
 pub(super) struct Queue {
-    pub(super) jobs: Mutex<VecDeque<Job>>,
+    pub(super) work: Mutex<VecDeque<Work>>,
     pub(super) wake: OwnedFd,
 }
 
-pub(super) struct Job {
-    pub(super) work: Work,
-    /// Watched for the hang-up that cancels.
-    pub(super) client: UnixStream,
-    pub(super) progress: SyncSender<Progress>,
-}
-
 impl ShellHandle {
-    pub(super) fn submit(&self, work: Work, client: UnixStream) -> Receiver<Progress> {
-        let (progress, receiver) = sync_channel(2);
-        self.0.lock().push_back(Job {
-            work,
-            client,
-            progress,
-        });
-        self.0.wake();
+    pub(super) fn submit(&self, call: Arc<Call>, tool: Tool) {
+        self.0.push(Work::Tool { call, tool });
+    }
+
+    pub(super) fn rest(&self, host: UnixStream) -> Receiver<Losses> {
+        let (losses, receiver) = sync_channel(1);
+        self.0.push(Work::Rest { host, losses });
         receiver
     }
 
@@ -64,11 +53,12 @@ impl ShellHandle {
 }
 
 impl Queue {
-    pub(super) fn lock(&self) -> MutexGuard<'_, VecDeque<Job>> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn lock(&self) -> MutexGuard<'_, VecDeque<Work>> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wake(&self) {
+    fn push(&self, work: Work) {
+        self.lock().push_back(work);
         // Full means that it is awake.
         let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
     }

@@ -4,24 +4,58 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::net::SendFlags;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::gateway_sockets::{self, GatewaySockets};
+use super::parting::Parting;
 use crate::error::SandboxError;
 use crate::launcher::SOCKET_NAME;
 use crate::limits::{
     BASH_ANSWER_GRACE, BASH_TIMEOUT_DEFAULT, BASH_TIMEOUT_MAX, FILE_TOOL_TIME_MAX, PING_TIME_MAX,
-    PROTOCOL_VERSION, QUEUE_TIME_MAX, REQUEST_TIME_MAX, RESPONSE_BYTES_MAX, REST_TIME_MAX,
+    PROTOCOL_VERSION, QUEUE_TIME_MAX, REQUEST_BYTES_MAX, REQUEST_TIME_MAX, RESPONSE_BYTES_MAX,
+    REST_TIME_MAX,
 };
 use crate::output::Output;
 use crate::provenance::Losses;
 use crate::tool::Tool;
-use crate::wire::{Request, Response, encode, frame_length};
+use crate::wire::{CANCEL, Request, Response, encode, frame_length};
 
-/// One call. Dropped before its end, it cancels what runs inside.
+/// One request and its answer.
 pub(super) struct Connection(UnixStream);
+
+/// A call that is waited for.
+struct Waiting<'a> {
+    connection: Connection,
+    parting: &'a Parting,
+    end: End,
+}
+
+enum End {
+    /// Dropped now, the call ends or goes on as its [`Parting`] says.
+    Open,
+    /// Nobody will ask for it again.
+    GivenUp,
+    Answered,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let cancels = match self.end {
+            End::Open => self.parting.is_cancel(),
+            End::GivenUp => true,
+            End::Answered => false,
+        };
+        if cancels {
+            // Without a wait: it is a word into an empty buffer. If the sandbox is gone, so is
+            // the call. If half of the request was sent, the call was not begun.
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            let _ = rustix::net::send(&self.connection.0, CANCEL, flags);
+        }
+    }
+}
 
 impl Connection {
     /// Through the open directory, since a socket's own path has room for 107 bytes only.
@@ -64,12 +98,32 @@ impl Connection {
             .unwrap_or_else(|_| Err(SandboxError::lost("it does not give its sockets")))
     }
 
-    /// Runs one tool. The time of bash counts from when its command leaves the queue.
-    pub(super) async fn run(
-        mut self,
+    /// Runs one tool, or asks for what it answered: `None` if nobody there knows of it. The time
+    /// of bash counts from when its command leaves the queue.
+    pub(super) async fn call(
+        self,
         frame: &[u8],
         tool_time: ToolTime,
-    ) -> Result<Output, SandboxError> {
+        parting: &Parting,
+    ) -> Result<Option<Output>, SandboxError> {
+        let mut waiting = Waiting {
+            connection: self,
+            parting,
+            end: End::Open,
+        };
+        let answer = waiting.connection.exchange(frame, tool_time).await;
+        waiting.end = match &answer {
+            Ok(_) => End::Answered,
+            Err(_) => End::GivenUp,
+        };
+        answer
+    }
+
+    async fn exchange(
+        &mut self,
+        frame: &[u8],
+        tool_time: ToolTime,
+    ) -> Result<Option<Output>, SandboxError> {
         self.send(frame).await?;
         let first = match tool_time {
             ToolTime::Queued { .. } => self.receive_within(QUEUE_TIME_MAX).await?,
@@ -130,16 +184,17 @@ impl ToolTime {
     }
 }
 
-fn finished(response: Response) -> Result<Output, SandboxError> {
+fn finished(response: Response) -> Result<Option<Output>, SandboxError> {
     match response {
         Response::Done(output) => match output.check() {
-            Ok(()) => Ok(output),
+            Ok(()) => Ok(Some(output)),
             Err(reason) => Err(SandboxError::protocol(reason)),
         },
         Response::Refused { reason } => {
             let reason = reason.chars().take(500).collect();
             Err(SandboxError::Refused { reason })
         }
+        Response::Unknown => Ok(None),
         Response::Pong { .. }
         | Response::Started
         | Response::Sockets { .. }
@@ -162,7 +217,11 @@ pub(super) async fn answers_ping(directory: &OwnedFd) -> bool {
         // Too busy for one more call, and very much alive.
         Ok(Some(Response::Refused { .. })) => true,
         Ok(Some(
-            Response::Started | Response::Done(_) | Response::Sockets { .. } | Response::Resting(_),
+            Response::Started
+            | Response::Done(_)
+            | Response::Sockets { .. }
+            | Response::Resting(_)
+            | Response::Unknown,
         ))
         | Ok(None)
         | Err(_) => false,
@@ -185,7 +244,8 @@ pub(super) async fn ask_to_rest(directory: &OwnedFd) -> Losses {
             | Response::Started
             | Response::Done(_)
             | Response::Sockets { .. }
-            | Response::Refused { .. },
+            | Response::Refused { .. }
+            | Response::Unknown,
         ))
         | Ok(None)
         | Err(_) => Losses::EVERYTHING,
@@ -194,12 +254,21 @@ pub(super) async fn ask_to_rest(directory: &OwnedFd) -> Losses {
 
 /// Asks an agent to end itself and all that it started. It may not be there any more.
 pub(super) async fn ask_to_end(directory: &OwnedFd) {
-    let shutdown = async {
+    tell(directory, &Request::Shutdown).await;
+}
+
+/// Ends a call that was begun on another connection. There may be none.
+pub(super) async fn cancel(directory: &OwnedFd, id: String) {
+    tell(directory, &Request::Cancel { id }).await;
+}
+
+async fn tell(directory: &OwnedFd, request: &Request) {
+    let told = async {
         let mut connection = Connection::open(directory).await.ok()?;
-        let frame = encode(&Request::Shutdown, RESPONSE_BYTES_MAX).ok()?;
+        let frame = encode(request, REQUEST_BYTES_MAX).ok()?;
         connection.send(&frame).await.ok()?;
         // The end of the connection is the answer.
         connection.receive().await.ok()
     };
-    let _ = timeout(PING_TIME_MAX, shutdown).await;
+    let _ = timeout(PING_TIME_MAX, told).await;
 }

@@ -49,7 +49,8 @@ pub(super) async fn receive(stream: &UnixStream) -> Result<GatewaySockets, Sandb
                 Response::Pong { .. }
                 | Response::Started
                 | Response::Done(_)
-                | Response::Resting(_) => Err(SandboxError::protocol(
+                | Response::Resting(_)
+                | Response::Unknown => Err(SandboxError::protocol(
                     "an answer to a question that was not asked",
                 )),
             };

@@ -12,6 +12,7 @@ mod living;
 mod news;
 mod occupancy;
 mod outputs;
+mod parting;
 mod process;
 mod processes;
 mod removal;
@@ -37,6 +38,7 @@ use self::news::{Notice, NoticeBoard};
 use self::occupancy::Occupancy;
 pub use self::occupancy::SandboxUse;
 pub use self::outputs::{Fingerprint, LeftOut, Output as OutputFile, OutputScan, Outputs, Why};
+pub use self::parting::Parting;
 use self::processes::Processes;
 pub use self::sandbox::Sandbox;
 use self::state_dir::{Files, StateDir};
@@ -206,6 +208,18 @@ impl SandboxHost {
         let _alone = self.inner.occupancy.claim(name).await;
         let (opened, _) = self.inner.open(name, spec).await?;
         Ok(opened)
+    }
+
+    /// The running sandbox of this name. It makes none.
+    pub async fn find(&self, name: &SandboxName) -> Result<Option<Sandbox>, SandboxError> {
+        let inner = &self.inner;
+        let _alone = inner.occupancy.claim(name).await;
+        let directory = inner.state.directory_of(name);
+        if !inner.is_running(name, &directory).await {
+            return Ok(None);
+        }
+        let in_use = inner.occupancy.hold(name);
+        Sandbox::new(in_use, name.clone(), &directory, inner.living.clone()).map(Some)
     }
 
     /// Whether a sandbox that this host opened before still runs. It costs a look at a process.

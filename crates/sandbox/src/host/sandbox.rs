@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::connection::{Connection, ToolTime};
+use super::connection::{self, Connection, ToolTime};
 use super::gateway_sockets::GatewaySockets;
 use super::living::Living;
 use super::occupancy::SandboxUse;
+use super::parting::Parting;
 use super::state_dir::open_directory;
 use crate::error::SandboxError;
 use crate::limits::{HOST_CALLS_MAX, REQUEST_BYTES_MAX};
@@ -78,6 +79,11 @@ impl Sandbox {
     /// Runs one tool. Dropping the future cancels it inside. After [`SandboxError::Lost`] or
     /// [`SandboxError::Protocol`], open the sandbox again.
     pub async fn run(&self, call: Call) -> Result<Output, SandboxError> {
+        self.run_until(call, &Parting::that_cancels()).await
+    }
+
+    /// The same, but what a drop of the future means is decided by then.
+    pub async fn run_until(&self, call: Call, parting: &Parting) -> Result<Output, SandboxError> {
         if let Err(reason) = check_call_id(&call.id) {
             return Err(SandboxError::Refused { reason });
         }
@@ -93,21 +99,45 @@ impl Sandbox {
                  the sandbox at once"
             )));
         };
+        let answer = self.exchange(&frame, time, parting).await?;
+        answer.ok_or_else(|| SandboxError::protocol("it does not know what it was just asked"))
+    }
+
+    /// Waits for the answer of a call that an earlier server began here, and never runs it
+    /// again: `None` if this sandbox has not seen it, or does not keep its answer any more.
+    pub async fn resume(
+        &self,
+        call: Call,
+        parting: &Parting,
+    ) -> Result<Option<Output>, SandboxError> {
+        let time = ToolTime::of(&call.tool);
+        let frame = encode(&Request::Resume { id: call.id }, REQUEST_BYTES_MAX)?;
+        self.exchange(&frame, time, parting).await
+    }
+
+    /// Ends a call that an earlier server began here, if it is still under way.
+    pub async fn cancel(&self, id: &str) {
+        connection::cancel(&self.inner.directory, id.to_owned()).await;
+    }
+
+    async fn exchange(
+        &self,
+        frame: &[u8],
+        time: ToolTime,
+        parting: &Parting,
+    ) -> Result<Option<Output>, SandboxError> {
         let Ok(_turn) = self.inner.calls.acquire().await else {
             return Err(SandboxError::lost("it is being closed"));
         };
-        let answer = self.exchange(&frame, time).await;
+        let connection = Connection::open(&self.inner.directory).await;
+        let answer = match connection {
+            Ok(connection) => connection.call(frame, time, parting).await,
+            Err(error) => Err(SandboxError::lost(format!("nobody answers there: {error}"))),
+        };
         if let Err(SandboxError::Lost { .. } | SandboxError::Protocol { .. }) = &answer {
             self.inner.living.forget(&self.inner.name);
         }
         answer
-    }
-
-    async fn exchange(&self, frame: &[u8], time: ToolTime) -> Result<Output, SandboxError> {
-        let connection = Connection::open(&self.inner.directory).await;
-        let connection = connection
-            .map_err(|error| SandboxError::lost(format!("nobody answers there: {error}")))?;
-        connection.run(frame, time).await
     }
 }
 

@@ -21,6 +21,7 @@ mod ordinary_user;
 mod outputs;
 mod packages;
 mod parsing;
+mod resume;
 mod root_tree;
 mod roots;
 mod search;

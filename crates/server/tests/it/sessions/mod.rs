@@ -5,6 +5,7 @@ mod failures;
 mod idle;
 mod interrupt;
 mod preparation;
+mod resume;
 mod retention;
 mod turn;
 mod world;

@@ -19,7 +19,7 @@ use hostler_protocol::event::{
 };
 use hostler_protocol::id::{EnvironmentId, SessionId, WorkspaceId};
 use hostler_provider::{Anthropic, AnthropicOptions, Auth, Provider};
-use hostler_sandbox::{HostOptions, SandboxHost, Spec, kill_all};
+use hostler_sandbox::{Call, HostOptions, SandboxHost, Spec, Tool, kill_all};
 use hostler_store::{CreateSession, NewSession, SessionEdit, Store, StoreOptions};
 use hostler_testkit::ModelScript;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -325,6 +325,19 @@ impl World {
     pub(super) async fn open_sandbox(&self, session: SessionId) {
         let name = session.to_string().parse().unwrap();
         self.sandboxes.open(&name, &Spec::default()).await.unwrap();
+    }
+
+    /// Runs a command in the session's sandbox behind those that its tools have sent there.
+    pub(super) async fn run_in_sandbox(&self, session: SessionId, command: &str) {
+        let name = session.to_string().parse().unwrap();
+        let opened = self.sandboxes.open(&name, &Spec::default()).await.unwrap();
+        let tool = Tool::Bash {
+            command: command.to_owned(),
+            timeout_ms: None,
+        };
+        let id = "behind".to_owned();
+        let output = opened.sandbox.run(Call { id, tool }).await.unwrap();
+        assert!(!output.is_error, "{output:?}");
     }
 
     /// Waits until the first process of the session's sandbox has ended.
