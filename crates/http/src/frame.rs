@@ -18,6 +18,9 @@ use tracing::Instrument;
 use crate::{Api, ApiError};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+/// An addition of ours: the objects of the protocol have no field for it.
+const ISOLATION: HeaderName = HeaderName::from_static("x-hostler-isolation");
+const SESSIONS: &str = "/v1/sessions";
 /// The route of requests that match none, so that strangers can't make up labels.
 const NO_ROUTE: &str = "none";
 
@@ -46,7 +49,13 @@ pub(crate) async fn frame(
     let answer = answer.unwrap_or_else(|panic| {
         ApiError::internal(Panicked(panic_text(panic.as_ref()))).into_response()
     });
-    let response = finish(answer, request_id);
+    let mut response = finish(answer, request_id);
+    if let Some(tier) = api.options.isolation_tier
+        && route.starts_with(SESSIONS)
+    {
+        let tier = HeaderValue::from_static(tier);
+        response.headers_mut().insert(ISOLATION, tier);
+    }
     record(&method, route, response.status(), started);
     response
 }

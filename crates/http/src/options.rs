@@ -33,6 +33,9 @@ pub struct HttpOptions {
     /// Silence on an event stream after which a ping is sent.
     pub ping_interval: Duration,
     pub rate_limits: RateLimits,
+    /// How much separates sessions' sandboxes from this machine, in one word. Answers about
+    /// sessions carry it in a header.
+    pub isolation_tier: Option<&'static str>,
     pub metrics: MetricsText,
     /// Cancelled when the server starts to drain: `/readyz` says 503 and event streams close.
     pub draining: CancellationToken,
@@ -80,6 +83,7 @@ impl Default for HttpOptions {
             streams_max: 16_384,
             ping_interval: Duration::from_secs(15),
             rate_limits: RateLimits::default(),
+            isolation_tier: None,
             metrics: Arc::new(String::new),
             draining: CancellationToken::new(),
         }

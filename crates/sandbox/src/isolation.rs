@@ -28,6 +28,12 @@ pub struct IsolationReport {
     pub process_limit: LimitSource,
     /// `None` also where no limit was asked for.
     pub cpu_limit: LimitSource,
+    /// Bytes in all files of a sandbox.
+    pub disk_limit: DiskLimit,
+    /// Number of files. `PerFile` cannot bound it.
+    pub inode_limit: DiskLimit,
+    /// Open files of each process.
+    pub open_files_limit: LimitSource,
     pub network: Network,
 }
 
@@ -50,6 +56,17 @@ pub enum LimitSource {
     CgroupV2,
     CgroupV1,
     Rlimit,
+    None,
+}
+
+/// What keeps a sandbox from filling the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DiskLimit {
+    /// Its files are in a file system of their own, of a fixed size.
+    Image,
+    /// No single file may be larger than the bound; their number is not bounded.
+    PerFile,
     None,
 }
 
@@ -87,6 +104,9 @@ impl IsolationReport {
             memory_limit: LimitSource::None,
             process_limit: LimitSource::None,
             cpu_limit: LimitSource::None,
+            disk_limit: DiskLimit::None,
+            inode_limit: DiskLimit::None,
+            open_files_limit: LimitSource::None,
             network: mode.network(),
         }
     }

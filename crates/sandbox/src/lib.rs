@@ -55,6 +55,7 @@ mod root;
 mod schemas;
 mod spec;
 mod sys;
+mod tier;
 mod tool;
 mod tools;
 mod upload_link;
@@ -67,7 +68,9 @@ pub use host::{
     SandboxUse, Stop, Surveyed, Upload, Why, inspect, kill_all, kill_one, names, survey,
 };
 pub use inner_path::{InnerPath, InvalidInnerPath};
-pub use isolation::{GatewayPorts, IsolationReport, LimitSource, Mode, Network, UserNamespace};
+pub use isolation::{
+    DiskLimit, GatewayPorts, IsolationReport, LimitSource, Mode, Network, UserNamespace,
+};
 pub use launcher::cgroup::{CgroupClaim, claim_cgroup};
 pub use launcher::init_main;
 pub use limits::Limits;
@@ -78,5 +81,6 @@ pub use provenance::{Losses, Provenance};
 pub use root::Root;
 pub use schemas::{ToolSchema, tool_schemas};
 pub use spec::{NetworkAccess, Spec};
+pub use tier::{Missing, Tier};
 pub use tool::{Call, Tool};
 pub use upload_link::UploadLink;

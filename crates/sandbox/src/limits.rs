@@ -18,6 +18,9 @@ pub struct Limits {
     /// CPU time of the sandbox as a whole, in hundredths of one CPU. `None`: shared by the kernel.
     #[serde(default)]
     pub cpu_percent: Option<u32>,
+    /// Bytes of all files of the sandbox where it has an image, else of each of its files.
+    #[serde(default)]
+    pub disk_bytes: Option<u64>,
     /// Open files of each process.
     pub open_files: u64,
     /// Size of `/tmp`, which is in memory.
@@ -32,6 +35,7 @@ impl Default for Limits {
             memory_bytes: 4 << 30,
             processes: 1024,
             cpu_percent: None,
+            disk_bytes: None,
             open_files: 4096,
             tmp_bytes: 512 << 20,
             tmp_files: 65_536,

@@ -7,7 +7,7 @@ use anyhow::Context;
 use hostler_domain::Env;
 use hostler_engine::Engine;
 use hostler_http::{Api, MetricsText};
-use hostler_sandbox::SandboxHost;
+use hostler_sandbox::{CgroupClaim, SandboxHost, claim_cgroup};
 use hostler_store::Store;
 use tokio::net::TcpListener;
 
@@ -40,7 +40,11 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
         .context("leftovers of uploads cannot be removed")?;
     let env = Env::system();
     let key = first_start::prepare(&store, &env, given_key).await?;
+    announce_cgroup(&claim_cgroup());
     let sandboxes = SandboxHost::start(wiring::sandbox_host(&config.sandbox)).await?;
+    let isolation = sandboxes.isolation();
+    let tier = isolation.tier();
+    tracing::info!(%tier, ?isolation, "sandboxes can be made");
     let catalog = Arc::new(wiring::catalog(&config.models));
 
     // The address is taken before anything acts, so that a server that cannot be reached does nothing.
@@ -72,7 +76,7 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
         store,
         env,
         catalog,
-        wiring::http(&config, text, soft.clone()),
+        wiring::http(&config, tier.as_str(), text, soft.clone()),
     );
     let router = hostler_http::router(api);
     lifecycle.spawn(
@@ -99,5 +103,17 @@ fn allow_many_descriptors() {
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!("the limit of open files stays as it is: {error}");
+    }
+}
+
+/// Limits of whole sandboxes depend on it, so it is said either way.
+fn announce_cgroup(claim: &CgroupClaim) {
+    match claim {
+        CgroupClaim::Delegated { controllers } => {
+            tracing::info!(?controllers, "sandboxes get control groups of version 2");
+        }
+        CgroupClaim::Left { reason } => {
+            tracing::debug!(%reason, "control groups of version 2 are left as they are");
+        }
     }
 }

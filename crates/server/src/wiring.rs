@@ -7,10 +7,10 @@ mod providers;
 use hostler_domain::Env;
 use hostler_http::{HttpOptions, MetricsText, RateLimits};
 use hostler_protocol::id::EventId;
-use hostler_sandbox::{Backend, HostOptions, Limits, Spec};
+use hostler_sandbox::{Backend, HostOptions, Limits, Spec, Tier};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, SandboxMode, SandboxOptions};
+use crate::config::{Config, RequiredTier, SandboxMode, SandboxOptions};
 
 pub(crate) use models::catalog;
 pub(crate) use providers::{providers, read_script};
@@ -30,17 +30,25 @@ pub(crate) fn sandbox_host(options: &SandboxOptions) -> HostOptions {
     host.limits = Limits {
         memory_bytes: options.memory_bytes,
         processes: options.processes,
+        cpu_percent: options.cpu_percent,
+        disk_bytes: Some(options.disk_bytes),
         open_files: options.open_files,
         tmp_bytes: options.tmp_bytes,
         tmp_files: options.tmp_files,
         ..Limits::default()
     };
+    host.require = options.require.map(|required| match required {
+        RequiredTier::Restricted => Tier::Restricted,
+        RequiredTier::User => Tier::User,
+        RequiredTier::Full => Tier::Full,
+    });
     host
 }
 
 /// How requests are answered. `draining` is the soft stop.
 pub(crate) fn http(
     config: &Config,
+    isolation_tier: &'static str,
     metrics: MetricsText,
     draining: CancellationToken,
 ) -> HttpOptions {
@@ -60,6 +68,7 @@ pub(crate) fn http(
             },
             None => RateLimits::OFF,
         },
+        isolation_tier: Some(isolation_tier),
         metrics,
         draining,
         ..HttpOptions::default()

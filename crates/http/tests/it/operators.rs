@@ -30,6 +30,23 @@ async fn health_needs_no_key() {
 }
 
 #[tokio::test]
+async fn answers_about_sessions_name_the_tier_of_isolation() {
+    let service = Service::with(HttpOptions {
+        isolation_tier: Some("user"),
+        ..options()
+    })
+    .await;
+    for (line, tier) in [
+        ("GET /v1/sessions", Some("user")),
+        ("GET /v1/sessions/sesn_unknown", Some("user")),
+        ("GET /v1/agents", None),
+    ] {
+        let answer = service.request(line).send().await;
+        assert_eq!(answer.header("x-hostler-isolation"), tier, "{line}");
+    }
+}
+
+#[tokio::test]
 async fn a_draining_server_is_not_ready_but_alive() {
     let draining = CancellationToken::new();
     let service = Service::with(HttpOptions {

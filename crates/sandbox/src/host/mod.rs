@@ -52,6 +52,7 @@ use crate::name::SandboxName;
 use crate::provenance::Provenance;
 use crate::root::Root;
 use crate::spec::{NetworkAccess, Spec};
+use crate::tier::Tier;
 use crate::tool::{Call, Tool};
 
 /// The sandbox that [`SandboxHost::start`] makes to see whether it can.
@@ -72,6 +73,8 @@ pub struct HostOptions {
     /// What the sandbox that proves that there can be any is made with: all that is asked for
     /// later should be in it.
     pub probe: Spec,
+    /// Less than this is not accepted: the host refuses to start.
+    pub require: Option<Tier>,
     /// How often a sandbox looks whether its directory still exists. One whose directory was
     /// deleted belongs to nobody any more and ends itself.
     pub orphan_check: Duration,
@@ -89,6 +92,7 @@ impl HostOptions {
                 network: NetworkAccess::Gateway,
                 ..Spec::default()
             },
+            require: None,
             orphan_check: ORPHAN_CHECK_DEFAULT,
         }
     }
@@ -179,6 +183,9 @@ impl SandboxHost {
             reason: error.to_string(),
             hint: hint::hint(),
         })?;
+        if let Some(required) = inner.options.require {
+            inner.isolation.demand(required)?;
+        }
         Ok(Self {
             inner: Arc::new(inner),
         })
@@ -382,6 +389,15 @@ impl Inner {
             orphan_check: self.options.orphan_check,
         };
         let isolation = self.processes.launch(&order).await?;
+        tracing::info!(sandbox = %name, tier = %isolation.tier(), "a sandbox was started");
+        // The probe is looked at by whoever made it.
+        if let Some(required) = self.options.require
+            && name.as_str() != PROBE
+            && let Err(Unavailable { reason, .. }) = isolation.demand(required)
+        {
+            self.end(name).await?;
+            return Err(SandboxError::Unavailable { reason });
+        }
         Notice::started(&directory)?;
         self.living.remember(name);
         Ok((opened(provenance)?, Some(isolation)))

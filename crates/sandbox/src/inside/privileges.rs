@@ -39,6 +39,9 @@ pub(super) fn lower_limits(limits: &Limits, memory: bool) -> Result<(), Refused>
         // Not the address space: programs reserve far more of that than they use.
         wanted.push((Resource::Data, limits.memory_bytes));
     }
+    if let Some(bytes) = limits.disk_bytes {
+        wanted.push((Resource::Fsize, bytes));
+    }
     for (resource, value) in wanted {
         let value = getrlimit(resource)
             .maximum

@@ -23,7 +23,7 @@ use self::cgroup::CgroupSet;
 use self::order::{At, ChildAnswer, LaunchAnswer, LaunchOrder, Refused};
 use self::record::ProcessRecord;
 use crate::inside::{self, Birth};
-use crate::isolation::{IsolationReport, LimitSource, Mode, Network, UserNamespace};
+use crate::isolation::{DiskLimit, IsolationReport, LimitSource, Mode, Network, UserNamespace};
 use crate::limits::{LAUNCH_ANSWER_BYTES_MAX, LAUNCH_ORDER_BYTES_MAX, UID_RANGE};
 use crate::sys::clone::{ALL_NAMESPACES, Child, Cloned, clone_process};
 use crate::sys::descriptors::{close_inherited, park_shell_descriptors};
@@ -138,7 +138,13 @@ fn settle(
         ChildAnswer::Ready {
             landlock_abi,
             network,
-        } => Ok(report(user_namespace, landlock_abi, network, cgroups)),
+        } => Ok(report(
+            order,
+            user_namespace,
+            landlock_abi,
+            network,
+            cgroups,
+        )),
         ChildAnswer::Failed { reason } => {
             Err(std::io::Error::other(reason)).at("inside the new sandbox")
         }
@@ -146,6 +152,7 @@ fn settle(
 }
 
 fn report(
+    order: &LaunchOrder,
     user_namespace: UserNamespace,
     landlock_abi: Option<u32>,
     network: Network,
@@ -173,6 +180,12 @@ fn report(
         process_limit: source(cgroups.processes),
         cpu_limit: cgroups.cpu,
         network,
+        disk_limit: match (mode, order.limits.disk_bytes) {
+            (Mode::Isolated, Some(_)) => DiskLimit::PerFile,
+            (Mode::Isolated, None) | (Mode::UnsafeProcess, _) => DiskLimit::None,
+        },
+        inode_limit: DiskLimit::None,
+        open_files_limit: source(LimitSource::Rlimit),
     }
 }
 

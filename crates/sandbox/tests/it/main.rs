@@ -28,5 +28,6 @@ mod search;
 mod security;
 mod shell_state;
 mod stop;
+mod tier;
 mod unsafe_process;
 mod uploads;

@@ -30,6 +30,7 @@ fn an_ordinary_user_gets_the_same() {
             "shell_state::",
             "security::",
             "stop::",
+            "tier::",
             "unsafe_process::",
             "uploads::",
         ])

@@ -25,6 +25,10 @@ pub struct RawSandbox {
     pub memory_bytes: ByteSize,
     /// Processes and threads of one sandbox.
     pub processes: u32,
+    /// CPU time of one sandbox, counted in CPUs: 1.5 is one and a half. 0: not bounded, only shared.
+    pub cpus: f64,
+    /// Bytes that one file of a sandbox may have. With `disk = "image"`, the bytes of all its files.
+    pub disk_bytes: ByteSize,
     /// Open files of each process in a sandbox.
     pub open_files: u64,
     /// The size of `/tmp` in one sandbox. It counts as memory.
@@ -38,6 +42,18 @@ pub struct RawSandbox {
     /// How long a sandbox is kept from when it was made, whatever is done with it. The next time that its
     /// session rests, a new and empty one takes its place, and the agent is told. `"0s"`: for ever.
     pub keep: Span,
+    /// The least that must separate a sandbox from this machine: `restricted`, `user` or `full`, as told in
+    /// docs/security.md. Where the machine gives less, the server refuses to start and says what is missing.
+    /// Example: require = "user"
+    pub require: Option<RequiredTier>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequiredTier {
+    Restricted,
+    User,
+    Full,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -64,11 +80,14 @@ impl Default for RawSandbox {
             uid_base: 300_000,
             memory_bytes: ByteSize(4 << 30),
             processes: 1024,
+            cpus: 0.0,
+            disk_bytes: ByteSize(10 << 30),
             open_files: 4096,
             tmp_bytes: ByteSize(512 << 20),
             tmp_files: 65_536,
             idle_stop: Span(Duration::from_secs(15 * 60)),
             keep: Span(Duration::from_secs(30 * 24 * 60 * 60)),
+            require: None,
         }
     }
 }
@@ -81,6 +100,9 @@ pub struct SandboxOptions {
     pub uid_base: u32,
     pub memory_bytes: u64,
     pub processes: u32,
+    /// `None`: not bounded.
+    pub cpu_percent: Option<u32>,
+    pub disk_bytes: u64,
     pub open_files: u64,
     pub tmp_bytes: u64,
     pub tmp_files: u64,
@@ -88,11 +110,17 @@ pub struct SandboxOptions {
     pub idle_stop: Option<Duration>,
     /// `None`: sandboxes are kept for ever.
     pub keep: Option<Duration>,
+    pub require: Option<RequiredTier>,
 }
 
 /// Less than this and not even the shell and an interpreter fit.
 const MEMORY_BYTES_MIN: u64 = 32 << 20;
 const PROCESSES_MIN: u32 = 16;
+/// The kernel takes no less than a hundredth of a CPU; more than this is a mistake.
+const CPUS_MIN: f64 = 0.01;
+const CPUS_MAX: f64 = 4096.0;
+/// Less than this and no package fits.
+const DISK_BYTES_MIN: u64 = 16 << 20;
 const OPEN_FILES_MIN: u64 = 64;
 const TMP_FILES_MIN: u64 = 64;
 /// Ids below this belong to the machine's own users.
@@ -127,6 +155,18 @@ impl RawSandbox {
                 refuse(key, format!("must be at least {least}"));
             }
         }
+        if self.cpus != 0.0 && !(CPUS_MIN..=CPUS_MAX).contains(&self.cpus) {
+            refuse(
+                "cpus",
+                format!("must be 0 or from {CPUS_MIN} to {CPUS_MAX}"),
+            );
+        }
+        if self.disk_bytes.0 < DISK_BYTES_MIN {
+            refuse(
+                "disk_bytes",
+                format!("must be at least {}", ByteSize(DISK_BYTES_MIN)),
+            );
+        }
         if self.tmp_bytes.0 >= self.memory_bytes.0 {
             refuse(
                 "tmp_bytes",
@@ -148,9 +188,13 @@ impl RawSandbox {
             uid_base: self.uid_base,
             memory_bytes: self.memory_bytes.0,
             processes: self.processes,
+            // Between the bounds it fits, and a fraction of a hundredth is none.
+            cpu_percent: Some((self.cpus * 100.0) as u32).filter(|percent| *percent > 0),
+            disk_bytes: self.disk_bytes.0,
             open_files: self.open_files,
             tmp_bytes: self.tmp_bytes.0,
             tmp_files: self.tmp_files,
+            require: self.require,
             idle_stop: Some(self.idle_stop.0).filter(|limit| !limit.is_zero()),
             keep: Some(self.keep.0).filter(|limit| !limit.is_zero()),
         }

@@ -4,7 +4,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use hostler_sandbox::{
-    GatewayPorts, IsolationReport, LimitSource, Mode, Network, SandboxHost, UserNamespace,
+    DiskLimit, GatewayPorts, IsolationReport, LimitSource, Mode, Network, SandboxHost,
+    UserNamespace,
 };
 
 use super::Check;
@@ -146,11 +147,22 @@ fn described(report: &IsolationReport) -> String {
         },
         Network::Host => "the host's network",
     };
+    let disk = match report.disk_limit {
+        DiskLimit::Image => "by an image of its own",
+        DiskLimit::PerFile => "per file",
+        DiskLimit::None => "not limited",
+    };
     format!(
-        "isolated: {users}, {network}, memory {}, processes {}, seccomp {}",
+        "tier {}: {users}, {network}, memory {}, processes {}, disk {disk}, seccomp {}, Landlock {}",
+        report.tier(),
         limit(report.memory_limit),
         limit(report.process_limit),
-        if report.seccomp { "on" } else { "off" }
+        if report.seccomp { "on" } else { "off" },
+        if report.landlock_abi.is_some() {
+            "on"
+        } else {
+            "off"
+        }
     )
 }
 
