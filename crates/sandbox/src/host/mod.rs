@@ -13,6 +13,7 @@ mod news;
 mod occupancy;
 mod outputs;
 mod parting;
+mod probe;
 mod process;
 mod processes;
 mod removal;
@@ -53,10 +54,6 @@ use crate::provenance::Provenance;
 use crate::root::Root;
 use crate::spec::{NetworkAccess, Spec};
 use crate::tier::Tier;
-use crate::tool::{Call, Tool};
-
-/// The sandbox that [`SandboxHost::start`] makes to see whether it can.
-const PROBE: &str = "hostler_probe";
 
 #[derive(Debug, Clone)]
 pub struct HostOptions {
@@ -324,30 +321,6 @@ impl SandboxHost {
 }
 
 impl Inner {
-    async fn probe(&self) -> Result<IsolationReport, SandboxError> {
-        let name: SandboxName = PROBE.parse().map_err(io::Error::other)?;
-        self.throw_away(&name).await?;
-        let (opened, isolation) = self.open(&name, &self.options.probe).await?;
-        let command = "echo \"$((40 + 2))\"".to_owned();
-        let tool = Tool::Bash {
-            command,
-            timeout_ms: None,
-        };
-        let output = opened
-            .sandbox
-            .run(Call {
-                id: PROBE.to_owned(),
-                tool,
-            })
-            .await?;
-        if output.is_error || output.joined_text().trim() != "42" {
-            let reason = format!("a command in it answers {:?}", output.joined_text());
-            return Err(SandboxError::Unavailable { reason });
-        }
-        self.throw_away(&name).await?;
-        isolation.ok_or_else(|| SandboxError::lost("the probe was there before"))
-    }
-
     /// The report comes with a sandbox that was launched now.
     async fn open(
         &self,
