@@ -35,7 +35,6 @@ pub(crate) fn sandbox_host(options: &SandboxOptions) -> HostOptions {
         open_files: options.open_files,
         tmp_bytes: options.tmp_bytes,
         tmp_files: options.tmp_files,
-        ..Limits::default()
     };
     host.require = options.require.map(|required| match required {
         RequiredTier::Restricted => Tier::Restricted,
