@@ -40,6 +40,7 @@ use self::occupancy::Occupancy;
 pub use self::occupancy::SandboxUse;
 pub use self::outputs::{Fingerprint, LeftOut, Output as OutputFile, OutputScan, Outputs, Why};
 pub use self::parting::Parting;
+use self::probe::PROBE;
 use self::processes::Processes;
 pub use self::sandbox::Sandbox;
 use self::state_dir::{Files, StateDir};

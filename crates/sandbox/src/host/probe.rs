@@ -9,7 +9,7 @@ use crate::name::SandboxName;
 use crate::tool::{Call, Tool};
 
 /// What it is called.
-const PROBE: &str = "hostler_probe";
+pub(super) const PROBE: &str = "hostler_probe";
 
 impl Inner {
     pub(super) async fn probe(&self) -> Result<IsolationReport, SandboxError> {
