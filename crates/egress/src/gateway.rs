@@ -111,12 +111,19 @@ impl Attachment {
 /// which is bounded too, and no other sandbox notices.
 async fn accept(attached: Arc<Attached>, listener: tokio::net::TcpListener, door: Door) {
     let mut connections = JoinSet::new();
+    let mut failing = false;
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok((stream, _)) => {
+                    failing = false;
+                    stream
+                }
                 Err(error) => {
-                    tracing::warn!(sandbox = attached.label, %error, "no connection could be accepted");
+                    // Once, however long it lasts.
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::warn!(sandbox = attached.label, %error, "can't accept connections");
+                    }
                     tokio::time::sleep(ACCEPT_RETRY).await;
                     continue;
                 }

@@ -24,9 +24,6 @@ pub(crate) fn opening(bytes: &[u8]) -> Opening {
         [0x16, 3, ..] => return Opening::Tls,
         _ => {}
     }
-    if bytes.starts_with(HTTP2_PREFACE) {
-        return Opening::Http2;
-    }
     // Servers skip empty lines before a request, so they don't hide one.
     let line = match bytes.iter().position(|byte| !b"\r\n".contains(byte)) {
         Some(start) if start < FIRST_LINE_BYTES_MAX => &bytes[start..],

@@ -125,3 +125,14 @@ async fn other_protocols_are_carried_to_a_permitted_host_and_cut_off_elsewhere()
     assert_eq!(rest(&mut refused).await, (Vec::new(), false), "a reset");
     assert_eq!(world.server.accepted(), 1);
 }
+
+#[tokio::test]
+async fn an_address_learned_earlier_follows_the_policy_of_the_moment() {
+    let world = World::with(Behaviour::Echo).await;
+    let address = world.resolve(ALLOWED).await;
+    world.attachment.set_policy(hostler_egress::Policy::Nothing);
+    let mut stream = crate::wire::connect(address).await;
+    stream.write_all(&hello(Some(ALLOWED))).await.unwrap();
+    assert_eq!(rest(&mut stream).await.0, alert(ACCESS_DENIED));
+    assert_eq!(world.server.accepted(), 0);
+}

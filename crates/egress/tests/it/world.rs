@@ -26,6 +26,8 @@ pub(crate) struct World {
     pub(crate) attachment: Attachment,
     pub(crate) proxy: SocketAddr,
     pub(crate) dns: SocketAddr,
+    /// A transparent listener at an address that stands for no name.
+    pub(crate) bare: SocketAddr,
     pub(crate) server: Server,
     /// The names that were looked up, in order.
     pub(crate) lookups: Arc<Mutex<Vec<String>>>,
@@ -77,7 +79,10 @@ impl World {
     }
 
     pub(crate) async fn new(setting: Setting) -> Self {
-        let (server, transparent) = Server::start(setting.behaviour).await;
+        let (server, mut transparent) = Server::start(setting.behaviour).await;
+        let elsewhere = std::net::TcpListener::bind((Ipv4Addr::new(127, 40, 0, 1), 0)).unwrap();
+        let bare = elsewhere.local_addr().unwrap();
+        transparent.push(elsewhere);
         let lookups: Arc<Mutex<Vec<String>>> = Arc::default();
         let resolver = {
             let (lookups, addresses) = (Arc::clone(&lookups), setting.addresses);
@@ -105,6 +110,7 @@ impl World {
             attachment,
             proxy,
             dns,
+            bare,
             server,
             lookups,
         }

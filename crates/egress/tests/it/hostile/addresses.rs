@@ -153,6 +153,10 @@ async fn a_redirect_into_a_private_place_is_refused_when_it_is_followed() {
         assert_eq!(attempt(&world, followed).await, Ok(NotPublic), "{place}");
         assert_eq!(world.server.accepted(), before);
     }
+    assert!(
+        world.lookups.lock().unwrap().is_empty(),
+        "not even looked up"
+    );
 }
 
 #[tokio::test]
@@ -242,4 +246,46 @@ async fn the_server_is_not_reached_by_its_outer_address_either() {
     let host = format!("{address}:{}", world.port());
     let sent = format!("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n");
     assert_eq!(attempt(&world, sent).await, Ok(NotPublic), "{host}");
+}
+
+/// What a client asks for by its number: the sandbox's own name server was never asked.
+#[tokio::test]
+async fn a_connection_to_a_bare_address_is_refused_in_words() {
+    let cases = [
+        (crate::world::limited(), "permits names only"),
+        (Policy::Unrestricted, "permits public addresses only"),
+        (Policy::Nothing, "permits no network"),
+    ];
+    for (policy, words) in cases {
+        let world = World::new(Setting {
+            policy,
+            ..Setting::default()
+        })
+        .await;
+        let answer = ask(
+            world.bare,
+            "GET / HTTP/1.1\r\nHost: allowed.example\r\n\r\n",
+        )
+        .await;
+        let answer = answer.unwrap();
+        assert_eq!(answer.status, 403);
+        assert!(answer.text().contains(words), "{}", answer.text());
+        assert_eq!(world.server.accepted(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_bare_address_that_is_permitted_is_connected_to() {
+    let world = World::new(Setting {
+        policy: Policy::Unrestricted,
+        change: |options, _| options.allowed_private = vec!["127.0.0.1/32".parse().unwrap()],
+        ..Setting::default()
+    })
+    .await;
+    for host in ["127.0.0.1", "[::ffff:127.0.0.1]"] {
+        let host = format!("{host}:{}", world.port());
+        let sent = format!("GET http://{host}/ HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        assert_eq!(ask(world.proxy, sent).await.unwrap().status, 200, "{host}");
+    }
+    assert_eq!(world.server.accepted(), 2);
 }
