@@ -35,7 +35,6 @@ BODIES: dict[str, Any] = {
     "tunnels.create": {"display_name": "t"},
     "user_profiles.create": {"name": "u"},
     "organization.webhooks.create": {"name": "w", "url": "https://example.com/hook", "enabled_events": ["session.idled"]},
-    "sessions.resources.add": {"type": "file", "file_id": "file_1"},
     "sessions.resources.update": {"authorization_token": "t"},
 }
 
@@ -107,9 +106,20 @@ def walk_sessions(wire: Wire, model: FakeModel, agent_id: str, environment_id: s
     assert wire.get(path)["status"] == "idle"
     assert wire.post(path, {"title": "Walked"})["title"] == "Walked"
     assert session["id"] in [s["id"] for s in wire.get("/v1/sessions")["data"]]
-    assert wire.get(f"{path}/resources") == {"data": [], "next_page": None}
+    walk_resources(wire, path)
     assert wire.post(f"{path}/archive")["status"] == "terminated"
     assert wire.delete(path) == {"id": session["id"], "type": "session_deleted"}
+
+
+def walk_resources(wire: Wire, session: str) -> None:
+    file = wire.ok("POST", "/v1/files", files={"file": ("in.txt", b"hello", "text/plain")})
+    added = wire.post(f"{session}/resources", {"type": "file", "file_id": file["id"], "mount_path": "/in.txt"})
+    assert wire.get(f"{session}/resources") == {"data": [added], "next_page": None}
+    assert wire.get(session)["resources"] == [added]
+    path = f"{session}/resources/{added['id']}"
+    assert wire.get(path) == added
+    assert wire.delete(path) == {"id": added["id"], "type": "session_resource_deleted"}
+    assert wire.get(f"{session}/resources") == {"data": [], "next_page": None}
 
 
 def walk_files(wire: Wire) -> None:

@@ -22,5 +22,6 @@ mod session_sandbox;
 mod supervisor;
 mod sweep;
 mod tools;
+mod uploads;
 
 pub use options::{Engine, EngineOptions};

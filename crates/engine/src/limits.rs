@@ -32,3 +32,7 @@ pub(crate) const PAUSE_AFTER_NOTHING: Duration = Duration::from_millis(100);
 /// How long an interrupt waits for a sandbox to take the word that ends what an earlier server had
 /// begun in it.
 pub(crate) const CANCEL_TIME_MAX: Duration = Duration::from_secs(2);
+/// Sessions of which it is remembered what their sandboxes show.
+pub(crate) const SYNCED_SESSIONS_MAX: usize = 4_096;
+/// Links in one sandbox to uploads that were asked for at a path of their own.
+pub(crate) const UPLOAD_LINKS_MAX: usize = 64;

@@ -10,6 +10,8 @@ use hostler_provider::Provider;
 use hostler_sandbox::SandboxHost;
 use hostler_store::Store;
 
+use crate::uploads::Uploads;
+
 /// What an operator decides about the engine.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
@@ -54,6 +56,7 @@ pub(crate) struct Parts {
     /// By the name of their section in the configuration.
     pub(crate) providers: HashMap<String, Provider>,
     pub(crate) options: EngineOptions,
+    pub(crate) uploads: Uploads,
 }
 
 impl Engine {
@@ -73,6 +76,7 @@ impl Engine {
                 catalog,
                 providers,
                 options,
+                uploads: Uploads::default(),
             }),
         }
     }

@@ -4,6 +4,7 @@ use hostler_protocol::id::SessionId;
 use hostler_sandbox::{Opened, Sandbox, SandboxError, SandboxName, Spec};
 
 use crate::options::Parts;
+use crate::uploads;
 
 /// What a sandbox is opened for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,11 +38,16 @@ async fn open_for(
     parts: &Parts,
     session: SessionId,
 ) -> Result<Opened, SandboxError> {
-    let (name, spec) = (name(session)?, Spec::default());
-    match purpose {
+    let name = name(session)?;
+    let wanted = uploads::wanted(parts, session).await?;
+    let mut spec = Spec::default();
+    spec.upload_links.clone_from(&wanted.links);
+    let opened = match purpose {
         Purpose::Call => parts.sandboxes.open(&name, &spec).await,
         Purpose::Later => parts.sandboxes.prepare(&name, &spec).await,
-    }
+    }?;
+    uploads::place(parts, session, &opened, wanted).await?;
+    Ok(opened)
 }
 
 /// A session's sandbox has the session's id for a name.

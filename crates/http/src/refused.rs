@@ -17,13 +17,8 @@ pub(crate) const REFUSED: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "session resources",
-        &[
-            "GET /v1/sessions/{session_id}/resources/{resource_id}",
-            "POST /v1/sessions/{session_id}/resources/{resource_id}",
-            "DELETE /v1/sessions/{session_id}/resources/{resource_id}",
-            "POST /v1/sessions/{session_id}/resources",
-        ],
+        "changing the token of a repository resource",
+        &["POST /v1/sessions/{session_id}/resources/{resource_id}"],
     ),
     (
         "session threads",

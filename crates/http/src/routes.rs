@@ -5,12 +5,13 @@ use hostler_protocol::environment::{DeletedEnvironment, Environment};
 use hostler_protocol::file::{DeletedFile, FileMetadata};
 use hostler_protocol::model::ModelInfo;
 use hostler_protocol::session::{DeletedSession, Session};
+use hostler_protocol::session_resource::{DeletedResource, FileResource};
 
 use crate::operation::{Operations, answers, bytes, event_stream, id_page, page, two_way_page};
 use crate::refused::REFUSED;
 use crate::sessions::{
     self,
-    shapes::{MountedResource, SentEvents, SessionEvent},
+    shapes::{SentEvents, SessionEvent},
 };
 
 /// Every operation of the protocol, served or refused.
@@ -25,7 +26,7 @@ pub(crate) fn all() -> Operations {
 
 #[rustfmt::skip] // One line for each operation is what makes it a table.
 fn sessions(table: Operations) -> Operations {
-    use sessions::{create, crud, events, stream};
+    use sessions::{create, crud, events, resources, stream};
     const LIST: &[&str] = &["agent_id", "agent_version", "created_at[gt]", "created_at[gte]", "created_at[lt]",
         "created_at[lte]", "include_archived", "limit", "order", "page", "statuses[]"];
     const EVENTS: &[&str] = &["created_at[gt]", "created_at[gte]", "created_at[lt]", "created_at[lte]", "limit",
@@ -37,7 +38,10 @@ fn sessions(table: Operations) -> Operations {
         .serve("POST /v1/sessions/{session_id}", "sessions.update", crud::update_session, answers::<Session>().takes_json())
         .serve("DELETE /v1/sessions/{session_id}", "sessions.delete", crud::delete, answers::<DeletedSession>())
         .serve("POST /v1/sessions/{session_id}/archive", "sessions.archive", crud::archive, answers::<Session>())
-        .serve("GET /v1/sessions/{session_id}/resources", "sessions.resources.list", crud::list_resources, page::<MountedResource>().query(&["limit", "page"]))
+        .serve("POST /v1/sessions/{session_id}/resources", "sessions.resources.add", resources::add, answers::<FileResource>().takes_json())
+        .serve("GET /v1/sessions/{session_id}/resources", "sessions.resources.list", resources::list, page::<FileResource>().query(&["limit", "page"]))
+        .serve("GET /v1/sessions/{session_id}/resources/{resource_id}", "sessions.resources.retrieve", resources::retrieve, answers::<FileResource>())
+        .serve("DELETE /v1/sessions/{session_id}/resources/{resource_id}", "sessions.resources.delete", resources::delete, answers::<DeletedResource>())
         .serve("GET /v1/sessions/{session_id}/events", "sessions.events.list", events::list, page::<SessionEvent>().query(EVENTS))
         .serve("POST /v1/sessions/{session_id}/events", "sessions.events.send", events::send, answers::<SentEvents>().takes_json())
         .serve("GET /v1/sessions/{session_id}/events/stream", "sessions.events.stream", stream::stream, event_stream::<SessionEvent>().query(&["event_deltas[]", "after"]))

@@ -113,6 +113,7 @@ ids! {
     EventId "event" "sevt_";
     ThreadId "session thread" "sthr_";
     FileId "file" "file_";
+    ResourceId "session resource" "sesrsc_";
     WorkspaceId "workspace" "wrkspc_";
     ApiKeyId "API key" "apikey_";
     RequestId "request" "req_";

@@ -41,6 +41,13 @@ pub const ENVIRONMENT_PACKAGE_CHARS: RangeInclusive<usize> = 1..=256;
 pub const FILE_NAME_CHARS: RangeInclusive<usize> = 1..=255;
 pub const FILE_EXPIRES_IN_SECONDS: RangeInclusive<i64> = 3_600..=7_776_000;
 
+// Session resources.
+pub const SESSION_FILES_MAX: usize = 500;
+/// Bytes of a mount path below the uploads, of one of its names, and how many names it has.
+pub(crate) const MOUNT_PATH_BYTES_MAX: usize = 1_024;
+pub(crate) const MOUNT_PATH_NAME_BYTES_MAX: usize = 255;
+pub(crate) const MOUNT_PATH_NAMES_MAX: usize = 32;
+
 /// Characters of a session's title.
 pub(crate) const SESSION_TITLE_CHARS_MAX: usize = 512;
 /// Events that a session may be created with.

@@ -14,6 +14,7 @@ use crate::limits::{
     EVENT_CONTENT_BLOCKS_MAX, FILE_DOCUMENTS_MAX, INITIAL_EVENTS_MAX, SENT_EVENTS_MAX,
     SESSION_TITLE_CHARS_MAX,
 };
+use crate::session_resource::{FileResource, MountFile, decode_resources};
 
 /// A session, as every operation on one answers it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -29,9 +30,8 @@ pub struct Session {
     pub status: &'static str,
     pub title: Option<String>,
     pub metadata: Metadata,
-    /// Empty: this version mounts nothing.
-    #[schema(value_type = Vec<Object>)]
-    pub resources: Vec<()>,
+    /// What is mounted, oldest first.
+    pub resources: Vec<FileResource>,
     /// Empty: this version has no vaults.
     #[schema(value_type = Vec<Object>)]
     pub vault_ids: Vec<()>,
@@ -80,6 +80,7 @@ pub struct CreateSession {
     pub environment_id: EnvironmentId,
     pub title: Option<String>,
     pub metadata: Metadata,
+    pub resources: Vec<MountFile>,
     pub initial_events: Vec<UserMessage>,
 }
 
@@ -96,11 +97,7 @@ impl CreateSession {
         let metadata = fields
             .optional("metadata", |at| metadata(&at))?
             .unwrap_or_default();
-        refuse_filled(
-            &mut fields,
-            "resources",
-            "mounting resources into a session",
-        )?;
+        let resources = fields.optional("resources", |at| decode_resources(&at))?;
         refuse_filled(&mut fields, "vault_ids", "a vault")?;
         refuse(&mut fields, "budget", "a budget")?;
         let initial_events = fields
@@ -115,6 +112,7 @@ impl CreateSession {
             environment_id,
             title,
             metadata,
+            resources: resources.unwrap_or_default(),
             initial_events,
         })
     }
@@ -296,7 +294,10 @@ mod tests {
         };
         assert!(with("budget", json!({})).starts_with("budget: a budget is not supported"));
         assert!(with("vault_ids", json!(["vlt_1"])).starts_with("vault_ids: "));
-        assert!(with("resources", json!([{}])).starts_with("resources: "));
+        assert_eq!(
+            with("resources", json!([{}])),
+            "resources.0.type: Field required"
+        );
         assert_eq!(
             with("initial_events", json!([{"type": "user.interrupt"}])),
             "initial_events.0.type: 'user.interrupt' is not one of 'user.message', 'user.define_outcome'"

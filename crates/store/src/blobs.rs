@@ -82,6 +82,19 @@ impl Blobs {
         }
     }
 
+    /// Gives the bytes of a blob a second name, without copying them. Answers whether there was
+    /// such a blob.
+    pub(crate) async fn copy(&self, from: &Path, to: &Path) -> Result<bool, StoreError> {
+        // The object store makes a hard link. That it can't doesn't say why, so it is asked.
+        match self.objects.copy(from, to).await {
+            Ok(()) => Ok(true),
+            Err(error) => match self.objects.head(from).await {
+                Err(object_store::Error::NotFound { .. }) => Ok(false),
+                Ok(_) | Err(_) => Err(error.into()),
+            },
+        }
+    }
+
     /// Deleting what isn't there is fine.
     pub(crate) async fn delete(&self, name: &Path) -> Result<(), StoreError> {
         match self.objects.delete(name).await {

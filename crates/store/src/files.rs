@@ -13,6 +13,7 @@ use crate::db::Tx;
 use crate::limits::{EXPIRED_FILE_DAYS, FILES_BY_ID_MAX, SWEPT_FILES_MAX};
 use crate::page::PageRange;
 use crate::row::Row;
+use crate::session_resources::forget_copy;
 use crate::{Store, StoreError};
 
 /// What an upload says about itself.
@@ -209,9 +210,9 @@ impl Store {
         workspace: WorkspaceId,
         id: FileId,
     ) -> Result<bool, StoreError> {
-        let deleted: Result<bool, StoreError> =
-            self.db.write(move |tx| delete_row(tx, workspace, id)).await;
-        let deleted = deleted?;
+        let delete = move |tx: &Tx<'_>| delete_row(tx, workspace, id);
+        let deleted = self.db.write_and_tell(delete, self.mounts_changed()).await;
+        let deleted: bool = deleted?;
         if deleted {
             self.blobs.delete(&blob_name(id)).await?;
         }
@@ -261,7 +262,7 @@ impl Store {
 
 const FILES_FOLDER: &str = "files";
 
-fn blob_name(id: FileId) -> Path {
+pub(crate) fn blob_name(id: FileId) -> Path {
     Path::from_iter([FILES_FOLDER, &id.to_string()])
 }
 
@@ -313,13 +314,33 @@ fn insert(
     }))
 }
 
-fn delete_row(tx: &Tx<'_>, workspace: WorkspaceId, id: FileId) -> Result<bool, StoreError> {
+/// A session's copy of a file goes with its resource: neither is ever without the other.
+pub(crate) fn delete_row(
+    tx: &Tx<'_>,
+    workspace: WorkspaceId,
+    id: FileId,
+) -> Result<bool, StoreError> {
     let workspace = workspace.to_string();
     let size = tx.one(DELETE, &[&workspace, &id.to_string()], |row| row.integer(0))?;
-    if let Some(size) = size {
+    let Some(size) = size else {
+        return Ok(false);
+    };
+    // The bytes of a copy are those of another file and were never counted.
+    if !forget_copy(tx, id)? {
         tx.execute(ADD_STORED_BYTES, &[&workspace, &-size])?;
     }
-    Ok(size.is_some())
+    Ok(true)
+}
+
+/// Whether the file is there and its bytes may be read.
+pub(crate) fn is_live(
+    tx: &Tx<'_>,
+    workspace: WorkspaceId,
+    id: FileId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let found = find(tx, workspace, id, now)?;
+    Ok(found.is_some_and(|file| file.expires_at.is_none_or(|at| at > now)))
 }
 
 fn find(

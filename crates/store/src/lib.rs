@@ -26,6 +26,8 @@ mod page;
 mod public_rows;
 mod row;
 mod session_environments;
+mod session_files;
+mod session_resources;
 mod sessions;
 mod sessions_change;
 mod sessions_list;
@@ -46,6 +48,7 @@ pub use options::{StoreOptions, WakeUps};
 pub use order::{Order, TimeRange};
 pub use page::{Archived, PageRange};
 pub use session_environments::SessionEnvironment;
+pub use session_resources::{Mount, MountRefusal, Mounted, MountsGeneration, NewMount, Unmounted};
 pub use sessions::{CreateSession, NewSession, SessionBrief, SessionRow};
 pub use sessions_change::{ChangeError, Changed, SessionEdit};
 pub use sessions_list::{SessionFilter, SessionPage};
@@ -65,6 +68,8 @@ pub struct Store {
     db: Db,
     hub: Arc<Hub>,
     blobs: Blobs,
+    /// See [`MountsGeneration`].
+    mounts_generation: Arc<AtomicU64>,
     power_cut: Option<Arc<PowerCut>>,
 }
 
@@ -112,6 +117,7 @@ impl Store {
             db,
             hub: Arc::new(Hub::new(options)),
             blobs: Blobs::open(folder)?,
+            mounts_generation: Arc::default(),
             power_cut: options.runner_appends_max.map(|appends| {
                 Arc::new(PowerCut {
                     appends_left: AtomicU64::new(appends),

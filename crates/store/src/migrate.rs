@@ -8,6 +8,7 @@ use crate::StoreError;
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0001_init.sql"),
     include_str!("../../../migrations/0002_session_environments.sql"),
+    include_str!("../../../migrations/0003_session_files.sql"),
 ];
 
 /// Brings the tables up to date. Two processes may race: the write lock orders them.

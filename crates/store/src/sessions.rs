@@ -8,13 +8,15 @@ use hostler_protocol::Timestamp;
 use hostler_protocol::agent::SessionAgent;
 use hostler_protocol::environment::Environment;
 use hostler_protocol::event::{Draft, Seq};
-use hostler_protocol::id::{EnvironmentId, SessionId, ThreadId, WorkspaceId};
+use hostler_protocol::id::{EnvironmentId, FileId, SessionId, ThreadId, WorkspaceId};
+use hostler_protocol::session_resource::FileResource;
 
 use crate::db::Tx;
 use crate::environments::find_environment;
 use crate::log::{AppendError, Writer, insert_events, json};
 use crate::row::Row;
 use crate::session_environments::insert_session_environment;
+use crate::session_resources::{MountRefusal, NewMount, find_resources, insert_mounts};
 use crate::{Store, StoreError};
 
 /// A session: what was chosen for it, and what follows from its log.
@@ -31,6 +33,8 @@ pub struct SessionRow {
     pub archived_at: Option<Timestamp>,
     /// Where its log ends.
     pub last_seq: Seq,
+    /// What is mounted, oldest first.
+    pub resources: Vec<FileResource>,
 }
 
 /// What follows from the log, without the rest: for whoever acts for the session.
@@ -61,6 +65,7 @@ pub struct NewSession {
     pub thread: ThreadId,
     /// The first is `hostler.session_created`.
     pub events: Vec<Draft>,
+    pub mounts: Vec<NewMount>,
 }
 
 /// What became of a new session.
@@ -69,6 +74,8 @@ pub enum CreateSession {
     Created(Box<SessionRow>),
     /// Its environment is gone or archived.
     NoSuchEnvironment,
+    /// A file can't be mounted.
+    NotMounted(MountRefusal),
 }
 
 const INSERT_SESSION: &str = "\
@@ -99,11 +106,14 @@ impl Store {
     /// Without any events: the log of a session begins with its creation.
     pub async fn create_session(&self, new: NewSession) -> Result<CreateSession, StoreError> {
         assert!(!new.events.is_empty(), "a new session has a first event");
+        if let Err(refusal) = self.copy_blobs(&new.mounts).await? {
+            return Ok(CreateSession::NotMounted(refusal));
+        }
+        let copies: Vec<FileId> = new.mounts.iter().map(|mount| mount.copy).collect();
         let create = move |tx: &Tx<'_>| {
             let environment = find_environment(tx, new.workspace_id, new.environment_id)?;
             match environment.filter(|environment| environment.archived_at.is_none()) {
-                Some(environment) => insert_session(tx, new, &environment)
-                    .map(|row| CreateSession::Created(Box::new(row))),
+                Some(environment) => insert_session(tx, new, &environment),
                 None => Ok(CreateSession::NoSuchEnvironment),
             }
         };
@@ -114,7 +124,11 @@ impl Store {
                 hub.wake_supervisor_for(row.id, &row.summary);
             }
         };
-        self.db.write_and_tell(create, tell).await
+        let created: Result<CreateSession, StoreError> = self.db.write_and_tell(create, tell).await;
+        if !matches!(created, Ok(CreateSession::Created(_))) {
+            self.delete_blobs(copies).await?;
+        }
+        created
     }
 
     pub async fn session(
@@ -164,7 +178,11 @@ fn insert_session(
     tx: &Tx<'_>,
     new: NewSession,
     environment: &Environment,
-) -> Result<SessionRow, StoreError> {
+) -> Result<CreateSession, StoreError> {
+    let resources = match insert_mounts(tx, new.workspace_id, new.id, &new.mounts)? {
+        Ok(resources) => resources,
+        Err(refusal) => return Ok(CreateSession::NotMounted(refusal)),
+    };
     let first_at = new.events.first().map_or(new.at, |first| first.at);
     let summary = Summary::new(new.thread, new.agent.name.clone(), first_at);
     let key = tx.one(
@@ -198,7 +216,7 @@ fn insert_session(
             }
         }
     })?;
-    Ok(SessionRow {
+    Ok(CreateSession::Created(Box::new(SessionRow {
         id: new.id,
         workspace_id: new.workspace_id,
         environment_id: new.environment_id,
@@ -209,7 +227,8 @@ fn insert_session(
         created_at: new.at,
         archived_at: None,
         last_seq: appended.last,
-    })
+        resources,
+    })))
 }
 
 /// The session and its key.
@@ -219,14 +238,16 @@ pub(crate) fn find_session(
     id: SessionId,
 ) -> Result<Option<(SessionRow, i64)>, StoreError> {
     tx.one(SESSION, &[&workspace.to_string(), &id.to_string()], |row| {
-        Ok((read_session(row)?, row.integer(10)?))
+        Ok((read_session(tx, row)?, row.integer(10)?))
     })
 }
 
-/// The first ten columns of `SESSION`.
-pub(crate) fn read_session(row: &Row<'_>) -> Result<SessionRow, StoreError> {
+/// The first ten columns of `SESSION`, and what is mounted.
+pub(crate) fn read_session(tx: &Tx<'_>, row: &Row<'_>) -> Result<SessionRow, StoreError> {
+    let id = row.id(0)?;
     Ok(SessionRow {
-        id: row.id(0)?,
+        id,
+        resources: find_resources(tx, id)?,
         workspace_id: row.id(1)?,
         environment_id: row.id(2)?,
         agent: row.json(3)?,

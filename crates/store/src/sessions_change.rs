@@ -9,11 +9,12 @@ use std::sync::Arc;
 use hostler_protocol::Timestamp;
 use hostler_protocol::agent::SessionAgent;
 use hostler_protocol::event::{Draft, Seq};
-use hostler_protocol::id::{EventId, SessionId, WorkspaceId};
+use hostler_protocol::id::{EventId, FileId, SessionId, WorkspaceId};
 
 use crate::db::Tx;
 use crate::log::{AppendError, Writer, insert_events, json, update_agent};
 use crate::session_environments::DELETE_SESSION_ENVIRONMENT;
+use crate::session_files::delete_files_of_session;
 use crate::sessions::find_session;
 use crate::{SessionRow, Store, StoreError};
 
@@ -99,7 +100,8 @@ impl Store {
         decide: impl FnOnce(&SessionRow) -> Result<(), R> + Send + 'static,
     ) -> Result<(), ChangeError<R>> {
         let delete = move |tx: &Tx<'_>| {
-            let (row, key) = find_session(tx, workspace, id)?.ok_or(ChangeError::NoSuchSession)?;
+            let (row, key) =
+                find_session(tx, workspace, id)?.ok_or(ChangeError::<R>::NoSuchSession)?;
             decide(&row).map_err(ChangeError::Refused)?;
             let statements = [
                 DELETE_EVENTS,
@@ -119,10 +121,17 @@ impl Store {
                     &at.as_micros(),
                 ],
             )?;
-            Ok(())
+            Ok::<_, ChangeError<R>>(delete_files_of_session(tx, workspace, id)?)
         };
         let hub = Arc::clone(&self.hub);
-        self.db.write_and_tell(delete, move |()| hub.wake(id)).await
+        let mounts_changed = self.mounts_changed();
+        let tell = move |files: &Vec<FileId>| {
+            hub.wake(id);
+            mounts_changed(files);
+        };
+        let files = self.db.write_and_tell(delete, tell).await?;
+        // What a crash leaves of them here is swept at the next start.
+        Ok(self.delete_blobs(files).await?)
     }
 }
 

@@ -89,7 +89,7 @@ impl Store {
                         &i64::from(filter.include_archived),
                         &page.limit,
                     ],
-                    read_session,
+                    |row| read_session(tx, row),
                 )
             })
             .await

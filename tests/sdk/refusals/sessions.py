@@ -70,7 +70,6 @@ CREATE = [
 LATER = [
     unsupported("budget", "budget", budget={"type": "limit", "max_list_cost": {"amount": "100", "currency": "USD"}}),
     unsupported("vaults", "vault", vault_ids=[f"vlt_{MISSING}"]),
-    unsupported("file resource", "resource", resources=[{"type": "file", "file_id": "{file}"}]),
     unsupported("repository resource", "resource", resources=[
         {"type": "github_repository", "url": "https://github.com/a/b", "authorization_token": "t"}]),
     unsupported("memory resource", "resource", resources=[
@@ -94,6 +93,58 @@ LATER = [
         "tools": [{"type": "custom", "name": "t", "description": "d", "input_schema": {"type": "object"}}]}),
     initial("outcome", "outcome", {"type": "user.define_outcome", "description": "d",
                                    "rubric": {"type": "text", "content": "r"}}, code=UNSUPPORTED),
+]
+
+
+
+def resources(name: str, says: str, *given: Any) -> Case:
+    return create(f"resources: {name}", says, resources=list(given))
+
+
+def add(name: str, says: str, /, *, code: str | None = None, **body: Any) -> Case:
+    return Case(f"session resource: {name}", "POST", "/v1/sessions/{session}/resources", says, json=body, code=code)
+
+
+def mounted(path: Any, file: str = "{file}") -> dict[str, Any]:
+    return {"type": "file", "file_id": file, "mount_path": path}
+
+
+RESOURCES = [
+    create("resources no list", "resources: Input should be a valid array", resources={}),
+    resources("no type", "resources.0.type: Field required", {"file_id": "{file}"}),
+    resources("unknown type", "resources.0.type: 'directory' is not one of", {"type": "directory"}),
+    resources("no file", "resources.0.file_id: Field required", {"type": "file"}),
+    resources("no file's id", "resources.0.file_id: not a valid file id", {"type": "file", "file_id": "x"}),
+    resources("unknown file", "resources.1.file_id: no such file", mounted("/a"), mounted("/b", f"file_{MISSING}")),
+    resources("unknown field", "resources.0.path: Extra inputs are not permitted", {**mounted("/a"), "path": "/a"}),
+    resources("path a number", "resources.0.mount_path: Input should be a valid string", mounted(1)),
+    resources("path relative", "resources.0.mount_path: Input should be an absolute path", mounted("a.csv")),
+    resources("path empty", "resources.0.mount_path: Input should be an absolute path", mounted("")),
+    resources("path up", "resources.0.mount_path: ", mounted("/a/../../b")),
+    resources("path of a directory", "resources.0.mount_path: ", mounted("/a/")),
+    resources("path of the root", "resources.0.mount_path: ", mounted("/")),
+    resources("path in the outputs", "resources.0.mount_path: ", mounted("/mnt/session/outputs/a")),
+    resources("path with a line break", "resources.0.mount_path: ", mounted("/a\nb")),
+    resources("name too long", "resources.0.mount_path: ", mounted("/" + "n" * 256)),
+    resources("path too deep", "resources.0.mount_path: ", mounted("/a" * 33)),
+    resources("same path", "resources.1.mount_path: another resource", mounted("/a"), mounted("/mnt/session/uploads/a")),
+    resources("same default path", "resources.1.mount_path: another resource", mounted(None), mounted(None)),
+    resources("path below a file", "resources.1.mount_path: another resource", mounted("/a"), mounted("/a/b")),
+    resources("too many", "resources: List should have at most 500 items", *[mounted(f"/{n}") for n in range(501)]),
+    add("no file", "file_id: Field required", type="file"),
+    add("unknown file", "file_id: no such file", type="file", file_id=f"file_{MISSING}"),
+    add("path relative", "mount_path: Input should be an absolute path", **mounted("a")),
+    add("repository", "repository resource", type="github_repository", url="https://github.com/a/b", code=UNSUPPORTED),
+    add("memory store", "memory store resource", type="memory_store", memory_store_id=f"memstore_{MISSING}",
+        code=UNSUPPORTED),
+    Case("session resource: terminated", "POST", "/v1/sessions/{archived_session}/resources", "terminated session",
+         json=mounted("/a")),
+    Case("session resource: no such session", "POST", f"/v1/sessions/sesn_{MISSING}/resources", "", 404,
+         json=mounted("/a")),
+    Case("session resource: not found", "GET", f"/v1/sessions/{{session}}/resources/sesrsc_{MISSING}", "", 404),
+    Case("session resource: no id", "GET", "/v1/sessions/{session}/resources/x", "", 404),
+    Case("session resource delete: not found", "DELETE", f"/v1/sessions/{{session}}/resources/sesrsc_{MISSING}", "",
+         404),
 ]
 
 INITIAL = [
@@ -131,4 +182,4 @@ STATE = [
     Case("session: id of another kind", "GET", "/v1/sessions/{agent}", "", 404),
 ]
 
-CASES = CREATE + LATER + INITIAL + UPDATE + STATE
+CASES = CREATE + LATER + RESOURCES + INITIAL + UPDATE + STATE

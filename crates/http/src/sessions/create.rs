@@ -13,6 +13,7 @@ use hostler_protocol::session::{CreateSession, Session};
 use hostler_store::{CreateSession as Outcome, NewSession};
 
 use super::events::check_files;
+use super::resources::{new_mounts, not_mounted};
 use super::{drafts, shown};
 use crate::body::JsonBody;
 use crate::caller::Caller;
@@ -50,11 +51,16 @@ pub(crate) async fn create(
         at,
         thread,
         events: drafts(&api.env, at, events),
+        mounts: new_mounts(&api.env, request.resources, at),
     };
     match api.store.create_session(new).await? {
         Outcome::Created(row) => Ok(Json(shown(*row, at))),
         // It was there a moment ago.
         Outcome::NoSuchEnvironment => Err(no_such_environment(environment_id)),
+        Outcome::NotMounted(refusal) => {
+            let place = |position| format!("resources.{position}.");
+            Err(not_mounted(refusal, place))
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! A session that exists: list, get, update, archive, delete, and its (empty) resources.
+//! A session that exists: list, get, update, archive, delete.
 
 use std::sync::Arc;
 
@@ -7,10 +7,9 @@ use axum::extract::State;
 use hostler_domain::session::{Refusal, SessionChange, SessionStatus, archive as end, update};
 use hostler_protocol::decode::{Patch, patch_metadata};
 use hostler_protocol::id::SessionId;
-use hostler_protocol::page::{Page, TwoWayPage};
+use hostler_protocol::page::TwoWayPage;
 use hostler_protocol::session::{DeletedSession, Session, UpdateSession};
 use hostler_store::{SessionEdit, SessionFilter, SessionPage, SessionRow};
-use serde_json::Value;
 
 use super::{drafts, not_changed, shown};
 use crate::body::{EmptyBody, JsonBody};
@@ -22,7 +21,6 @@ use crate::query::Query;
 use crate::{Api, ApiError};
 
 const SESSIONS: List = List::named("sessions");
-const RESOURCES: List = List::named("session_resources").up_to(1_000);
 
 const STATUSES: &[(&str, SessionStatus)] = &[
     ("idle", SessionStatus::Idle),
@@ -178,20 +176,4 @@ fn may_delete(row: &SessionRow) -> Result<(), ApiError> {
         }
         .into()),
     }
-}
-
-/// This version mounts nothing, so the list is empty; it is still a list with its rules.
-pub(crate) async fn list_resources(
-    State(api): State<Arc<Api>>,
-    caller: Caller,
-    PathId(id): PathId<SessionId>,
-    query: Query,
-) -> Result<Json<Page<Value>>, ApiError> {
-    RESOURCES.request(&query)?;
-    let row = api.store.session(caller.workspace_id, id).await?;
-    row.ok_or_else(|| ApiError::not_found(id))?;
-    Ok(Json(Page {
-        data: Vec::new(),
-        next_page: None,
-    }))
 }

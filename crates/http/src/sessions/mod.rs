@@ -1,5 +1,5 @@
-//! Sessions: `create.rs`, `crud.rs` for the rest of the resource, `events.rs` and `stream.rs` for
-//! its log.
+//! Sessions: `create.rs`, `crud.rs` for the rest of the resource, `resources.rs` for
+//! what is mounted, `events.rs` and `stream.rs` for its log.
 //!
 //! What a session allows in which state is decided by the domain, inside the store's transaction;
 //! the handlers only turn words into types and back.
@@ -8,6 +8,7 @@ pub(crate) mod create;
 pub(crate) mod crud;
 pub(crate) mod events;
 mod listed_types;
+pub(crate) mod resources;
 pub(crate) mod shapes;
 pub(crate) mod stream;
 
@@ -32,7 +33,7 @@ fn shown(row: SessionRow, now: Timestamp) -> Session {
         status: row.summary.status.as_str(),
         title: row.title,
         metadata: row.metadata,
-        resources: Vec::new(),
+        resources: row.resources,
         vault_ids: Vec::new(),
         budget: (),
         stats: SessionStats {

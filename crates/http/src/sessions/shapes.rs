@@ -22,12 +22,3 @@ pub(crate) struct SessionEvent {
 pub(crate) struct SentEvents {
     data: Vec<SessionEvent>,
 }
-
-/// What is mounted into a session. This version mounts nothing.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes JSON that is never built from it")]
-pub(crate) struct MountedResource {
-    id: String,
-    #[schema(rename = "type")]
-    kind: String,
-}

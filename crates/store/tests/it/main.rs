@@ -16,5 +16,6 @@ mod lease;
 mod log;
 mod session_environments;
 mod session_folder;
+mod session_resources;
 mod sessions;
 mod store_folder;

@@ -77,13 +77,16 @@ impl SessionFolder {
             at: self.env.now(),
             thread,
             events: vec![self.draft(Event::SessionCreated(Box::new(created)))],
+            mounts: Vec::new(),
         }
     }
 
     pub(crate) async fn create(&self, new: NewSession) -> SessionRow {
         match self.store.create_session(new).await.unwrap() {
             CreateSession::Created(row) => *row,
-            CreateSession::NoSuchEnvironment => panic!("the environment is there"),
+            CreateSession::NoSuchEnvironment | CreateSession::NotMounted(_) => {
+                panic!("the environment is there")
+            }
         }
     }
 

@@ -4,6 +4,7 @@ mod crash;
 mod failures;
 mod idle;
 mod interrupt;
+mod mounted_files;
 mod preparation;
 mod resume;
 mod retention;

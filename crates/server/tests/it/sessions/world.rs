@@ -20,7 +20,7 @@ use hostler_protocol::event::{
 use hostler_protocol::id::{EnvironmentId, SessionId, WorkspaceId};
 use hostler_provider::{Anthropic, AnthropicOptions, Auth, Provider};
 use hostler_sandbox::{Call, HostOptions, SandboxHost, Spec, Tool, kill_all};
-use hostler_store::{CreateSession, NewSession, SessionEdit, Store, StoreOptions};
+use hostler_store::{CreateSession, NewMount, NewSession, SessionEdit, Store, StoreOptions};
 use hostler_testkit::ModelScript;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -37,7 +37,7 @@ pub(super) struct World {
     pub(super) env: Env,
     pub(super) model: ModelScript,
     sandboxes: SandboxHost,
-    workspace: WorkspaceId,
+    pub(super) workspace: WorkspaceId,
     context_window: Option<u64>,
     idle_stop: Option<Duration>,
     keep: Option<Duration>,
@@ -180,6 +180,10 @@ impl World {
     }
 
     pub(super) async fn session(&self) -> SessionId {
+        self.session_with(Vec::new()).await
+    }
+
+    pub(super) async fn session_with(&self, mounts: Vec<NewMount>) -> SessionId {
         let agent: SessionAgent = serde_json::from_value(json!({
             "type": "agent",
             "id": self.env.id::<hostler_protocol::id::AgentId>(),
@@ -216,12 +220,15 @@ impl World {
             at: self.env.now(),
             thread,
             events: vec![self.draft(Event::SessionCreated(Box::new(created)))],
+            mounts,
         };
         let id = new.id;
         self.create_environment(environment_id).await;
         match self.store.create_session(new).await.unwrap() {
             CreateSession::Created(_) => id,
-            CreateSession::NoSuchEnvironment => panic!("the environment was just made"),
+            CreateSession::NoSuchEnvironment | CreateSession::NotMounted(_) => {
+                panic!("the environment was just made")
+            }
         }
     }
 

@@ -1,0 +1,143 @@
+//! `/v1/sessions/{id}/resources`: files that are mounted into a session.
+//!
+//! A resource is written to the store and nowhere else. Whoever runs the session's next tool sees
+//! that the mounts have changed and brings the sandbox up to date before the tool runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use hostler_domain::Env;
+use hostler_domain::session::SessionStatus;
+use hostler_protocol::Timestamp;
+use hostler_protocol::id::{ResourceId, SessionId};
+use hostler_protocol::limits::SESSION_FILES_MAX;
+use hostler_protocol::page::Page;
+use hostler_protocol::session_resource::{DeletedResource, FileResource, MountFile, path_taken};
+use hostler_store::{MountRefusal, Mounted, NewMount, Order, SessionRow, Unmounted};
+
+use super::not_changed;
+use crate::body::{EmptyBody, JsonBody};
+use crate::caller::Caller;
+use crate::page_range::by_age;
+use crate::pagination::{List, OverMax};
+use crate::path_id::{PathId, PathIds};
+use crate::query::Query;
+use crate::{Api, ApiError};
+
+/// Without a limit it is everything: a session has fewer than a page holds.
+const RESOURCES: List = List {
+    name: "session_resources",
+    limit: 1_000,
+    limit_max: 1_000,
+    over_max: OverMax::Refuse,
+    order: Order::Ascending,
+};
+
+pub(crate) async fn add(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    PathId(id): PathId<SessionId>,
+    body: JsonBody,
+) -> Result<Json<FileResource>, ApiError> {
+    let file = MountFile::decode(body.value())?;
+    let mount = new_mount(&api.env, file, api.env.now());
+    let adding = api
+        .store
+        .add_session_resource(caller.workspace_id, id, mount, may_add);
+    match adding.await.map_err(|error| not_changed(id, error))? {
+        Mounted::Mounted(resource) => Ok(Json(resource)),
+        Mounted::Refused(refusal) => Err(not_mounted(refusal, |_| String::new())),
+    }
+}
+
+pub(crate) async fn list(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    PathId(id): PathId<SessionId>,
+    query: Query,
+) -> Result<Json<Page<FileResource>>, ApiError> {
+    let request = RESOURCES.request(&query)?;
+    let after = request.after_moment::<ResourceId>()?;
+    let row = api.store.session(caller.workspace_id, id).await?;
+    let row = row.ok_or_else(|| ApiError::not_found(id))?;
+    let is_behind = |resource: &FileResource| {
+        after.is_none_or(|position| (resource.created_at, resource.id) > position)
+    };
+    let behind = row.resources.into_iter().filter(is_behind).collect();
+    let place = |resource: &FileResource| by_age(resource.created_at, resource.id);
+    Ok(Json(request.page(behind, place)))
+}
+
+pub(crate) async fn retrieve(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    PathIds(session, resource): PathIds<SessionId, ResourceId>,
+) -> Result<Json<FileResource>, ApiError> {
+    let row = api.store.session(caller.workspace_id, session).await?;
+    let row = row.ok_or_else(|| ApiError::not_found(session))?;
+    let mut resources = row.resources.into_iter();
+    let found = resources.find(|found| found.id == resource);
+    found.map(Json).ok_or_else(|| ApiError::not_found(resource))
+}
+
+pub(crate) async fn delete(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    PathIds(session, resource): PathIds<SessionId, ResourceId>,
+    _body: EmptyBody,
+) -> Result<Json<DeletedResource>, ApiError> {
+    let workspace = caller.workspace_id;
+    let deleting = api
+        .store
+        .delete_session_resource(workspace, session, resource);
+    match deleting.await? {
+        Unmounted::Unmounted => Ok(Json(DeletedResource {
+            id: resource,
+            kind: "session_resource_deleted",
+        })),
+        Unmounted::NoSuchSession => Err(ApiError::not_found(session)),
+        Unmounted::NoSuchResource => Err(ApiError::not_found(resource)),
+    }
+}
+
+fn may_add(row: &SessionRow) -> Result<(), ApiError> {
+    match row.summary.status {
+        SessionStatus::Terminated => Err(ApiError::invalid(
+            "Cannot add resources to a terminated session",
+        )),
+        SessionStatus::Idle | SessionStatus::Running | SessionStatus::Rescheduling => Ok(()),
+    }
+}
+
+/// Each a microsecond after the one before it, so that they are listed as they were given.
+pub(super) fn new_mounts(env: &Env, files: Vec<MountFile>, at: Timestamp) -> Vec<NewMount> {
+    let moments = (0..).map(|position| at.plus(Duration::from_micros(position)));
+    let files = files.into_iter().zip(moments);
+    files.map(|(file, at)| new_mount(env, file, at)).collect()
+}
+
+fn new_mount(env: &Env, file: MountFile, at: Timestamp) -> NewMount {
+    NewMount {
+        id: env.id(),
+        source: file.file_id,
+        copy: env.id(),
+        mount_path: file.mount_path,
+        at,
+    }
+}
+
+/// Why a file was not mounted. `place` is the path of a resource in the request, with its dot.
+pub(super) fn not_mounted(refusal: MountRefusal, place: impl Fn(usize) -> String) -> ApiError {
+    match refusal {
+        MountRefusal::NoSuchFile { position } => {
+            ApiError::invalid(format!("{}file_id: no such file", place(position)))
+        }
+        MountRefusal::PathTaken { position } => path_taken(&place(position)).into(),
+        MountRefusal::TooMany => {
+            let message = format!("a session can have at most {SESSION_FILES_MAX} files");
+            ApiError::invalid(message)
+        }
+    }
+}

@@ -1,0 +1,14 @@
+-- Files that are mounted into sessions. `file_id` is the session's own copy: a file of its own,
+-- whose blob shares its bytes with the one that was named. `mount_path` is below the uploads.
+create table session_resources (
+    id text primary key,
+    session_id text not null,
+    file_id text not null,
+    mount_path text not null,
+    created_at bigint not null,
+    updated_at bigint not null
+);
+create unique index session_resources_by_path on session_resources (session_id, mount_path);
+create unique index session_resources_by_file on session_resources (file_id);
+
+create index files_by_scope on files (scope_id) where scope_id is not null;
