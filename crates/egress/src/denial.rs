@@ -43,6 +43,8 @@ pub(crate) enum Denial {
     Unreachable(String, u16),
     TimedOut(String, u16),
     BrokenAnswer(String),
+    /// A kept connection ended while a request was being sent on it.
+    KeptEnded(String),
 }
 
 impl Denial {
@@ -65,7 +67,10 @@ impl Denial {
             | Self::Http2
             | Self::Method(_) => 403,
             Self::Malformed(_) => 400,
-            Self::Unresolved(_) | Self::Unreachable(..) | Self::BrokenAnswer(_) => 502,
+            Self::Unresolved(_)
+            | Self::Unreachable(..)
+            | Self::BrokenAnswer(_)
+            | Self::KeptEnded(_) => 502,
             Self::TimedOut(..) => 504,
         }
     }
@@ -102,6 +107,7 @@ impl Denial {
             Self::Unreachable(..) => "unreachable",
             Self::TimedOut(..) => "timed_out",
             Self::BrokenAnswer(_) => "broken_answer",
+            Self::KeptEnded(_) => "kept_ended",
         }
     }
 }
@@ -156,6 +162,7 @@ impl fmt::Display for Denial {
             Self::Unresolved(host) => write!(f, "The host {host} could not be resolved."),
             Self::Unreachable(host, port) => write!(f, "{host}:{port} could not be reached."),
             Self::TimedOut(host, port) => write!(f, "{host}:{port} did not answer in time."),
+            Self::KeptEnded(host) => write!(f, "The host {host} ended a kept connection."),
             Self::BrokenAnswer(host) => {
                 write!(f, "The host {host} broke off, or its answer is not HTTP/1.")
             }

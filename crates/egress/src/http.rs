@@ -8,7 +8,6 @@ mod headers;
 mod target;
 mod upstream;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use hyper::server::conn::http1;
@@ -39,7 +38,7 @@ pub(crate) async fn serve(connection: &Arc<Connection>, client: Client, front: F
     let exchange = Arc::new(Exchange::new(Arc::clone(connection), front));
     let service = service_fn(move |request| {
         let exchange = Arc::clone(&exchange);
-        async move { Ok::<_, Infallible>(exchange.answer(request).await) }
+        async move { exchange.answer(request).await }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -55,7 +54,7 @@ pub(crate) async fn serve(connection: &Arc<Connection>, client: Client, front: F
             let denial = Denial::Malformed("it is not HTTP/1");
             connection.attached.note_denial("http", port, &denial);
         }
-        // A client that left or was too slow.
+        // A client that left or was too slow, or a host that ended what was kept.
         Ok(()) | Err(_) => {}
     }
 }

@@ -29,6 +29,11 @@ enum Upgrade {
     WebSocket,
 }
 
+/// There is no answer: the connection ends.
+#[derive(Debug, thiserror::Error)]
+#[error("the host ended a kept connection")]
+pub(super) struct Ended;
+
 pub(super) struct Exchange {
     connection: Arc<Connection>,
     leads_to: LeadsTo,
@@ -55,8 +60,10 @@ impl Exchange {
         }
     }
 
-    /// Never fails: what goes wrong is an answer too.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    /// What goes wrong is an answer too, but for a kept connection that a host ended at the wrong
+    /// moment: then the client's ends as well. It was kept just as long, so the client knows the
+    /// case, and whether it may ask again.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Ended> {
         let is_connect = request.method() == Method::CONNECT;
         let (port, answered) = if is_connect && matches!(self.leads_to, LeadsTo::WhatRequestsName) {
             let port = request.uri().port_u16().unwrap_or_default();
@@ -67,12 +74,15 @@ impl Exchange {
                 Err((port, denial)) => (port, Err(denial)),
             }
         };
-        answered.unwrap_or_else(|denial| {
+        answered.or_else(|denial| {
             let protocol = if is_connect { "connect" } else { "http" };
             self.connection
                 .attached
                 .note_denial(protocol, port, &denial);
-            refusal(&denial)
+            if matches!(denial, Denial::KeptEnded(_)) {
+                return Err(Ended);
+            }
+            Ok(refusal(&denial))
         })
     }
 

@@ -52,8 +52,11 @@ impl Hosts {
                     self.keep(kept);
                     return Ok(response);
                 }
-                // The host had ended the connection; nothing of the request was sent.
-                Err(mut error) => request = error.take_message().ok_or_else(broken)?,
+                // With the request, nothing of it was sent; else nobody knows what the host did.
+                Err(mut error) => {
+                    let ended = || Denial::KeptEnded(host.to_string());
+                    request = error.take_message().ok_or_else(ended)?;
+                }
             }
         }
         let made = take(&self.made);

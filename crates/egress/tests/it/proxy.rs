@@ -148,3 +148,16 @@ async fn an_answer_to_head_has_a_length_and_no_body() {
     assert!(text.to_lowercase().contains("content-length: 1000\r\n"));
     assert!(text.ends_with("\r\n\r\n"));
 }
+
+#[tokio::test]
+async fn a_host_that_ends_a_kept_connection_ends_the_clients() {
+    let world = World::with(Behaviour::AnswerOnce).await;
+    let host = world.authority();
+    let request = format!("GET http://{host}/ HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    let mut stream = connect(world.proxy).await;
+    stream.write_all(request.as_bytes()).await.unwrap();
+    assert_eq!(reply(&mut stream).await.unwrap().status, 200);
+    stream.write_all(request.as_bytes()).await.unwrap();
+    assert!(rest(&mut stream).await.0.is_empty());
+    assert_eq!(world.server.accepted(), 1, "nothing is sent twice");
+}

@@ -169,6 +169,8 @@ pub(crate) enum Behaviour {
     Greet,
     /// Reads a request, answers with these bytes, and ends.
     Answer(&'static [u8]),
+    /// Answers one request, reads the next, and ends without a word.
+    AnswerOnce,
 }
 
 /// Method and target of each request, in order.
@@ -255,6 +257,14 @@ async fn behave(
             received.fetch_add(read, Ordering::SeqCst);
             stream.write_all(bytes).await?;
             return stream.shutdown().await;
+        }
+        Behaviour::AnswerOnce => {
+            let mut buffer = [0; 16 << 10];
+            _ = stream.read(&mut buffer).await?;
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+            stream.write_all(answer).await?;
+            _ = stream.read(&mut buffer).await?;
+            return Ok(());
         }
     }
     let mut buffer = vec![0; 64 << 10];
