@@ -25,6 +25,8 @@ pub(crate) const TOOL_ROUNDS_MAX: u32 = 10_000;
 pub(crate) const ERROR_CHARS_MAX: usize = 1_000;
 /// Bytes of JSON that files take in one request to a model: what providers take in all.
 pub(crate) const ATTACHMENT_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Allowed hosts that a model is told by name; of more it is told that there are some.
+pub(crate) const PROMPT_HOSTS_MAX: usize = 20;
 /// Each so many sweeps one looks at every sandbox on disk, those without processes too.
 pub(crate) const FULL_SWEEP_EVERY: u32 = 12;
 /// The pause after an activity that ended without the facts that its step needs, which is a bug.

@@ -24,6 +24,7 @@ use serde_json::value::RawValue;
 use crate::attachments;
 use crate::backoff::pause;
 use crate::limits::{ERROR_CHARS_MAX, TOOL_CALLS_MAX};
+use crate::network;
 use crate::options::Parts;
 use crate::preview::Previews;
 use crate::prompt;
@@ -132,9 +133,13 @@ async fn prepare(
         return Err(not_configured(message));
     };
     let files = attachments::load(&asked.parts, asked.session, state.messages()).await;
-    let network = asked.parts.sandboxes.isolation().network;
+    let reach = network::reach(&asked.parts, asked.session).await;
+    let reach = reach.map_err(|error| {
+        let message = format!("the request can't be put together: {error}");
+        ModelError::new(ModelErrorKind::Server, message)
+    })?;
     let file = |id: &str| files.get(id).cloned();
-    let request = prompt::request(state, &model, asked.call.purpose, network, &file);
+    let request = prompt::request(state, &model, asked.call.purpose, &reach, &file);
     Ok((provider.clone(), request))
 }
 

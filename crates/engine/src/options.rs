@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use hostler_domain::Env;
 use hostler_domain::catalog::ModelCatalog;
+use hostler_egress::Gateway;
 use hostler_provider::Provider;
 use hostler_sandbox::SandboxHost;
 use hostler_store::Store;
 
+use crate::network::Networks;
 use crate::uploads::Uploads;
 
 /// What an operator decides about the engine.
@@ -57,9 +59,11 @@ pub(crate) struct Parts {
     pub(crate) providers: HashMap<String, Provider>,
     pub(crate) options: EngineOptions,
     pub(crate) uploads: Uploads,
+    pub(crate) networks: Networks,
 }
 
 impl Engine {
+    /// Without a gateway the sandboxes have no network.
     pub fn new(
         store: Store,
         env: Env,
@@ -67,7 +71,9 @@ impl Engine {
         catalog: Arc<ModelCatalog>,
         providers: HashMap<String, Provider>,
         options: EngineOptions,
+        gateway: Option<Gateway>,
     ) -> Self {
+        let networks = Networks::new(gateway, sandboxes.isolation().network);
         Self {
             parts: Arc::new(Parts {
                 store,
@@ -77,6 +83,7 @@ impl Engine {
                 providers,
                 options,
                 uploads: Uploads::default(),
+                networks,
             }),
         }
     }

@@ -8,28 +8,13 @@ use hostler_domain::session::{Block, Purpose, Role, State};
 use hostler_domain::{compaction, tools};
 use hostler_protocol::agent::{EffortLevel, SessionAgent, Speed};
 use hostler_provider::{Effort, Message, ModelRequest, Thinking, ToolDefinition};
-use hostler_sandbox::{Network, tool_schemas};
+use hostler_sandbox::tool_schemas;
 use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::limits::{OUTPUT_TOKENS_DEFAULT, SUMMARY_TOKENS};
-
-/// What every agent with a sandbox is told about it. Part of the cached prefix: never put
-/// anything into it that changes between requests.
-const ISOLATED: &str = "You have a private Linux sandbox. Your working directory is /workspace. \
-    Files that the user should receive belong in /mnt/session/outputs. The sandbox has no network \
-    access: commands that need it will fail, so do not retry them. What your tools print is shown \
-    to you, not to the user.";
-
-/// The same with a gateway.
-const BEHIND_A_GATEWAY: &str = "You have a private Linux sandbox. Your working directory is \
-    /workspace. Files that the user should receive belong in /mnt/session/outputs. Connections to \
-    other machines pass a gateway; what it refuses stays refused, so do not retry that. What your \
-    tools print is shown to you, not to the user.";
-
-/// The same where the operator has opted out of isolation.
-const NOT_ISOLATED: &str = "Your tools run on a Linux machine, in a directory of this session; \
-    relative paths start there. What your tools print is shown to you, not to the user.";
+use crate::network::Reach;
+use crate::sandbox_prompt;
 
 /// A block whose file can't be had any more.
 const FILE_GONE: &str = "[The file that was attached here is no longer available.]";
@@ -40,7 +25,7 @@ pub(crate) fn request(
     state: &State,
     model: &ModelSpec,
     purpose: Purpose,
-    network: Network,
+    reach: &Reach,
     files: &dyn Fn(&str) -> Option<Arc<RawValue>>,
 ) -> ModelRequest {
     let agent = state.agent();
@@ -66,8 +51,8 @@ pub(crate) fn request(
     };
     let mut request = ModelRequest {
         model: model.upstream(&agent.model.id),
-        system: system(agent, network),
-        tools: definitions(agent, network),
+        system: system(agent, reach),
+        tools: definitions(agent, reach),
         messages: Vec::new(),
         max_tokens: output_max,
         effort: effort(agent, model),
@@ -87,23 +72,18 @@ pub(crate) fn request(
     request
 }
 
-fn system(agent: &SessionAgent, network: Network) -> Vec<String> {
+fn system(agent: &SessionAgent, reach: &Reach) -> Vec<String> {
     let own = agent
         .system
         .clone()
         .filter(|system| !system.trim().is_empty());
-    let place = match network {
-        Network::None => ISOLATED,
-        Network::Gateway { .. } => BEHIND_A_GATEWAY,
-        Network::Host => NOT_ISOLATED,
-    };
-    let sandbox = (!tools::offered(agent).is_empty()).then(|| place.to_owned());
+    let sandbox = (!tools::offered(agent).is_empty()).then(|| sandbox_prompt::text(reach));
     own.into_iter().chain(sandbox).collect()
 }
 
-fn definitions(agent: &SessionAgent, network: Network) -> Vec<ToolDefinition> {
+fn definitions(agent: &SessionAgent, reach: &Reach) -> Vec<ToolDefinition> {
     let offered = tools::offered(agent);
-    tool_schemas(network)
+    tool_schemas(sandbox_prompt::network(reach))
         .iter()
         .filter(|schema| offered.iter().any(|tool| tool.name() == schema.name))
         .map(|schema| ToolDefinition {

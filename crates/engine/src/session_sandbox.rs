@@ -3,6 +3,7 @@
 use hostler_protocol::id::SessionId;
 use hostler_sandbox::{Opened, Sandbox, SandboxError, SandboxName, Spec};
 
+use crate::network;
 use crate::options::Parts;
 use crate::uploads;
 
@@ -40,13 +41,17 @@ async fn open_for(
 ) -> Result<Opened, SandboxError> {
     let name = name(session)?;
     let wanted = uploads::wanted(parts, session).await?;
-    let mut spec = Spec::default();
+    let mut spec = Spec {
+        network: parts.networks.access(),
+        ..Spec::default()
+    };
     spec.upload_links.clone_from(&wanted.links);
     let opened = match purpose {
         Purpose::Call => parts.sandboxes.open(&name, &spec).await,
         Purpose::Later => parts.sandboxes.prepare(&name, &spec).await,
     }?;
     uploads::place(parts, session, &opened, wanted).await?;
+    network::attach(parts, session, &opened).await?;
     Ok(opened)
 }
 

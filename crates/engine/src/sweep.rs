@@ -1,6 +1,8 @@
 //! What nobody is waiting for: sandboxes of sessions that are gone or idle, expired files, and
 //! sessions whose runner keeps failing.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use hostler_domain::session::SessionStatus;
@@ -9,11 +11,13 @@ use hostler_protocol::event::{
     Empty, Event, RetryStatus, SessionError, SessionErrorEvent, SessionErrorKind, ThreadStatus,
 };
 use hostler_protocol::id::SessionId;
-use hostler_sandbox::Listed;
+use hostler_sandbox::{Listed, NetworkAccess, SandboxError};
 use hostler_store::{AppendError, SessionBrief};
 
 use crate::limits::LEASE;
+use crate::network::Way;
 use crate::options::Parts;
+use crate::session_sandbox;
 
 /// What becomes of a sandbox.
 #[derive(Clone, Copy)]
@@ -39,6 +43,7 @@ pub(crate) enum Scope {
 /// Destroys the sandboxes of deleted sessions, stops those of archived and idle ones, and replaces
 /// those that were kept long enough: what an agent made stays with the session's record until then.
 pub(crate) async fn sandboxes(parts: &Parts, scope: Scope) {
+    let ways = parts.networks.ways();
     let listed = match parts.sandboxes.list().await {
         Ok(listed) => listed,
         Err(error) => {
@@ -46,6 +51,7 @@ pub(crate) async fn sandboxes(parts: &Parts, scope: Scope) {
             return;
         }
     };
+    close_ways(parts, &ways, &listed);
     for sandbox in listed {
         if scope == Scope::Alive && !sandbox.is_alive {
             continue;
@@ -61,7 +67,11 @@ pub(crate) async fn sandboxes(parts: &Parts, scope: Scope) {
                 continue;
             }
         };
-        let done = match fate(parts, &sandbox, brief.as_ref()) {
+        let fate = fate(parts, &sandbox, brief.as_ref());
+        let done = match fate {
+            Fate::Stay if sandbox.is_alive && !ways.contains_key(&session) => {
+                open_way(parts, session).await
+            }
             Fate::Stay => Ok(()),
             // One in use is a session that has begun a turn a moment ago: it stays.
             Fate::Stop => parts.sandboxes.stop(name).await.map(drop),
@@ -71,6 +81,30 @@ pub(crate) async fn sandboxes(parts: &Parts, scope: Scope) {
         if let Err(error) = done {
             tracing::error!(%session, %error, "a sandbox can't be ended");
         }
+    }
+}
+
+/// Sandboxes that have ended, by themselves or by a sweep, need no way out any more.
+fn close_ways(parts: &Parts, ways: &HashMap<SessionId, Arc<Way>>, listed: &[Listed]) {
+    let alive: HashSet<SessionId> = listed
+        .iter()
+        .filter(|sandbox| sandbox.is_alive)
+        .filter_map(|sandbox| sandbox.name.as_str().parse().ok())
+        .collect();
+    for (session, way) in ways {
+        match way.get() {
+            _ if !alive.contains(session) => parts.networks.close(*session, way),
+            Some(Some(metered)) => metered.count(),
+            Some(None) | None => {}
+        }
+    }
+}
+
+/// A sandbox that has outlived a server gets its way out back, for the jobs that go on in it.
+async fn open_way(parts: &Parts, session: SessionId) -> Result<(), SandboxError> {
+    match parts.networks.access() {
+        NetworkAccess::None => Ok(()),
+        NetworkAccess::Gateway => session_sandbox::prepare(parts, session).await.map(drop),
     }
 }
 

@@ -169,36 +169,16 @@ impl Environment {
         }
     }
 
-    /// The first thing that keeps a session from running here. Sandboxes have no network yet: an
-    /// unrestricted one is told so by each tool that tries, a limited one with exceptions would
-    /// be a promise.
+    /// The first thing that keeps a session from running here.
     pub fn unsupported(&self) -> Option<Invalid> {
-        let (networking, packages) = match &self.config {
+        let packages = match &self.config {
             EnvironmentConfig::SelfHosted => {
                 let feature = "a self_hosted environment";
                 return Some(Invalid::unsupported("environment_id", feature));
             }
-            EnvironmentConfig::Cloud {
-                networking,
-                packages,
-            } => (networking, packages),
+            EnvironmentConfig::Cloud { packages, .. } => packages,
         };
-        if !packages.is_empty() {
-            let feature = "an environment with packages";
-            return Some(Invalid::unsupported("environment_id", feature));
-        }
-        match networking {
-            Networking::Unrestricted => None,
-            Networking::Limited {
-                allowed_hosts,
-                allow_mcp_servers,
-                allow_package_managers,
-            } => {
-                let allows =
-                    !allowed_hosts.is_empty() || *allow_mcp_servers || *allow_package_managers;
-                let feature = "limited networking with anything allowed";
-                allows.then(|| Invalid::unsupported("environment_id", feature))
-            }
-        }
+        let feature = "an environment with packages";
+        (!packages.is_empty()).then(|| Invalid::unsupported("environment_id", feature))
     }
 }

@@ -79,7 +79,7 @@ pub async fn examine(config: &Config) -> Vec<Check> {
         checks::data_folder(&config.server.data_dir),
         checks::disk_space(&config.server.data_dir),
         checks::port(config.server.listen, &config.server.data_dir),
-        checks::sandbox(&config.sandbox).await,
+        checks::sandbox(&config.sandbox, &config.network).await,
     ];
     all.extend(config.providers.values().map(checks::provider));
     all

@@ -41,7 +41,8 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
     let env = Env::system();
     let key = first_start::prepare(&store, &env, given_key).await?;
     announce_cgroup(&claim_cgroup());
-    let sandboxes = SandboxHost::start(wiring::sandbox_host(&config.sandbox)).await?;
+    let host = wiring::sandbox_host(&config.sandbox, &config.network);
+    let sandboxes = SandboxHost::start(host).await?;
     let isolation = sandboxes.isolation();
     let tier = isolation.tier();
     tracing::info!(%tier, ?isolation, "sandboxes can be made");
@@ -61,6 +62,7 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
         Arc::clone(&catalog),
         wiring::providers(&config)?,
         wiring::engine(&config, &env),
+        wiring::gateway(&config.network, listening),
     );
     let stop = soft.clone();
     lifecycle.spawn("engine", OnEnd::Shutdown, async move {

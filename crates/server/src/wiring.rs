@@ -4,13 +4,18 @@
 mod models;
 mod providers;
 
+use std::net::SocketAddr;
+
 use hostler_domain::Env;
+use hostler_egress::{Gateway, GatewayOptions};
 use hostler_http::{HttpOptions, MetricsText, RateLimits};
 use hostler_protocol::id::EventId;
-use hostler_sandbox::{Backend, HostOptions, Limits, Spec, Tier};
+use hostler_sandbox::{Backend, HostOptions, Limits, NetworkAccess, Tier};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, RequiredTier, SandboxMode, SandboxOptions};
+use crate::config::{
+    Config, NetworkMode, NetworkOptions, RequiredTier, SandboxMode, SandboxOptions,
+};
 
 pub(crate) use models::catalog;
 pub(crate) use providers::{providers, read_script};
@@ -18,15 +23,17 @@ pub(crate) use providers::{providers, read_script};
 use crate::limits::{RUNNER_REST, SWEEP_INTERVAL};
 
 /// What makes sandboxes with these options.
-pub(crate) fn sandbox_host(options: &SandboxOptions) -> HostOptions {
+pub(crate) fn sandbox_host(options: &SandboxOptions, network: &NetworkOptions) -> HostOptions {
     let mut host = HostOptions::new(&options.state_dir);
     host.backend = match options.mode {
         SandboxMode::Isolated => Backend::Local,
         SandboxMode::UnsafeProcess => Backend::UnsafeProcess,
     };
     host.uid_base = options.uid_base;
-    // As the sandboxes of sessions are made.
-    host.probe = Spec::default();
+    host.probe.network = match network.mode {
+        NetworkMode::Gateway => NetworkAccess::Gateway,
+        NetworkMode::None => NetworkAccess::None,
+    };
     host.limits = Limits {
         memory_bytes: options.memory_bytes,
         processes: options.processes,
@@ -42,6 +49,22 @@ pub(crate) fn sandbox_host(options: &SandboxOptions) -> HostOptions {
         RequiredTier::Full => Tier::Full,
     });
     host
+}
+
+/// The way out of the sandboxes of a server that listens at `listening`.
+pub(crate) fn gateway(options: &NetworkOptions, listening: SocketAddr) -> Option<Gateway> {
+    let gateway = || {
+        Gateway::new(GatewayOptions {
+            allowed_private: options.allowed_networks.clone(),
+            hosts: options.hosts.clone(),
+            forbidden: vec![listening],
+            ..GatewayOptions::default()
+        })
+    };
+    match options.mode {
+        NetworkMode::Gateway => Some(gateway()),
+        NetworkMode::None => None,
+    }
 }
 
 /// How requests are answered. `draining` is the soft stop.

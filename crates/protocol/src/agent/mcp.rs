@@ -42,6 +42,17 @@ impl McpServer {
         name
     }
 
+    /// The host of its address, without a port.
+    pub fn host(&self) -> Option<&str> {
+        let Self::Url { url, .. } = self;
+        let (_, rest) = url.split_once("://")?;
+        let authority = rest.split(['/', '?', '#']).next()?;
+        if authority.starts_with('[') {
+            return authority.split_inclusive(']').next();
+        }
+        authority.split(':').next()
+    }
+
     fn decode(at: At<'_>) -> Result<Self, Invalid> {
         let mut fields = at.fields()?;
         match fields.tag()? {

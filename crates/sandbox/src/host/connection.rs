@@ -89,7 +89,7 @@ impl Connection {
     }
 
     /// Asks for the sockets of the gateway.
-    pub(super) async fn gateway_sockets(mut self) -> Result<GatewaySockets, SandboxError> {
+    pub(super) async fn gateway_sockets(mut self) -> Result<Option<GatewaySockets>, SandboxError> {
         let frame = encode(&Request::Sockets, RESPONSE_BYTES_MAX)
             .map_err(|error| SandboxError::protocol(error.to_string()))?;
         self.send(&frame).await?;

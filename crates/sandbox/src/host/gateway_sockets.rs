@@ -32,8 +32,8 @@ pub struct GatewaySockets {
     pub names: UdpSocket,
 }
 
-/// Reads one answer with what comes beside it.
-pub(super) async fn receive(stream: &UnixStream) -> Result<GatewaySockets, SandboxError> {
+/// Reads one answer with what comes beside it. `None`: the sandbox was made without a gateway.
+pub(super) async fn receive(stream: &UnixStream) -> Result<Option<GatewaySockets>, SandboxError> {
     let mut bytes = Vec::new();
     let mut descriptors = Vec::new();
     loop {
@@ -42,7 +42,10 @@ pub(super) async fn receive(stream: &UnixStream) -> Result<GatewaySockets, Sandb
         let part = part.map_err(|error| SandboxError::protocol(format!("its sockets: {error}")))?;
         if let Some(response) = whole_answer(&bytes)? {
             return match response {
-                Response::Sockets { roles } => check(&roles, descriptors),
+                Response::Sockets { roles } if roles.is_empty() && descriptors.is_empty() => {
+                    Ok(None)
+                }
+                Response::Sockets { roles } => check(&roles, descriptors).map(Some),
                 Response::Refused { reason } => Err(SandboxError::Refused {
                     reason: reason.chars().take(500).collect(),
                 }),
@@ -103,11 +106,6 @@ fn whole_answer(bytes: &[u8]) -> Result<Option<Response>, SandboxError> {
 
 fn check(roles: &[SocketRole], descriptors: Vec<OwnedFd>) -> Result<GatewaySockets, SandboxError> {
     let odd = |reason: &str| SandboxError::protocol(format!("its sockets: {reason}"));
-    if roles.is_empty() && descriptors.is_empty() {
-        return Err(SandboxError::Refused {
-            reason: "it was made without a gateway".to_owned(),
-        });
-    }
     if roles.len() != descriptors.len() {
         return Err(odd("there are not as many as it says"));
     }

@@ -64,9 +64,9 @@ impl Sandbox {
         Arc::clone(&self.inner.directory)
     }
 
-    /// The sockets that meet what leaves the sandbox, of one that was made with a gateway. Each
+    /// The sockets that meet what leaves the sandbox; `None` if it was made without a gateway. Each
     /// call gives the same ones; they are open as long as anybody, or the sandbox, has them.
-    pub async fn gateway_sockets(&self) -> Result<GatewaySockets, SandboxError> {
+    pub async fn gateway_sockets(&self) -> Result<Option<GatewaySockets>, SandboxError> {
         let Ok(_turn) = self.inner.calls.acquire().await else {
             return Err(SandboxError::lost("it is being closed"));
         };

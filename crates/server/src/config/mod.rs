@@ -11,6 +11,7 @@ mod known_models;
 mod layers;
 mod log;
 mod models;
+mod network;
 mod print;
 mod problem;
 mod provider_options;
@@ -33,6 +34,7 @@ pub use self::engine::{EngineOptions, RawEngine};
 pub use self::environment::Environment;
 pub use self::log::{LogFormat, LogOptions, RawLog};
 pub use self::models::{Model, Models, Price, RawModel, RawPrice};
+pub use self::network::{NetworkMode, NetworkOptions, RawNetwork};
 pub use self::problem::{ConfigError, Problem};
 pub use self::provider_options::{HttpApi, ProviderApi, ProviderKey, ProviderOptions};
 pub use self::providers::{KeyHeader, ProviderKind, RawProvider};
@@ -54,6 +56,7 @@ pub struct RawConfig {
     pub log: RawLog,
     pub rate_limits: RawRateLimits,
     pub sandbox: RawSandbox,
+    pub network: RawNetwork,
     pub engine: RawEngine,
     pub providers: BTreeMap<String, RawProvider>,
     /// By id; written as an array of tables.
@@ -67,6 +70,7 @@ impl Default for RawConfig {
             log: RawLog::default(),
             rate_limits: RawRateLimits::default(),
             sandbox: RawSandbox::default(),
+            network: RawNetwork::default(),
             engine: RawEngine::default(),
             providers: providers::built_in(),
             models: known_models::built_in(),
@@ -82,6 +86,7 @@ pub struct Config {
     /// None when the limits are turned off.
     pub rate_limits: Option<RateLimits>,
     pub sandbox: SandboxOptions,
+    pub network: NetworkOptions,
     pub engine: EngineOptions,
     pub providers: BTreeMap<String, ProviderOptions>,
     pub models: Models,
@@ -151,6 +156,7 @@ impl RawConfig {
         let log = self.log.resolve(at, problems);
         let rate_limits = self.rate_limits.resolve(at, problems);
         let sandbox = self.sandbox.resolve(&server.data_dir, at, problems);
+        let network = self.network.resolve(at, problems);
         let engine = self.engine.resolve(at, problems);
         let provider_names: Vec<&str> = self.providers.keys().map(String::as_str).collect();
         let models = models::resolve(&self.models, &provider_names, at, problems);
@@ -165,6 +171,7 @@ impl RawConfig {
             log,
             rate_limits,
             sandbox,
+            network,
             engine,
             providers,
             models,

@@ -9,7 +9,7 @@ use hostler_sandbox::{
 };
 
 use super::Check;
-use crate::config::{ProviderApi, ProviderKey, ProviderOptions, SandboxOptions};
+use crate::config::{NetworkOptions, ProviderApi, ProviderKey, ProviderOptions, SandboxOptions};
 use crate::data_folder::{Holder, holder};
 use crate::limits::{DISK_FREE_MIN, DISK_FREE_WANTED};
 use crate::wiring::{read_script, sandbox_host};
@@ -102,7 +102,7 @@ pub(super) fn port(listen: SocketAddr, data_dir: &Path) -> Check {
 }
 
 /// Makes a sandbox in a folder that is thrown away, as the server does at its start.
-pub(super) async fn sandbox(options: &SandboxOptions) -> Check {
+pub(super) async fn sandbox(options: &SandboxOptions, network: &NetworkOptions) -> Check {
     let name = "sandbox";
     let trial = match tempfile::Builder::new().prefix("hostler-doctor-").tempdir() {
         Ok(folder) => folder,
@@ -111,7 +111,7 @@ pub(super) async fn sandbox(options: &SandboxOptions) -> Check {
             return Check::fail(name, format!("no folder to try it in: {error}"), hint);
         }
     };
-    let mut host = sandbox_host(options);
+    let mut host = sandbox_host(options, network);
     host.state_dir = trial.path().join("sandboxes");
     match SandboxHost::start(host).await {
         Err(unavailable) => Check::fail(name, unavailable.reason, unavailable.hint),

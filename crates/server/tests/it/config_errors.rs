@@ -159,6 +159,28 @@ fn values_that_make_no_sense() {
 }
 
 #[test]
+fn networks_and_hosts() {
+    refused(
+        "[network]\nallowed_networks = [\"10.0.0.1/8\"]\n",
+        "hostler.toml:2:20: network.allowed_networks: \"10.0.0.1/8\": the bits of a network's address \
+         behind its prefix are zero",
+    );
+    refused(
+        "[network]\nhosts = { \"a_host\" = \"nowhere\" }\n",
+        "hostler.toml:2:22: network.hosts.a_host: \"nowhere\" is not an IP address",
+    );
+    refused(
+        "[network.hosts]\n\"10.0.0.1\" = \"10.0.0.1\"\n",
+        "hostler.toml:2:1: network.hosts.\"10.0.0.1\": a host name doesn't end with a number: write \
+         addresses in their canonical form",
+    );
+    refused(
+        "[network]\nmode = \"off\"\n",
+        "hostler.toml:2:8: network.mode: `off`: unknown value, expected one of `gateway`, `none`",
+    );
+}
+
+#[test]
 fn a_key_in_the_file_is_refused_and_not_repeated() {
     let file = ConfigFile::new("[providers.anthropic]\napi_key = \"canary\"\n");
     let problems = file.problems([]);

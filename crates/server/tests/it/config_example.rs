@@ -18,7 +18,7 @@ const HEADER: &str = "\
 ";
 
 /// Section in the file, source file, struct, and where its defaults are in the printed defaults.
-const SECTIONS: [(&str, &str, &str, &[&str]); 7] = [
+const SECTIONS: [(&str, &str, &str, &[&str]); 8] = [
     ("[server]", "server.rs", "RawServer", &["server"]),
     ("[log]", "log.rs", "RawLog", &["log"]),
     (
@@ -28,6 +28,7 @@ const SECTIONS: [(&str, &str, &str, &[&str]); 7] = [
         &["rate_limits"],
     ),
     ("[sandbox]", "sandbox.rs", "RawSandbox", &["sandbox"]),
+    ("[network]", "network.rs", "RawNetwork", &["network"]),
     ("[engine]", "engine.rs", "RawEngine", &["engine"]),
     (
         "[providers.anthropic]",

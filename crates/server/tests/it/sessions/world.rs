@@ -1,6 +1,7 @@
 //! A store, an engine and a scripted model, without HTTP in front.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use hostler_domain::Env;
 use hostler_domain::catalog::{ModelCatalog, ModelSpec};
 use hostler_domain::session::{Input, SessionStatus, accept};
+use hostler_egress::{Gateway, GatewayOptions, HostName};
 use hostler_engine::{Engine, EngineOptions};
 use hostler_protocol::agent::{EffortLevel, SessionAgent};
 use hostler_protocol::content::ContentBlock;
@@ -42,6 +44,8 @@ pub(super) struct World {
     idle_stop: Option<Duration>,
     keep: Option<Duration>,
     rest: Duration,
+    networking: serde_json::Value,
+    hosts: BTreeMap<HostName, IpAddr>,
 }
 
 /// Sandboxes outlive a server on purpose; they shall not outlive a test.
@@ -96,6 +100,8 @@ impl World {
             idle_stop: None,
             keep: None,
             rest: Duration::ZERO,
+            networking: json!({"type": "unrestricted"}),
+            hosts: BTreeMap::new(),
             folder,
         }
     }
@@ -114,6 +120,19 @@ impl World {
     /// Sandboxes are kept for this long.
     pub(super) fn with_keep(mut self, keep: Duration) -> Self {
         self.keep = Some(keep);
+        self
+    }
+
+    /// The environment of each session made from now on says so.
+    pub(super) fn with_networking(mut self, networking: serde_json::Value) -> Self {
+        self.networking = networking;
+        self
+    }
+
+    /// Sandboxes may reach this host, at an address of this machine.
+    pub(super) fn with_host(mut self, name: &str) -> Self {
+        let name = name.parse().unwrap();
+        self.hosts.insert(name, Ipv4Addr::LOCALHOST.into());
         self
     }
 
@@ -151,6 +170,10 @@ impl World {
                 sandbox_idle_stop: self.idle_stop,
                 sandbox_keep: self.keep,
             },
+            Some(Gateway::new(GatewayOptions {
+                hosts: self.hosts.clone(),
+                ..GatewayOptions::default()
+            })),
         );
         let stop = CancellationToken::new();
         let run = engine.run(stop.clone());
@@ -233,7 +256,8 @@ impl World {
     }
 
     async fn create_environment(&self, id: EnvironmentId) {
-        let body = json!({"name": "test"});
+        let config = json!({"type": "cloud", "networking": self.networking});
+        let body = json!({"name": "test", "config": config});
         let create = CreateEnvironment::decode(At::root(&body)).unwrap();
         let environment = Environment::new(id, create.resolve().unwrap(), self.env.now());
         self.store

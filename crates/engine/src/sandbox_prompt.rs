@@ -1,0 +1,64 @@
+//! What every agent with a sandbox is told about it. Part of the cached prefix: it depends on what was
+//! decided when the session was made, and on nothing that changes between requests.
+
+use hostler_sandbox::{GatewayPorts, Network};
+
+use crate::limits::PROMPT_HOSTS_MAX;
+use crate::network::{Limits, Reach};
+
+const PLACE: &str = "You have a private Linux sandbox. Your working directory is /workspace. Files \
+    that the user should receive belong in /mnt/session/outputs.";
+
+const NO_NETWORK: &str = "The sandbox has no network access: commands that need it will fail, so do \
+    not retry them.";
+
+const PUBLIC_NETWORK: &str = "The sandbox reaches hosts of the public internet over TCP; private \
+    addresses are refused.";
+
+const REFUSED: &str = "Connections to any other host are refused, so do not retry them.";
+
+const OUTPUT: &str = "What your tools print is shown to you, not to the user.";
+
+/// Where the operator has opted out of isolation.
+const NOT_ISOLATED: &str = "Your tools run on a Linux machine, in a directory of this session; \
+    relative paths start there.";
+
+pub(crate) fn text(reach: &Reach) -> String {
+    match reach {
+        Reach::Nothing => format!("{PLACE} {NO_NETWORK} {OUTPUT}"),
+        Reach::Public => format!("{PLACE} {PUBLIC_NETWORK} {OUTPUT}"),
+        Reach::Limited(limits) => format!("{PLACE} {} {OUTPUT}", limited(limits)),
+        Reach::Host => format!("{NOT_ISOLATED} {OUTPUT}"),
+    }
+}
+
+fn limited(limits: &Limits) -> String {
+    let mut allowed = match limits.hosts.len() {
+        0..=PROMPT_HOSTS_MAX => limits.hosts.clone(),
+        _ => vec!["the hosts that its environment allows".to_owned()],
+    };
+    if limits.mcp_servers {
+        allowed.push("your MCP servers".to_owned());
+    }
+    if limits.package_managers {
+        allowed.push("the public package registries".to_owned());
+    }
+    if allowed.is_empty() {
+        return NO_NETWORK.to_owned();
+    }
+    format!(
+        "Over the network the sandbox reaches only: {}. {REFUSED}",
+        allowed.join(", ")
+    )
+}
+
+/// Which descriptions of the tools go with it.
+pub(crate) fn network(reach: &Reach) -> Network {
+    match reach {
+        Reach::Nothing => Network::None,
+        Reach::Public | Reach::Limited(_) => Network::Gateway {
+            ports: GatewayPorts::All,
+        },
+        Reach::Host => Network::Host,
+    }
+}
