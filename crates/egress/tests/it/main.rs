@@ -11,6 +11,7 @@ mod floods;
 mod fuzz;
 mod hostile;
 mod life;
+mod logging;
 mod proxy;
 mod transparent;
 mod wire;
