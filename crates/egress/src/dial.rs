@@ -98,8 +98,16 @@ pub(crate) fn check(
     if options.forbidden.iter().any(|f| is_same(*f, address, port)) {
         return Err(Denial::OwnMachine(shown()));
     }
-    if options.allowed_private.iter().any(|n| n.contains(address)) {
-        return Ok(());
+    let permitted = options.allowed_private.iter();
+    let mut permitted = permitted.filter(|network| network.contains(address));
+    if let Some(first) = permitted.next() {
+        let exactly = first.size() == 1 || permitted.any(|network| network.size() == 1);
+        // An office's network has the server in it too, and all else that listens there.
+        return if exactly || address.is_loopback() || !is_own(address) {
+            Ok(())
+        } else {
+            Err(Denial::OwnMachine(shown()))
+        };
     }
     if let Some(class) = not_public(address) {
         return Err(Denial::NotPublic(shown(), class));

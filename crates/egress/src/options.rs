@@ -14,7 +14,8 @@ use crate::network::Network;
 /// The default is safe: public addresses only.
 #[derive(Debug, Clone)]
 pub struct GatewayOptions {
-    /// Networks that names may lead to although they aren't public.
+    /// Networks that names may lead to although they aren't public. An address of this machine in
+    /// one stays refused, unless it is loopback or the network is exactly that address.
     pub allowed_private: Vec<Network>,
     /// Addresses of names that are not looked up. Such an address needs no other permission, for
     /// that name only. Whether a sandbox may use the name is still its policy's decision.

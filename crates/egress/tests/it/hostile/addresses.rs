@@ -226,26 +226,53 @@ fn outer_address() -> Option<IpAddr> {
     (!address.is_loopback() && !address.is_unspecified()).then_some(address)
 }
 
-#[tokio::test]
-async fn the_server_is_not_reached_by_its_outer_address_either() {
-    let Some(address) = outer_address() else {
-        return;
-    };
-    let world = World::new(Setting {
-        policy: Policy::Unrestricted,
-        change: |options, server| {
-            options.allowed_private = vec!["0.0.0.0/0".parse().unwrap()];
-            options.forbidden = vec![
-                "[::]:1".parse().unwrap(),
-                ([0, 0, 0, 0], server.port()).into(),
-            ];
-        },
-        ..Setting::default()
-    })
-    .await;
-    let host = format!("{address}:{}", world.port());
+/// Asks for the machine's outer address in a world that permits this network and forbids this port.
+async fn outer_attempt(network: &str, forbidden: fn(u16) -> u16) -> Option<bool> {
+    let address = outer_address()?;
+    let network: hostler_egress::Network = network
+        .replace("own", &address.to_string())
+        .parse()
+        .unwrap();
+    let server = std::net::TcpListener::bind((address, 0)).unwrap();
+    let port = server.local_addr().unwrap().port();
+    let gateway = hostler_egress::Gateway::new(hostler_egress::GatewayOptions {
+        allowed_private: vec![network],
+        forbidden: vec![([0, 0, 0, 0], forbidden(port)).into()],
+        ..hostler_egress::GatewayOptions::default()
+    });
+    let (_attachment, proxy, _) = crate::world::attach(&gateway, Policy::Unrestricted, Vec::new());
+    let host = format!("{address}:{port}");
     let sent = format!("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n");
-    assert_eq!(attempt(&world, sent).await, Ok(NotPublic), "{host}");
+    let answer = ask(proxy, sent).await.unwrap();
+    let own = answer.text().contains("the machine that runs this sandbox");
+    assert_eq!(own, answer.status == 403, "{}", answer.text());
+    Some(answer.status == 200)
+}
+
+/// A machine without another address than loopback has nothing to try here.
+#[tokio::test]
+async fn the_machine_is_not_reached_by_its_outer_address_either() {
+    let other = |port: u16| port ^ 1;
+    let cases = [
+        (
+            "inside a permitted network",
+            outer_attempt("0.0.0.0/0", other).await,
+            false,
+        ),
+        (
+            "permitted itself",
+            outer_attempt("own/32", other).await,
+            true,
+        ),
+        (
+            "permitted, but the server's port",
+            outer_attempt("own/32", |port| port).await,
+            false,
+        ),
+    ];
+    for (name, reached, expected) in cases {
+        assert!(reached.is_none_or(|reached| reached == expected), "{name}");
+    }
 }
 
 /// What a client asks for by its number: the sandbox's own name server was never asked.
