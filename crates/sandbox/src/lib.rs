@@ -16,11 +16,13 @@
 //!
 //! ```text
 //! lock
+//! drafts/                   sandboxes that are being made from an archive
 //! trash/                    what was destroyed and is being deleted
 //! layers/<key>              what a sandbox wrote that others share read-only
 //! boxes/<name>/
 //!   layout                  written last; without it the rest is thrown away
 //!   shell_state             how a stopped sandbox's shell was left, for the next one
+//!   packed                  the archive that is as good as these files, until they change
 //!   news.json               what was lost and nobody was told yet
 //!   user_ids                the first of the ids that its files belong to, where it has a range
 //!   process.json            pid, start time, boot and cgroups of the first process
@@ -40,6 +42,7 @@
 //! is believed: answers are bounded, parsed strictly and checked.
 
 mod agent;
+mod archive;
 mod error;
 mod host;
 mod inner_path;
@@ -61,11 +64,13 @@ mod tools;
 mod upload_link;
 mod wire;
 
+pub use archive::Packed;
 pub use error::{SandboxError, Unavailable};
 pub use host::{
-    Backend, DiskUse, Fingerprint, GatewaySockets, HostOptions, InnerProcess, Inspected, LeftOut,
-    Listed, News, Opened, OutputFile, OutputScan, Outputs, Parting, Sandbox, SandboxHost,
-    SandboxUse, Stop, Surveyed, Upload, Why, inspect, kill_all, kill_one, names, survey,
+    Backend, Checkpoint, DiskUse, Fingerprint, GatewaySockets, HostOptions, InnerProcess,
+    Inspected, LeftOut, Listed, News, Opened, OutputFile, OutputScan, Outputs, Parting, Sandbox,
+    SandboxHost, SandboxUse, Stop, Surveyed, Upload, Why, inspect, kill_all, kill_one, names,
+    survey,
 };
 pub use inner_path::{InnerPath, InvalidInnerPath};
 pub use isolation::{

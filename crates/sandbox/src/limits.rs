@@ -165,6 +165,20 @@ pub(crate) const KNOWN_PORTS: [u16; 4] = [22, 80, 443, 9418];
 pub(crate) const GATEWAY_SOCKETS_MAX: usize = 2 * KNOWN_PORTS.len() + 2;
 pub(crate) const SOCKETS_ANSWER_BYTES_MAX: usize = 4 << 10;
 
+/// The archive of a sandbox: names, bytes of contents, directories within each other, and bytes of
+/// one file that is about the sandbox. One with more stays where it is.
+pub(crate) const ARCHIVE_ENTRIES_MAX: u64 = 2_000_000;
+pub(crate) const ARCHIVE_BYTES_MAX: u64 = 64 << 30;
+pub(crate) const ARCHIVE_DEPTH_MAX: usize = 256;
+pub(crate) const ARCHIVE_FILE_BYTES_MAX: u64 = 8 << 20;
+/// The name, the attributes and the extents of one file, and how many of the last.
+pub(crate) const ARCHIVE_HEADER_BYTES_MAX: usize = 256 << 10;
+pub(crate) const ARCHIVE_EXTENTS_MAX: usize = 4096;
+/// What is remembered of directories until all files are there.
+pub(crate) const ARCHIVE_LATER_BYTES_MAX: usize = 256 << 20;
+/// Of zstd: the files of agents are compressed once and mostly never read.
+pub(crate) const ARCHIVE_LEVEL: i32 = 1;
+
 /// What is looked at to describe a sandbox to its operator: names on disk, directories that are open
 /// or processes between one and its ancestor, processes, and bytes of one file of the kernel.
 pub(crate) const SURVEY_NAMES_MAX: u64 = 2_000_000;

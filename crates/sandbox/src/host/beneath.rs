@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat2};
 use rustix::io::{Errno, retry_on_intr};
+use rustix::path::Arg;
 
 use crate::limits::RESOLVE_ATTEMPTS_MAX;
 
@@ -34,9 +35,9 @@ pub(super) fn open_to_read(root: impl AsFd, path: &str) -> Result<(OwnedFd, Stat
     Ok((file, found))
 }
 
-pub(super) fn open(
+pub(crate) fn open(
     root: impl AsFd,
-    path: &str,
+    path: impl Arg + Copy,
     flags: OFlags,
     mode: Mode,
 ) -> Result<OwnedFd, Errno> {

@@ -1,6 +1,7 @@
 //! The host's side: makes, finds again, and destroys sandboxes.
 
-mod beneath;
+pub(crate) mod beneath;
+mod checkpoint;
 mod connection;
 mod gateway_sockets;
 mod hint;
@@ -31,6 +32,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+pub use self::checkpoint::Checkpoint;
 pub use self::gateway_sockets::GatewaySockets;
 pub use self::kill_all::{kill_all, kill_one};
 use self::living::Living;
@@ -252,32 +254,6 @@ impl SandboxHost {
         Ok(Stop::Stopped)
     }
 
-    /// Ends its processes, in use or not, and throws its files away: they are deleted by the next
-    /// [`SandboxHost::empty_trash`]. One that does not exist is fine.
-    pub async fn throw_away(&self, name: &SandboxName) -> Result<(), SandboxError> {
-        let _alone = self.inner.occupancy.claim(name).await;
-        self.inner.throw_away(name).await
-    }
-
-    /// Deletes what was thrown away, off the async threads. It takes as long as there are files:
-    /// whoever calls it has a task for that.
-    pub async fn empty_trash(&self) -> Result<(), SandboxError> {
-        let inner = Arc::clone(&self.inner);
-        Ok(blocking(move || inner.state.empty_trash()).await?)
-    }
-
-    /// Whether anything was thrown away since the trash was emptied last.
-    pub fn has_trash(&self) -> bool {
-        self.inner.state.has_trash()
-    }
-
-    /// Ends its processes, in use or not, and deletes its files before it returns. One that does
-    /// not exist is fine.
-    pub async fn destroy(&self, name: &SandboxName) -> Result<(), SandboxError> {
-        self.throw_away(name).await?;
-        self.empty_trash().await
-    }
-
     /// The layers that sandboxes with files here are made of: these must not be removed.
     pub async fn layers_in_use(&self) -> Result<BTreeSet<PathBuf>, SandboxError> {
         let inner = Arc::clone(&self.inner);
@@ -351,6 +327,7 @@ impl Inner {
         if files == Files::Kept {
             // Before the launch, so that a crash of the server between the two forgets nothing.
             Notice::starting(&directory, ran_before)?;
+            checkpoint::forget_mark(&directory)?;
         }
         let spec = root_record::settle(&directory, self.options.backend.mode(), spec)?;
         let order = LaunchOrder {

@@ -1,15 +1,43 @@
-//! Sandboxes that are stopped to go on later, and those that were kept long enough.
+//! Sandboxes that are stopped to go on later, and those that were kept long enough or are wanted by
+//! nobody any more.
 
 use std::io;
+use std::sync::Arc;
 
 use super::connection::ask_to_rest;
 use super::news::Notice;
 use super::state_dir::open_directory;
-use super::{Inner, SandboxHost, Stop};
+use super::{Inner, SandboxHost, Stop, blocking};
 use crate::error::SandboxError;
 use crate::name::SandboxName;
 
 impl SandboxHost {
+    /// Ends its processes, in use or not, and throws its files away: they are deleted by the next
+    /// [`SandboxHost::empty_trash`]. One that does not exist is fine.
+    pub async fn throw_away(&self, name: &SandboxName) -> Result<(), SandboxError> {
+        let _alone = self.inner.occupancy.claim(name).await;
+        self.inner.throw_away(name).await
+    }
+
+    /// Deletes what was thrown away, off the async threads. It takes as long as there are files:
+    /// whoever calls it has a task for that.
+    pub async fn empty_trash(&self) -> Result<(), SandboxError> {
+        let inner = Arc::clone(&self.inner);
+        Ok(blocking(move || inner.state.empty_trash()).await?)
+    }
+
+    /// Whether anything was thrown away since the trash was emptied last.
+    pub fn has_trash(&self) -> bool {
+        self.inner.state.has_trash()
+    }
+
+    /// Ends its processes, in use or not, and deletes its files before it returns. One that does
+    /// not exist is fine.
+    pub async fn destroy(&self, name: &SandboxName) -> Result<(), SandboxError> {
+        self.throw_away(name).await?;
+        self.empty_trash().await
+    }
+
     /// Throws its files away as well, and has the next [`SandboxHost::open`] say
     /// [`Provenance::Expired`]. One in use goes on, as with [`SandboxHost::stop`].
     pub async fn expire(&self, name: &SandboxName) -> Result<Stop, SandboxError> {

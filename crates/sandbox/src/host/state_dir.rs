@@ -3,7 +3,7 @@
 use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, File};
 use std::hash::{Hash, Hasher};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -74,10 +74,10 @@ impl StateDir {
             emptying: Mutex::default(),
             user_ids: UserIds::default(),
         };
-        for directory in [state.boxes(), state.trash(), state.layers()] {
+        for directory in [state.boxes(), state.trash(), state.drafts(), state.layers()] {
             make_directory(&directory, 0o700)?;
         }
-        if let Err(error) = state.empty_trash() {
+        if let Err(error) = remove_tree(&state.drafts()).and_then(|()| state.empty_trash()) {
             // It is only rubbish: no reason not to start.
             tracing::warn!(%error, "what was thrown away cannot be deleted");
         }
@@ -87,6 +87,10 @@ impl StateDir {
 
     fn boxes(&self) -> PathBuf {
         boxes_of(&self.root)
+    }
+
+    fn drafts(&self) -> PathBuf {
+        self.root.join("drafts")
     }
 
     fn trash(&self) -> PathBuf {
@@ -136,9 +140,16 @@ impl StateDir {
             return Ok(Files::Kept);
         }
         self.throw_away(name)?;
-        make_directory(&directory, 0o700)?;
+        self.lay_out(&directory, uid_base)?;
+        finish(&directory, None)?;
+        Ok(Files::New)
+    }
+
+    /// All directories of a sandbox, which is not one before [`finish`].
+    fn lay_out(&self, directory: &Path, uid_base: Option<u32>) -> io::Result<Option<u32>> {
+        make_directory(directory, 0o700)?;
         let owner = match uid_base {
-            Some(base) => Some(self.user_ids.give(base, &directory)?),
+            Some(base) => Some(self.user_ids.give(base, directory)?),
             None => None,
         };
         for name in INSIDE {
@@ -151,9 +162,35 @@ impl StateDir {
         for name in OUTSIDE {
             make_directory(&directory.join(name), 0o700)?;
         }
-        // Last: with this file, all of the above is there.
-        fs::write(directory.join(LAYOUT_FILE), LAYOUT)?;
-        Ok(Files::New)
+        Ok(owner)
+    }
+
+    /// A place to make a sandbox in that nobody finds before it is complete, and the first of the
+    /// ids of its files. One that never is goes with the next start.
+    pub(super) fn draft(
+        &self,
+        name: &SandboxName,
+        uid_base: Option<u32>,
+    ) -> io::Result<(PathBuf, Option<u32>)> {
+        let draft = self.drafts().join(name.as_str());
+        self.throw_away_draft(name)?;
+        let owner = self.lay_out(&draft, uid_base)?;
+        Ok((draft, owner))
+    }
+
+    /// The draft takes the place of the sandbox.
+    pub(super) fn publish(&self, name: &SandboxName, created_at: SystemTime) -> io::Result<()> {
+        let draft = self.drafts().join(name.as_str());
+        finish(&draft, Some(created_at))?;
+        rustix::fs::syncfs(File::open(&draft)?)?;
+        self.throw_away(name)?;
+        fs::rename(draft, self.directory_of(name))
+    }
+
+    pub(super) fn throw_away_draft(&self, name: &SandboxName) -> io::Result<()> {
+        let draft = self.drafts().join(name.as_str());
+        self.user_ids.throw_away(&draft);
+        self.move_to_trash(&draft, name.as_str())
     }
 
     /// Takes a sandbox's directory out of the way; [`StateDir::empty_trash`] deletes it.
@@ -204,6 +241,16 @@ impl Drop for StateDir {
     }
 }
 
+/// Last: with this file, everything is there.
+fn finish(directory: &Path, created_at: Option<SystemTime>) -> io::Result<()> {
+    let mut layout = File::create(directory.join(LAYOUT_FILE))?;
+    layout.write_all(LAYOUT.as_bytes())?;
+    match created_at {
+        Some(created_at) => layout.set_modified(created_at),
+        None => Ok(()),
+    }
+}
+
 /// When a sandbox's files were begun: its layout is written once.
 pub(super) fn created_at(directory: &Path) -> io::Result<SystemTime> {
     fs::symlink_metadata(directory.join(LAYOUT_FILE))?.modified()
@@ -220,7 +267,7 @@ pub(super) fn open_directory(path: &Path) -> io::Result<OwnedFd> {
     Ok(rustix::fs::open(path, flags, FileMode::empty())?)
 }
 
-fn is_laid_out(directory: &Path) -> bool {
+pub(super) fn is_laid_out(directory: &Path) -> bool {
     let is_directory = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
     let names = || INSIDE.iter().chain(OUTSIDE);
     is_directory(directory)

@@ -12,6 +12,8 @@ mod world;
 mod abuse;
 mod bash;
 mod cgroups;
+mod checkpoint;
+mod checkpoint_lies;
 mod conformance;
 mod files;
 mod life;

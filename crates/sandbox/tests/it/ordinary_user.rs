@@ -18,6 +18,8 @@ fn an_ordinary_user_gets_the_same() {
         .args([
             "abuse::",
             "bash::",
+            "checkpoint::",
+            "checkpoint_lies::",
             "cgroups::",
             "conformance::",
             "files::",

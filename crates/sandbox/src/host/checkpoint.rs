@@ -1,0 +1,146 @@
+//! Sandboxes that leave this machine's disk and come back, here or elsewhere.
+//!
+//! The host packs and unpacks; where an archive is kept meanwhile is its user's affair. A packed
+//! sandbox carries a mark until it is started again: only as long as it does, its archive is as
+//! good as its files, and these may go.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::time::SystemTime;
+
+use super::state_dir::{self, is_laid_out, open_directory};
+use super::{SandboxHost, blocking, user_ids};
+use crate::archive::{Packed, pack, unpack};
+use crate::error::SandboxError;
+use crate::limits::RECORD_BYTES_MAX;
+use crate::name::SandboxName;
+
+const MARK: &str = "packed";
+
+/// What became of the wish to pack a sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checkpoint {
+    Packed {
+        packed: Packed,
+        /// When the sandbox was made, for [`SandboxHost::restore`].
+        created_at: SystemTime,
+    },
+    /// Somebody holds it, so it was not stopped.
+    InUse,
+    /// It has no files here.
+    Absent,
+}
+
+impl SandboxHost {
+    /// Stops the sandbox of this name and writes an archive of its files to `out`. `mark` names
+    /// that archive; see [`SandboxHost::evict`].
+    pub async fn checkpoint(
+        &self,
+        name: &SandboxName,
+        mark: &str,
+        out: impl Write + Send + 'static,
+    ) -> Result<Checkpoint, SandboxError> {
+        let _alone = self.inner.occupancy.claim(name).await;
+        if self.inner.occupancy.is_used(name) {
+            return Ok(Checkpoint::InUse);
+        }
+        let directory = self.inner.state.directory_of(name);
+        if !is_laid_out(&directory) {
+            return Ok(Checkpoint::Absent);
+        }
+        self.inner.rest(name).await?;
+        let mark = mark.to_owned();
+        let packed = blocking(move || {
+            let handle = open_directory(&directory)?;
+            let uid_base = user_ids::of(&directory)?.unwrap_or_else(own_base);
+            let packed = pack(handle.as_fd(), uid_base, out)?;
+            let created_at = state_dir::created_at(&directory)?;
+            fs::write(directory.join(MARK), mark)?;
+            Ok(Checkpoint::Packed { packed, created_at })
+        });
+        Ok(packed.await?)
+    }
+
+    /// The mark of the archive that is as good as the sandbox's files. `None`: it was started
+    /// since, was never packed, or is not there.
+    pub async fn mark(&self, name: &SandboxName) -> Result<Option<String>, SandboxError> {
+        let path = self.inner.state.directory_of(name).join(MARK);
+        let read = blocking(move || match fs::File::open(path) {
+            Ok(file) => {
+                let mut mark = String::new();
+                file.take(RECORD_BYTES_MAX).read_to_string(&mut mark)?;
+                Ok(Some(mark))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        });
+        Ok(read.await?)
+    }
+
+    /// Whether the sandbox of this name has files here.
+    pub fn has_files(&self, name: &SandboxName) -> bool {
+        is_laid_out(&self.inner.state.directory_of(name))
+    }
+
+    /// Throws away the files of a sandbox whose archive has this mark, and says whether it did:
+    /// not if it is in use or was started since.
+    pub async fn evict(&self, name: &SandboxName, mark: &str) -> Result<bool, SandboxError> {
+        let _alone = self.inner.occupancy.claim(name).await;
+        let is_used = self.inner.occupancy.is_used(name);
+        if is_used || self.mark(name).await?.as_deref() != Some(mark) {
+            return Ok(false);
+        }
+        self.inner.throw_away(name).await?;
+        Ok(true)
+    }
+
+    /// Makes the sandbox of this name from an archive, in place of what there is. It is there as
+    /// a whole or, after an error, as it was before. `input` is read to its end: it may refuse all
+    /// of it with its last bytes.
+    pub async fn restore(
+        &self,
+        name: &SandboxName,
+        mark: &str,
+        created_at: SystemTime,
+        input: impl Read + Send + 'static,
+    ) -> Result<Packed, SandboxError> {
+        let _alone = self.inner.occupancy.claim(name).await;
+        self.inner.end(name).await?;
+        let uid_base = self.inner.processes.uid_base();
+        let (draft, owner) = self.inner.state.draft(name, uid_base)?;
+        let (place, mark) = (draft.clone(), mark.to_owned());
+        let unpacked = blocking(move || {
+            let handle = open_directory(&place)?;
+            let packed = unpack(handle.as_fd(), owner, input)?;
+            fs::write(place.join(MARK), mark)?;
+            Ok(packed)
+        });
+        match unpacked.await {
+            Ok(packed) => {
+                let inner = std::sync::Arc::clone(&self.inner);
+                let name = name.clone();
+                blocking(move || inner.state.publish(&name, created_at)).await?;
+                Ok(packed)
+            }
+            Err(error) => {
+                // It would go with the next start at the latest.
+                let _ = self.inner.state.throw_away_draft(name);
+                Err(error.into())
+            }
+        }
+    }
+}
+
+/// Without a range of its own a sandbox has one id, the server's.
+fn own_base() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// Before the processes of a sandbox start: from then on its archive is an old one.
+pub(super) fn forget_mark(directory: &std::path::Path) -> io::Result<()> {
+    match fs::remove_file(directory.join(MARK)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
