@@ -133,7 +133,7 @@ const USER_IDS: Layer = (
 );
 const DISK: Layer = (
     "a bound on the disk of a whole sandbox",
-    "run the server as root, set sandbox.disk to \"image\", and install e2fsprogs",
+    "no backend of this version gives one",
 );
 const LANDLOCK: Layer = (
     "Landlock",

@@ -27,7 +27,7 @@ pub struct RawSandbox {
     pub processes: u32,
     /// CPU time of one sandbox, counted in CPUs: 1.5 is one and a half. 0: not bounded, only shared.
     pub cpus: f64,
-    /// Bytes that one file of a sandbox may have. With `disk = "image"`, the bytes of all its files.
+    /// Bytes that one file of a sandbox may have. All files together are not bounded.
     pub disk_bytes: ByteSize,
     /// Open files of each process in a sandbox.
     pub open_files: u64,

@@ -3,6 +3,7 @@
 //! The same names are in the table of `docs/security.md`, with what stops each.
 
 mod descriptors;
+mod hostile_agent;
 mod kernel;
 mod mounts;
 mod namespaces;
