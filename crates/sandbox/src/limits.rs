@@ -65,6 +65,8 @@ pub(crate) const HOST_CALLS_MAX: usize = 48;
 pub(crate) const ANSWERS_KEPT_MAX: usize = 64;
 pub(crate) const ANSWERS_KEPT_BYTES_MAX: usize = 1 << 20;
 
+/// Launches at once: more would only take the processor from each other, and from what runs.
+pub(crate) const LAUNCHES_MAX: usize = 16;
 pub(crate) const LAUNCH_TIME_MAX: Duration = Duration::from_secs(30);
 pub(crate) const PING_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long an agent may take to end when it is asked to, before it is killed.

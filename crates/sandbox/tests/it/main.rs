@@ -11,6 +11,7 @@ mod world;
 
 mod abuse;
 mod bash;
+mod burst;
 mod cgroups;
 mod checkpoint;
 mod checkpoint_lies;

@@ -6,11 +6,14 @@ mod on_host;
 use std::io;
 use std::path::Path;
 
+use tokio::sync::Semaphore;
+
 use self::on_host::OnHost;
 use super::{Backend, HostOptions};
 use crate::error::SandboxError;
 use crate::isolation::{IsolationReport, Mode};
 use crate::launcher::order::LaunchOrder;
+use crate::limits::LAUNCHES_MAX;
 
 pub(super) enum Processes {
     /// Children of this machine's init, made by the launcher.
@@ -25,6 +28,7 @@ impl Processes {
                 mode,
                 launcher: options.launcher.clone(),
                 uid_base: options.uid_base,
+                launches: Semaphore::new(LAUNCHES_MAX),
             }),
         }
     }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use tokio::sync::Semaphore;
+
 use super::super::connection::answers_ping;
 use super::super::state_dir::open_directory;
 use super::super::{launch, process};
@@ -16,6 +18,8 @@ pub(in super::super) struct OnHost {
     pub(super) mode: Mode,
     pub(super) launcher: PathBuf,
     pub(super) uid_base: u32,
+    /// Launches that may be under way.
+    pub(super) launches: Semaphore,
 }
 
 impl OnHost {
@@ -23,6 +27,9 @@ impl OnHost {
         &self,
         order: &LaunchOrder,
     ) -> Result<IsolationReport, SandboxError> {
+        let Ok(_turn) = self.launches.acquire().await else {
+            return Err(SandboxError::lost("the server is closing"));
+        };
         launch::launch(&self.launcher, order).await
     }
 

@@ -1,0 +1,35 @@
+//! A sandbox before and beside its calls: made ahead of the first one, found without making one, and
+//! known to be alive without asking.
+
+use super::{Opened, Sandbox, SandboxHost};
+use crate::error::SandboxError;
+use crate::name::SandboxName;
+use crate::spec::Spec;
+
+impl SandboxHost {
+    /// As [`SandboxHost::open`], ahead of the first call: that the sandbox was replaced is told
+    /// to whoever opens it next.
+    pub async fn prepare(&self, name: &SandboxName, spec: &Spec) -> Result<Opened, SandboxError> {
+        let _alone = self.inner.occupancy.claim(name).await;
+        let (opened, _) = self.inner.open(name, spec).await?;
+        Ok(opened)
+    }
+
+    /// The running sandbox of this name. It makes none.
+    pub async fn find(&self, name: &SandboxName) -> Result<Option<Sandbox>, SandboxError> {
+        let inner = &self.inner;
+        let _alone = inner.occupancy.claim(name).await;
+        let directory = inner.state.directory_of(name);
+        if !inner.is_running(name, &directory).await {
+            return Ok(None);
+        }
+        let in_use = inner.occupancy.hold(name);
+        Sandbox::new(in_use, name.clone(), &directory, inner.living.clone()).map(Some)
+    }
+
+    /// Whether a sandbox that this host opened before still runs. It costs a look at a process.
+    pub fn is_known_alive(&self, name: &SandboxName) -> bool {
+        let inner = &self.inner;
+        inner.living.has(name) && inner.processes.seem_alive(&inner.state.directory_of(name))
+    }
+}
