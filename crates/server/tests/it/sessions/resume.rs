@@ -1,35 +1,23 @@
 //! A server that dies while a command runs: the command goes on, and the next server delivers its
 //! result. What can't be had any more is told, and nothing runs twice.
 
-use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt;
-
 use hostler_protocol::id::SessionId;
 use hostler_store::StoreOptions;
 use hostler_testkit::Reply;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::json;
 
+use super::pipe::{self, reader};
 use super::world::{World, public};
 
 /// A session whose sandbox has a pipe that its first command reads from.
 async fn session_with_pipe(world: &World, command: &str) -> SessionId {
     let session = world.session().await;
     world.open_sandbox(session).await;
-    let pipe = world.workspace(session).join("pipe");
-    mknodat(CWD, &pipe, FileType::Fifo, Mode::empty(), 0).unwrap();
-    fs::set_permissions(&pipe, fs::Permissions::from_mode(0o666)).unwrap();
+    pipe::make(world, session);
     let run = json!({ "command": command });
     world.model.reply(Reply::tool_use("bash", run));
     session
-}
-
-/// Waits until a command reads from the pipe. Dropping the file lets it go on.
-async fn reader(world: &World, session: SessionId) -> File {
-    let pipe = world.workspace(session).join("pipe");
-    let open = move || File::options().write(true).open(pipe).unwrap();
-    tokio::task::spawn_blocking(open).await.unwrap()
 }
 
 #[tokio::test]
