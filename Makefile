@@ -39,6 +39,7 @@ check: compiler nextest ## Check format, lints, Rust tests and documentation
 .PHONY: bench
 bench: compiler ## Run the benchmarks and print their ratios to the floor (SMOKE=1: once)
 ifeq ($(SMOKE),)
+	@tests/install-tools bubblewrap
 	cargo build --release --locked --package hostler-server --package hostler-bench
 	@"$${CARGO_TARGET_DIR:-target}/release/hostler-bench"
 else

@@ -4,6 +4,7 @@
 //! floor in the same run. A goal that is missed is told and ends nothing: only wrong answers make it fail.
 
 mod api;
+mod bubblewrap;
 mod client;
 mod counters;
 mod floor;

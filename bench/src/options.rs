@@ -56,6 +56,8 @@ pub(crate) enum Choice {
     Append,
     /// P4: idle readers of event streams
     Readers,
+    /// P5: a sandbox and its first command
+    Sandbox,
     /// P6: memory, start and wake-up
     Idle,
     /// P7: what a turn without tools adds to the model

@@ -5,6 +5,7 @@ mod first_token;
 mod idle;
 mod model_path;
 mod readers;
+mod sandbox;
 mod turn_overhead;
 
 use crate::options::Choice;
@@ -12,11 +13,12 @@ use crate::outcome::Outcome;
 use crate::rig::Rig;
 
 /// In the order in which they run, with the name of their goal.
-pub(crate) const SCENARIOS: [(Choice, &str, &str); 6] = [
+pub(crate) const SCENARIOS: [(Choice, &str, &str); 7] = [
     (Choice::TurnOverhead, "turn overhead", "P1"),
     (Choice::FirstToken, "time to the first token", "P2"),
     (Choice::Append, "messages acknowledged in a second", "P3"),
     (Choice::Readers, "idle readers of event streams", "P4"),
+    (Choice::Sandbox, "a sandbox and its first command", "P5"),
     (
         Choice::Idle,
         "memory, start and wake-up of what is idle",
@@ -37,6 +39,7 @@ pub(crate) async fn run(
         Choice::FirstToken => Box::pin(first_token::run(rig, outcome)).await,
         Choice::Append => Box::pin(append::run(rig, outcome)).await,
         Choice::Readers => Box::pin(readers::run(rig, outcome)).await,
+        Choice::Sandbox => Box::pin(sandbox::run(rig, outcome)).await,
         Choice::Idle => Box::pin(idle::run(rig, outcome)).await,
         Choice::ModelPath => Box::pin(model_path::run(rig, outcome)).await,
     }
