@@ -12,3 +12,15 @@ create unique index session_resources_by_path on session_resources (session_id, 
 create unique index session_resources_by_file on session_resources (file_id);
 
 create index files_by_scope on files (scope_id) where scope_id is not null;
+
+-- What stands in the outputs of a session's sandbox. `file_id` is null for what isn't shown: it is
+-- too large, or somebody deleted the file. `fingerprint` tells whether it has changed since; it is
+-- null for what an earlier sandbox of the session made.
+create table session_outputs (
+    session_id text not null,
+    path text not null,
+    file_id text,
+    fingerprint text,
+    primary key (session_id, path)
+);
+create unique index session_outputs_by_file on session_outputs (file_id) where file_id is not null;

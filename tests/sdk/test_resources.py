@@ -1,4 +1,4 @@
-"""Files that are mounted into a session: what the API says of them, and what the session's tools find."""
+"""Files of a session: those that are mounted into it, and those that it makes."""
 
 from __future__ import annotations
 
@@ -68,3 +68,40 @@ def test_resources_come_and_go_while_the_session_lives(client: anthropic.Anthrop
     with pytest.raises(anthropic.BadRequestError, match="mount_path: another resource"):
         file = client.beta.files.upload(file=("again", b"x", "text/plain"))
         resources.add(session["id"], type="file", file_id=file.id, mount_path="/one")
+
+
+def outputs(client: anthropic.Anthropic, session_id: str) -> dict[str, Any]:
+    files = client.beta.files.list(scope_id=session_id, betas=["managed-agents-2026-04-01"])
+    return {file.filename: file for file in files}
+
+
+def test_outputs_are_files_of_the_session(client: anthropic.Anthropic, wire: Wire, model: FakeModel,
+                                          session: dict[str, Any]) -> None:
+    assert outputs(client, session["id"]) == {}
+    sh(wire, model, session["id"],
+       "cd /mnt/session/outputs && echo a,b > table.csv && mkdir d && head -c 300000 /dev/zero > d/zeros.bin")
+    made = outputs(client, session["id"])
+    assert made.keys() == {"table.csv", "zeros.bin"}
+    table = made["table.csv"]
+    assert (table.downloadable, table.mime_type, table.size_bytes) == (True, "text/csv", 4)
+    assert table.scope and table.scope.id == session["id"]
+    assert client.beta.files.download(table.id).read() == b"a,b\n"
+    assert client.beta.files.download(made["zeros.bin"].id).read() == bytes(300000)
+    sh(wire, model, session["id"], "cd /mnt/session/outputs && echo c,d > table.csv && rm -r d")
+    again = outputs(client, session["id"])
+    assert again.keys() == {"table.csv"} and again["table.csv"].id != table.id
+    assert client.beta.files.download(again["table.csv"].id).read() == b"c,d\n"
+    with pytest.raises(anthropic.NotFoundError):
+        client.beta.files.download(table.id)
+
+
+def test_an_output_can_be_mounted_elsewhere_and_goes_with_its_session(client: anthropic.Anthropic, wire: Wire,
+                                                                      model: FakeModel, session: dict[str, Any]) -> None:
+    sh(wire, model, session["id"], "echo made > /mnt/session/outputs/made.txt")
+    made = outputs(client, session["id"])["made.txt"]
+    other = client.beta.sessions.create(agent=session["agent"]["id"], environment_id=session["environment_id"],
+                                        resources=[{"type": "file", "file_id": made.id, "mount_path": "/made.txt"}])
+    client.beta.sessions.delete(session["id"])
+    with pytest.raises(anthropic.NotFoundError):
+        client.beta.files.retrieve_metadata(made.id)
+    assert sh(wire, model, other.id, "cat /made.txt").strip() == "made"

@@ -14,6 +14,7 @@ mod metered;
 mod model_call;
 mod network;
 mod options;
+mod outputs;
 mod preparation;
 mod preview;
 mod prompt;

@@ -38,3 +38,12 @@ pub(crate) const CANCEL_TIME_MAX: Duration = Duration::from_secs(2);
 pub(crate) const SYNCED_SESSIONS_MAX: usize = 4_096;
 /// Links in one sandbox to uploads that were asked for at a path of their own.
 pub(crate) const UPLOAD_LINKS_MAX: usize = 64;
+/// Outputs of a session: bytes of one file and of all, what is read at once, how long one look
+/// reads, and how many things that are left out a model is told of.
+pub(crate) const OUTPUT_FILE_BYTES_MAX: u64 = 500_000_000;
+pub(crate) const OUTPUT_BYTES_MAX: u64 = 10 << 30;
+pub(crate) const OUTPUT_CHUNK_BYTES: usize = 1 << 20;
+pub(crate) const CAPTURE_TIME_MAX: Duration = Duration::from_secs(60);
+pub(crate) const OUTPUTS_NAMED_MAX: usize = 64;
+/// Bytes that the files of a workspace may have in all, as for uploads.
+pub(crate) const STORAGE_BYTES_MAX: u64 = 1_000_000_000_000;

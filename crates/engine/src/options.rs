@@ -12,6 +12,7 @@ use hostler_sandbox::SandboxHost;
 use hostler_store::Store;
 
 use crate::network::Networks;
+use crate::outputs::Captures;
 use crate::uploads::Uploads;
 
 /// What an operator decides about the engine.
@@ -60,6 +61,7 @@ pub(crate) struct Parts {
     pub(crate) options: EngineOptions,
     pub(crate) uploads: Uploads,
     pub(crate) networks: Networks,
+    pub(crate) captures: Captures,
 }
 
 impl Engine {
@@ -84,6 +86,7 @@ impl Engine {
                 options,
                 uploads: Uploads::default(),
                 networks,
+                captures: Captures::default(),
             }),
         }
     }

@@ -20,6 +20,7 @@ use crate::journal::{Journal, JournalError};
 use crate::limits::PAUSE_AFTER_NOTHING;
 use crate::model_call::call_model;
 use crate::options::Parts;
+use crate::outputs;
 use crate::preparation::Preparation;
 use crate::resume::cancel_closed;
 use crate::tools::run_tools;
@@ -64,6 +65,10 @@ pub(crate) async fn run_session(
         }
         let until = match step {
             Step::Wait { until: None } => {
+                if rest.until.is_none() {
+                    // However the turn ended: an interrupted call has kept nothing itself.
+                    outputs::capture(&parts, journal.lease().session).await;
+                }
                 let is_over = journal.state().status() == SessionStatus::Terminated;
                 if is_over || rest.has_lasted(parts.env.now()) {
                     parts.store.release(journal.lease()).await?;
@@ -134,7 +139,10 @@ fn carry_on(
     let session = journal.lease().session;
     let parting = Parting::default();
     let facts = match &kind {
-        Kind::Model(call) => call_model(Arc::clone(parts), session, state, *call),
+        Kind::Model(call) => {
+            let facts = call_model(Arc::clone(parts), session, state, *call);
+            outputs::before_the_end(Arc::clone(parts), session, facts)
+        }
         Kind::Tools(runs) => run_tools(Arc::clone(parts), session, state, runs, parting.clone()),
     };
     Activity {

@@ -5,7 +5,7 @@ use hostler_sandbox::{Opened, Sandbox, SandboxError, SandboxName, Spec};
 
 use crate::network;
 use crate::options::Parts;
-use crate::uploads;
+use crate::{outputs, uploads};
 
 /// What a sandbox is opened for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,6 +52,7 @@ async fn open_for(
     }?;
     uploads::place(parts, session, &opened, wanted).await?;
     network::attach(parts, session, &opened).await?;
+    outputs::opened(parts, session, opened.provenance).await?;
     Ok(opened)
 }
 

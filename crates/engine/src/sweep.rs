@@ -11,12 +11,13 @@ use hostler_protocol::event::{
     Empty, Event, RetryStatus, SessionError, SessionErrorEvent, SessionErrorKind, ThreadStatus,
 };
 use hostler_protocol::id::SessionId;
-use hostler_sandbox::{Listed, NetworkAccess, SandboxError};
+use hostler_sandbox::{Listed, NetworkAccess, SandboxError, SandboxName, Stop};
 use hostler_store::{AppendError, SessionBrief};
 
 use crate::limits::LEASE;
 use crate::network::Way;
 use crate::options::Parts;
+use crate::outputs;
 use crate::session_sandbox;
 
 /// What becomes of a sandbox.
@@ -74,9 +75,9 @@ pub(crate) async fn sandboxes(parts: &Parts, scope: Scope) {
             }
             Fate::Stay => Ok(()),
             // One in use is a session that has begun a turn a moment ago: it stays.
-            Fate::Stop => parts.sandboxes.stop(name).await.map(drop),
+            Fate::Stop => stop(parts, session, name).await,
             Fate::ThrowAway => parts.sandboxes.throw_away(name).await,
-            Fate::Expire => parts.sandboxes.expire(name).await.map(drop),
+            Fate::Expire => expire(parts, session, name).await,
         };
         if let Err(error) = done {
             tracing::error!(%session, %error, "a sandbox can't be ended");
@@ -106,6 +107,21 @@ async fn open_way(parts: &Parts, session: SessionId) -> Result<(), SandboxError>
         NetworkAccess::None => Ok(()),
         NetworkAccess::Gateway => session_sandbox::prepare(parts, session).await.map(drop),
     }
+}
+
+/// What jobs in the background have written is kept once they are gone.
+async fn stop(parts: &Parts, session: SessionId, name: &SandboxName) -> Result<(), SandboxError> {
+    if parts.sandboxes.stop(name).await? == Stop::Stopped {
+        outputs::capture(parts, session).await;
+    }
+    Ok(())
+}
+
+/// The files that were kept of it stay, so that they are missing soon must mean nothing.
+async fn expire(parts: &Parts, session: SessionId, name: &SandboxName) -> Result<(), SandboxError> {
+    outputs::capture(parts, session).await;
+    outputs::forget(parts, session).await?;
+    parts.sandboxes.expire(name).await.map(drop)
 }
 
 fn fate(parts: &Parts, sandbox: &Listed, brief: Option<&SessionBrief>) -> Fate {

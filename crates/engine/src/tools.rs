@@ -14,6 +14,7 @@ use hostler_provider::INVALID_INPUT_FIELD;
 use hostler_sandbox::{Call, Output, Parting, Tool};
 
 use crate::options::Parts;
+use crate::outputs;
 use crate::resume::resume;
 use crate::{sandbox_news, session_sandbox};
 
@@ -100,6 +101,8 @@ impl Asked {
                 let is_error = output.is_error;
                 let mut content = content(output);
                 content.extend(sandbox_news::note(opened.provenance).map(ContentBlock::text));
+                let kept = outputs::capture(&self.parts, session).await;
+                content.extend(kept.map(ContentBlock::text));
                 // Only now: a call that is interrupted before tells nobody.
                 if let Some(news) = opened.news {
                     news.told();
@@ -127,7 +130,10 @@ impl Asked {
         match resume(&self.parts, self.session, call, &self.parting).await {
             Some(output) => {
                 let is_error = output.is_error;
-                self.result((content(output), is_error))
+                let mut content = content(output);
+                let kept = outputs::capture(&self.parts, self.session).await;
+                content.extend(kept.map(ContentBlock::text));
+                self.result((content, is_error))
             }
             None => outcome_unknown(self.id),
         }

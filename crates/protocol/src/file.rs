@@ -89,6 +89,22 @@ pub fn filename(given: Option<&str>, mime_type: &str) -> Result<String, Invalid>
     Ok(name.to_owned())
 }
 
+/// The name of a file that a session made at `path`: the last part, with what no name may hold
+/// replaced. Its directories are not part of it.
+pub fn made_filename(path: &str) -> String {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let fit = |character: char| match character {
+        '\\' => '_',
+        character if character.is_control() || REFUSED_IN_NAMES.contains(character) => '_',
+        character => character,
+    };
+    let name: String = last.chars().take(*FILE_NAME_CHARS.end()).map(fit).collect();
+    match name.as_str() {
+        "" | "." | ".." => "unnamed".to_owned(),
+        _ => name,
+    }
+}
+
 /// What a file is by what it is called.
 const MIME_TYPES: [(&str, &str); 40] = [
     (".txt", "text/plain"),
@@ -193,6 +209,18 @@ fn check_mime_type(text: &str) -> Result<&str, Invalid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_strangers_are_made_fit() {
+        for (path, name) in [
+            ("a/b/report.txt", "report.txt"),
+            ("a\nb<c>.txt", "a_b_c_.txt"),
+            ("back\\slash", "back_slash"),
+            ("", "unnamed"),
+        ] {
+            assert_eq!(made_filename(path), name);
+        }
+    }
 
     #[test]
     fn names_are_the_last_component() {

@@ -13,6 +13,7 @@ use crate::db::Tx;
 use crate::limits::{EXPIRED_FILE_DAYS, FILES_BY_ID_MAX, SWEPT_FILES_MAX};
 use crate::page::PageRange;
 use crate::row::Row;
+use crate::session_outputs::lose_file;
 use crate::session_resources::forget_copy;
 use crate::{Store, StoreError};
 
@@ -280,9 +281,8 @@ fn insert(
     size: u64,
     sha256: &str,
 ) -> Result<FileCreated, StoreError> {
+    let stored = stored_bytes(tx, workspace)?;
     let workspace = workspace.to_string();
-    let stored = tx.one(STORED_BYTES, &[&workspace], |row| row.integer(0))?;
-    let stored = u64::try_from(stored.unwrap_or(0)).unwrap_or(0);
     if stored.saturating_add(size) > file.quota_bytes {
         return Ok(FileCreated::QuotaExceeded);
     }
@@ -314,6 +314,22 @@ fn insert(
     }))
 }
 
+pub(crate) fn stored_bytes(tx: &Tx<'_>, workspace: WorkspaceId) -> Result<u64, StoreError> {
+    let stored = tx.one(STORED_BYTES, &[&workspace.to_string()], |row| {
+        row.integer(0)
+    })?;
+    Ok(u64::try_from(stored.unwrap_or(0)).unwrap_or(0))
+}
+
+pub(crate) fn add_stored_bytes(
+    tx: &Tx<'_>,
+    workspace: WorkspaceId,
+    bytes: i64,
+) -> Result<(), StoreError> {
+    tx.execute(ADD_STORED_BYTES, &[&workspace.to_string(), &bytes])
+        .map(drop)
+}
+
 /// A session's copy of a file goes with its resource: neither is ever without the other.
 pub(crate) fn delete_row(
     tx: &Tx<'_>,
@@ -326,6 +342,7 @@ pub(crate) fn delete_row(
         return Ok(false);
     };
     // The bytes of a copy are those of another file and were never counted.
+    lose_file(tx, id)?;
     if !forget_copy(tx, id)? {
         tx.execute(ADD_STORED_BYTES, &[&workspace, &-size])?;
     }

@@ -6,6 +6,7 @@ use hostler_protocol::id::{FileId, SessionId, WorkspaceId};
 use crate::StoreError;
 use crate::db::Tx;
 use crate::files::delete_row;
+use crate::session_outputs::delete_outputs;
 
 const FILES_OF_SESSION: &str = "select id from files where scope_id = $1";
 
@@ -19,5 +20,6 @@ pub(crate) fn delete_files_of_session(
     for file in &files {
         delete_row(tx, workspace, *file)?;
     }
+    delete_outputs(tx, session)?;
     Ok(files)
 }

@@ -16,6 +16,7 @@ mod lease;
 mod log;
 mod session_environments;
 mod session_folder;
+mod session_outputs;
 mod session_resources;
 mod sessions;
 mod store_folder;

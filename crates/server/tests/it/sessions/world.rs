@@ -38,7 +38,7 @@ pub(super) struct World {
     pub(super) store: Store,
     pub(super) env: Env,
     pub(super) model: ModelScript,
-    sandboxes: SandboxHost,
+    pub(super) sandboxes: SandboxHost,
     pub(super) workspace: WorkspaceId,
     context_window: Option<u64>,
     idle_stop: Option<Duration>,
