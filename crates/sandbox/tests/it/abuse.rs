@@ -162,7 +162,7 @@ const HANGS: &[(&str, &str)] = &[
     ),
     (
         "a program that ignores signals",
-        "/usr/bin/python3 -c 'import signal, time\nfor s in range(1, 64):\n  try: signal.signal(s, signal.SIG_IGN)\n  except (OSError, ValueError): pass\nwhile True: time.sleep(100)'",
+        "/usr/bin/python3 -c 'import signal\nfor s in range(1, 64):\n  try: signal.signal(s, signal.SIG_IGN)\n  except (OSError, ValueError): pass\nwhile True: signal.pause()'",
     ),
     (
         "a grandchild in a session of its own",
