@@ -23,7 +23,7 @@ demo: compiler ## Start a server and watch a session work in it; needs no key
 test: test-rust test-sdk ## Run all tests, those through the official SDKs too
 
 .PHONY: test-rust
-test-rust: compiler nextest
+test-rust: compiler nextest engines
 	cargo nextest run --workspace --locked
 
 .PHONY: test-sdk
@@ -61,6 +61,10 @@ compiler:
 .PHONY: nextest
 nextest:
 	@tests/install-tools nextest
+
+.PHONY: engines
+engines:
+	@tests/install-tools engines
 
 .PHONY: sdk-clients
 sdk-clients:

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Mode {
     /// Namespaces, a read-only base, a private workspace.
     Isolated,
+    /// A container that an engine made: its namespaces, mounts and limits.
+    Container,
     /// An ordinary child process that sees and may do what the server may.
     UnsafeProcess,
 }
@@ -115,7 +117,7 @@ impl IsolationReport {
 impl Mode {
     const fn network(self) -> Network {
         match self {
-            Self::Isolated => Network::None,
+            Self::Isolated | Self::Container => Network::None,
             Self::UnsafeProcess => Network::Host,
         }
     }

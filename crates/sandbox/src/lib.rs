@@ -43,6 +43,7 @@
 
 mod agent;
 mod archive;
+mod container;
 mod error;
 mod host;
 mod inner_path;
@@ -67,12 +68,13 @@ mod wire;
 pub use archive::Packed;
 pub use error::{SandboxError, Unavailable};
 pub use host::{
-    Backend, Checkpoint, DiskUse, Fingerprint, GatewaySockets, HostOptions, InnerProcess,
+    Backend, Checkpoint, DiskUse, Docker, Fingerprint, GatewaySockets, HostOptions, InnerProcess,
     Inspected, LeftOut, Listed, News, Opened, OutputFile, OutputScan, Outputs, Parting, Sandbox,
     SandboxHost, SandboxUse, Stop, Surveyed, Upload, Why, inspect, kill_all, kill_one, names,
     survey,
 };
 pub use inner_path::{InnerPath, InvalidInnerPath};
+pub use inside::agent_main;
 pub use isolation::{
     DiskLimit, GatewayPorts, IsolationReport, LimitSource, Mode, Network, UserNamespace,
 };

@@ -50,7 +50,18 @@ pub(crate) const REQUEST_BYTES_MAX: usize = 16 << 20;
 pub(crate) const RESPONSE_BYTES_MAX: usize = 48 << 20;
 pub(crate) const LAUNCH_ORDER_BYTES_MAX: u64 = 64 << 10;
 pub(crate) const LAUNCH_ANSWER_BYTES_MAX: u64 = 64 << 10;
+/// A small file of `/proc` or of a cgroup.
+pub(crate) const PROC_FILE_BYTES_MAX: u64 = 16 << 10;
 pub(crate) const RECORD_BYTES_MAX: u64 = 64 << 10;
+/// An answer of a container engine: the longest is a list of containers.
+pub(crate) const ENGINE_ANSWER_BYTES_MAX: u64 = 16 << 20;
+pub(crate) const ENGINE_REASON_CHARS_MAX: usize = 500;
+/// What is shown of the output of a container that ended at once.
+pub(crate) const CONTAINER_LOG_BYTES_MAX: usize = 2000;
+/// The loader's list of the libraries of our own program.
+pub(crate) const LIBRARY_LIST_BYTES_MAX: u64 = 64 << 10;
+pub(crate) const LIBRARIES_MAX: usize = 64;
+pub(crate) const LOADER_PATH_BYTES_MAX: usize = 4096;
 pub(crate) const CALL_ID_BYTES_MAX: usize = 128;
 
 /// Threads of the agent, beyond the processes of tools.
@@ -68,6 +79,10 @@ pub(crate) const ANSWERS_KEPT_BYTES_MAX: usize = 1 << 20;
 /// Launches at once: more would only take the processor from each other, and from what runs.
 pub(crate) const LAUNCHES_MAX: usize = 16;
 pub(crate) const LAUNCH_TIME_MAX: Duration = Duration::from_secs(30);
+/// A slow disk makes an engine slow to make and to remove containers.
+pub(crate) const ENGINE_ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
+/// For what a container said before its end to be read.
+pub(crate) const LAST_ANSWER_TIME_MAX: Duration = Duration::from_secs(2);
 pub(crate) const PING_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long an agent may take to end when it is asked to, before it is killed.
 pub(crate) const FAREWELL_TIME_MAX: Duration = Duration::from_secs(5);

@@ -8,11 +8,13 @@ use hostler_server::config::Environment;
 
 fn main() -> ExitCode {
     // The first process of a sandbox is a copy of this one, so nothing may have been started before.
-    if std::env::args_os()
-        .nth(1)
-        .is_some_and(|command| command == "sandbox-init")
-    {
+    let command = std::env::args_os().nth(1);
+    if command.as_deref() == Some("sandbox-init".as_ref()) {
         return hostler_sandbox::init_main();
+    }
+    // In a container it is this one.
+    if command.as_deref() == Some("sandbox-agent".as_ref()) {
+        return hostler_sandbox::agent_main();
     }
     // What this process writes holds keys and what people said, also in a folder that was there before.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);

@@ -10,7 +10,7 @@ use hostler_domain::Env;
 use hostler_egress::{Gateway, GatewayOptions};
 use hostler_http::{HttpOptions, MetricsText, RateLimits};
 use hostler_protocol::id::EventId;
-use hostler_sandbox::{Backend, HostOptions, Limits, NetworkAccess, Tier};
+use hostler_sandbox::{Backend, Docker, HostOptions, Limits, NetworkAccess, Tier};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{
@@ -27,6 +27,10 @@ pub(crate) fn sandbox_host(options: &SandboxOptions, network: &NetworkOptions) -
     let mut host = HostOptions::new(&options.state_dir);
     host.backend = match options.mode {
         SandboxMode::Isolated => Backend::Local,
+        SandboxMode::Docker => Backend::Docker(Docker {
+            engine: options.docker.engine.clone(),
+            image: options.docker.image.clone(),
+        }),
         SandboxMode::UnsafeProcess => Backend::UnsafeProcess,
     };
     host.uid_base = options.uid_base;

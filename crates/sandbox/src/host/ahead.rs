@@ -23,8 +23,7 @@ impl SandboxHost {
         if !inner.is_running(name, &directory).await {
             return Ok(None);
         }
-        let in_use = inner.occupancy.hold(name);
-        Sandbox::new(in_use, name.clone(), &directory, inner.living.clone()).map(Some)
+        inner.sandbox(name, &directory).map(Some)
     }
 
     /// Whether a sandbox that this host opened before still runs. It costs a look at a process.

@@ -2,8 +2,10 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use rustix::fs::{FileType, Mode as FileMode, OFlags, ResolveFlags, fstat, openat2};
 use rustix::net::SendFlags;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -22,6 +24,31 @@ use crate::output::Output;
 use crate::provenance::Losses;
 use crate::tool::Tool;
 use crate::wire::{CANCEL, Request, Response, encode, frame_length};
+
+/// A socket that is where it should be, and nothing else.
+pub(super) struct Located(OwnedFd);
+
+impl Located {
+    pub(super) fn path(&self) -> PathBuf {
+        format!("/proc/self/fd/{}", self.0.as_raw_fd()).into()
+    }
+}
+
+/// Never through a link: what runs in a container can change the names in its directory, and
+/// one of them could lead to the agent of another sandbox.
+pub(super) fn locate_socket(directory: &OwnedFd, name: &str) -> io::Result<Located> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+    let socket = openat2(directory, name, flags, FileMode::empty(), resolve)?;
+    let kind = FileType::from_raw_mode(fstat(&socket)?.st_mode);
+    if kind == FileType::Socket {
+        Ok(Located(socket))
+    } else {
+        Err(io::Error::other(
+            "what should be its socket is another file",
+        ))
+    }
+}
 
 /// One request and its answer.
 pub(super) struct Connection(UnixStream);
@@ -60,8 +87,8 @@ impl Drop for Waiting<'_> {
 impl Connection {
     /// Through the open directory, since a socket's own path has room for 107 bytes only.
     pub(super) async fn open(directory: &OwnedFd) -> io::Result<Self> {
-        let path = format!("/proc/self/fd/{}/{SOCKET_NAME}", directory.as_raw_fd());
-        Ok(Self(UnixStream::connect(path).await?))
+        let socket = locate_socket(directory, SOCKET_NAME)?;
+        Ok(Self(UnixStream::connect(socket.path()).await?))
     }
 
     async fn send(&mut self, frame: &[u8]) -> Result<(), SandboxError> {

@@ -3,13 +3,15 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
+use super::connection::locate_socket;
+use super::processes::stop_container;
 use super::state_dir::{self, open_directory};
 use crate::launcher::record::ProcessRecord;
 use crate::launcher::{SOCKET_NAME, cgroup};
@@ -44,7 +46,7 @@ pub fn kill_one(state_dir: &Path, name: &SandboxName) -> io::Result<bool> {
 
 fn kill(directory: &Path) -> io::Result<bool> {
     let Some(record) = ProcessRecord::load(directory)? else {
-        return Ok(false);
+        return stop_container(directory);
     };
     let process = record.living_process();
     if let Some(process) = &process {
@@ -71,8 +73,8 @@ fn has_own_pid_namespace(pid: i32) -> bool {
 /// The end of the connection is the answer, and so is anything else: it is killed next.
 fn ask_to_end(directory: &Path) -> io::Result<()> {
     let directory = open_directory(directory)?;
-    let path = format!("/proc/self/fd/{}/{SOCKET_NAME}", directory.as_raw_fd());
-    let mut stream = UnixStream::connect(path)?;
+    let socket = locate_socket(&directory, SOCKET_NAME)?;
+    let mut stream = UnixStream::connect(socket.path())?;
     stream.set_read_timeout(Some(FAREWELL_TIME_MAX))?;
     stream.set_write_timeout(Some(FAREWELL_TIME_MAX))?;
     stream.write_all(&encode(&Request::Shutdown, REQUEST_BYTES_MAX)?)?;

@@ -1,6 +1,7 @@
 //! The host's side: makes, finds again, and destroys sandboxes.
 
 mod ahead;
+mod backend;
 pub(crate) mod beneath;
 mod checkpoint;
 mod connection;
@@ -13,6 +14,7 @@ mod leftovers;
 mod living;
 mod news;
 mod occupancy;
+mod options;
 mod outputs;
 mod parting;
 mod probe;
@@ -31,8 +33,9 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
+pub use self::backend::{Backend, Docker};
 pub use self::checkpoint::Checkpoint;
 pub use self::gateway_sockets::GatewaySockets;
 pub use self::kill_all::{kill_all, kill_one};
@@ -41,6 +44,7 @@ pub use self::news::News;
 use self::news::{Notice, NoticeBoard};
 use self::occupancy::Occupancy;
 pub use self::occupancy::SandboxUse;
+pub use self::options::HostOptions;
 pub use self::outputs::{Fingerprint, LeftOut, Output as OutputFile, OutputScan, Outputs, Why};
 pub use self::parting::Parting;
 use self::probe::PROBE;
@@ -52,63 +56,10 @@ pub use self::uploads::Upload;
 use crate::error::{SandboxError, Unavailable};
 use crate::isolation::IsolationReport;
 use crate::launcher::order::LaunchOrder;
-use crate::limits::{Limits, ORPHAN_CHECK_DEFAULT};
 use crate::name::SandboxName;
 use crate::provenance::Provenance;
 use crate::root::Root;
-use crate::spec::{NetworkAccess, Spec};
-use crate::tier::Tier;
-
-#[derive(Debug, Clone)]
-pub struct HostOptions {
-    /// Belongs to this server alone; made if it does not exist.
-    pub state_dir: PathBuf,
-    pub backend: Backend,
-    /// The server's own binary: it is called with the argument `sandbox-init`.
-    pub launcher: PathBuf,
-    /// For a server that is root: the first of the ids of the host that sandboxes get, 65,536
-    /// each. 0: root inside is root itself, which only makes sense within a container that is
-    /// isolated already.
-    pub uid_base: u32,
-    pub limits: Limits,
-    /// What the sandbox that proves that there can be any is made with: all that is asked for
-    /// later should be in it.
-    pub probe: Spec,
-    /// Less than this is not accepted: the host refuses to start.
-    pub require: Option<Tier>,
-    /// How often a sandbox looks whether its directory still exists. One whose directory was
-    /// deleted belongs to nobody any more and ends itself.
-    pub orphan_check: Duration,
-}
-
-impl HostOptions {
-    pub fn new(state_dir: impl Into<PathBuf>) -> Self {
-        Self {
-            state_dir: state_dir.into(),
-            backend: Backend::Local,
-            launcher: "/proc/self/exe".into(),
-            uid_base: 300_000,
-            limits: Limits::default(),
-            probe: Spec {
-                network: NetworkAccess::Gateway,
-                ..Spec::default()
-            },
-            require: None,
-            orphan_check: ORPHAN_CHECK_DEFAULT,
-        }
-    }
-}
-
-/// What makes sandboxes. All of them run the same first process and keep the same promises; how
-/// much separates a sandbox from its host differs, and [`IsolationReport`] says it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Backend {
-    /// Namespaces that the launcher makes, without a daemon.
-    #[default]
-    Local,
-    /// Plain processes of the server's user, isolated from nothing.
-    UnsafeProcess,
-}
+use crate::spec::Spec;
 
 /// Cheap to clone. Dropping it ends no sandbox.
 #[derive(Clone)]
@@ -169,8 +120,9 @@ impl SandboxHost {
             hint: "give the server a directory of its own that it can write in".to_owned(),
         })?;
         let isolation = IsolationReport::nothing(options.backend.mode());
+        let processes = Processes::start(&options, &state).await?;
         let mut inner = Inner {
-            processes: Processes::of(&options),
+            processes,
             options,
             state,
             isolation,
@@ -182,7 +134,7 @@ impl SandboxHost {
         let probed = inner.probe().await;
         inner.isolation = probed.map_err(|error| Unavailable {
             reason: error.to_string(),
-            hint: hint::hint(),
+            hint: inner.options.backend.hint(),
         })?;
         if let Some(required) = inner.options.require {
             inner.isolation.demand(required)?;
@@ -281,8 +233,7 @@ impl Inner {
     ) -> Result<(Opened, Option<IsolationReport>), SandboxError> {
         let directory = self.state.directory_of(name);
         let opened = |provenance| {
-            let in_use = self.occupancy.hold(name);
-            let sandbox = Sandbox::new(in_use, name.clone(), &directory, self.living.clone())?;
+            let sandbox = self.sandbox(name, &directory)?;
             Ok::<_, SandboxError>(Opened {
                 sandbox,
                 provenance,
@@ -314,7 +265,7 @@ impl Inner {
             cgroup_name: self.state.cgroup_name(name),
             orphan_check: self.options.orphan_check,
         };
-        let isolation = self.processes.launch(&order).await?;
+        let isolation = self.processes.launch(&order, name).await?;
         tracing::info!(sandbox = %name, tier = %isolation.tier(), "a sandbox was started");
         // The probe is looked at by whoever made it.
         if let Some(required) = self.options.require
@@ -327,6 +278,17 @@ impl Inner {
         Notice::started(&directory)?;
         self.living.remember(name);
         Ok((opened(provenance)?, Some(isolation)))
+    }
+
+    /// Of one that is running.
+    fn sandbox(&self, name: &SandboxName, directory: &Path) -> Result<Sandbox, SandboxError> {
+        Sandbox::new(
+            self.occupancy.hold(name),
+            name.clone(),
+            directory,
+            &self.processes.socket_directory(directory),
+            self.living.clone(),
+        )
     }
 
     async fn is_running(&self, name: &SandboxName, directory: &Path) -> bool {
@@ -342,6 +304,8 @@ impl Inner {
 
     async fn throw_away(&self, name: &SandboxName) -> Result<(), SandboxError> {
         self.end(name).await?;
+        let unique_name = self.state.cgroup_name(name);
+        self.processes.forget(&unique_name).await?;
         Ok(self.state.throw_away(name)?)
     }
 

@@ -58,7 +58,7 @@ impl Inner {
     /// Ends the processes of a sandbox that may come back.
     pub(super) async fn rest(&self, name: &SandboxName) -> io::Result<()> {
         let directory = self.state.directory_of(name);
-        let losses = match open_directory(&directory) {
+        let losses = match open_directory(&self.processes.socket_directory(&directory)) {
             Ok(handle) if self.processes.seem_alive(&directory) => Some(ask_to_rest(&handle).await),
             Ok(_) | Err(_) => None,
         };

@@ -23,7 +23,9 @@ pub(super) fn settle(directory: &Path, mode: Mode, wanted: &Spec) -> Result<Spec
     wanted.root.check().map_err(refused)?;
     match mode {
         Mode::Isolated => {}
-        Mode::UnsafeProcess if wanted.root == Root::Host && wanted.packages == Packages::None => {
+        Mode::UnsafeProcess | Mode::Container
+            if wanted.root == Root::Host && wanted.packages == Packages::None =>
+        {
             return Ok(wanted.clone());
         }
         Mode::UnsafeProcess => {
@@ -31,6 +33,11 @@ pub(super) fn settle(directory: &Path, mode: Mode, wanted: &Spec) -> Result<Spec
                 "an unsafe process runs the programs of the host: it has neither a root file system \
                  nor packages of its own"
                     .to_owned(),
+            ));
+        }
+        Mode::Container => {
+            return Err(refused(
+                "a container has the root file system of its image and no other".to_owned(),
             ));
         }
     }

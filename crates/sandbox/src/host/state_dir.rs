@@ -109,16 +109,27 @@ impl StateDir {
         self.boxes().join(name.as_str())
     }
 
-    /// The name of the cgroups of a sandbox: other servers on this host have others.
+    /// The name of the cgroups of a sandbox, and of its container: other servers on this host
+    /// have others.
     pub(super) fn cgroup_name(&self, name: &SandboxName) -> String {
         format!("{}{name}", self.cgroup_prefix())
     }
 
     /// What the names of the cgroups of all sandboxes of this directory begin with.
     pub(super) fn cgroup_prefix(&self) -> String {
+        format!("hostler-{}-", self.unique_label())
+    }
+
+    /// What tells this state directory from others on this host.
+    pub(super) fn unique_label(&self) -> String {
         let mut hasher = DefaultHasher::new();
         self.root.hash(&mut hasher);
-        format!("hostler-{:016x}-", hasher.finish())
+        format!("{:016x}", hasher.finish())
+    }
+
+    /// The program that containers run.
+    pub(super) fn program_directory(&self) -> PathBuf {
+        self.root.join("program")
     }
 
     pub(super) fn names(&self) -> io::Result<Vec<SandboxName>> {

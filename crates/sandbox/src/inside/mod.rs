@@ -4,6 +4,7 @@
 //! its namespaces, step by step, and gives up what it needed for that; any step that fails
 //! ends it. There is no weaker form to fall back to.
 
+mod container;
 mod etc_files;
 mod intercept;
 mod landlock;
@@ -25,6 +26,7 @@ use rustix::fs::{CWD, Mode as FileMode, OFlags};
 use rustix::net::SendFlags;
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
+pub use self::container::agent_main;
 use self::packages::PackageSources;
 use crate::agent::shell_memory::ShellMemory;
 use crate::agent::{Agent, GatewaySockets, Places, ToolLimits};
@@ -150,14 +152,15 @@ fn become_ready(
     let memory = ShellMemory::open().at("open the shell's memory")?;
     let surroundings = match order.mode {
         Mode::Isolated => isolate(order, mounts, user_namespace, memory_limit)?,
-        Mode::UnsafeProcess => stay_on_the_host(order)?,
+        // The launcher refuses to make a container.
+        Mode::UnsafeProcess | Mode::Container => stay_on_the_host(order)?,
     };
     let tool_limits = ToolLimits {
         cgroups: tool_cgroups,
         processes: match order.mode {
             Mode::Isolated => Some(order.limits.processes.into()),
             // It would count all that the server's user runs.
-            Mode::UnsafeProcess => None,
+            Mode::UnsafeProcess | Mode::Container => None,
         },
     };
     let Surroundings {

@@ -22,7 +22,7 @@ use crate::spec::NetworkAccess;
 pub(crate) const PROXY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3128);
 /// The only server of names that there is.
 const NAME_SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53)), 53);
-pub(super) const NAME_SERVER_LINE: &str = "nameserver 127.0.0.53\n";
+pub(crate) const NAME_SERVER_LINE: &str = "nameserver 127.0.0.53\n";
 /// Where intercepted connections are taken. Below 1024, where nothing inside can listen.
 const INTERCEPTED_PORT: u16 = 1;
 

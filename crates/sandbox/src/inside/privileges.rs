@@ -42,7 +42,12 @@ pub(super) fn lower_limits(limits: &Limits, memory: bool) -> Result<(), Refused>
     if let Some(bytes) = limits.disk_bytes {
         wanted.push((Resource::Fsize, bytes));
     }
-    for (resource, value) in wanted {
+    lower(&wanted)
+}
+
+/// Never raises one: a limit that is lower already stays.
+pub(super) fn lower(wanted: &[(Resource, u64)]) -> Result<(), Refused> {
+    for (resource, value) in wanted.iter().copied() {
         let value = getrlimit(resource)
             .maximum
             .map_or(value, |hard| hard.min(value));
@@ -76,6 +81,11 @@ pub(super) fn drop_capabilities() -> Result<(), Refused> {
         inheritable: CapabilitySet::empty(),
     };
     rustix::thread::set_capabilities(None, sets).at(step)?;
+    forbid_new()
+}
+
+/// Nothing is gained by exec from here on.
+pub(super) fn forbid_new() -> Result<(), Refused> {
     rustix::thread::set_no_new_privs(true).at("forbid new privileges")?;
     // Nobody inside may trace this process or look at its memory, files and environment.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at("hide the agent")

@@ -74,6 +74,10 @@ fn launch() -> Result<IsolationReport, Refused> {
     let namespaces = match order.mode {
         Mode::Isolated => ALL_NAMESPACES,
         Mode::UnsafeProcess => 0,
+        Mode::Container => {
+            let error = std::io::Error::from(std::io::ErrorKind::Unsupported);
+            return Err(error).at("make a container, which is an engine's to make");
+        }
     };
     let birthplace = cgroups.open_birthplace();
     let tool_cgroups = cgroups.open_tools().at("open the cgroups of tools")?;
@@ -166,7 +170,7 @@ fn report(
     // everything that the server's own user runs.
     let source = |found: LimitSource| match (mode, found) {
         (Mode::UnsafeProcess, LimitSource::Rlimit) => LimitSource::None,
-        (Mode::Isolated | Mode::UnsafeProcess, found) => found,
+        (Mode::Isolated | Mode::Container | Mode::UnsafeProcess, found) => found,
     };
     IsolationReport {
         mode,
@@ -182,7 +186,7 @@ fn report(
         network,
         disk_limit: match (mode, order.limits.disk_bytes) {
             (Mode::Isolated, Some(_)) => DiskLimit::PerFile,
-            (Mode::Isolated, None) | (Mode::UnsafeProcess, _) => DiskLimit::None,
+            (Mode::Isolated, None) | (Mode::UnsafeProcess | Mode::Container, _) => DiskLimit::None,
         },
         inode_limit: DiskLimit::None,
         open_files_limit: source(LimitSource::Rlimit),
@@ -193,7 +197,7 @@ fn report(
 fn user_namespace(order: &LaunchOrder) -> UserNamespace {
     let is_root = rustix::process::geteuid().is_root();
     match order.mode {
-        Mode::UnsafeProcess => UserNamespace::None,
+        Mode::UnsafeProcess | Mode::Container => UserNamespace::None,
         Mode::Isolated if is_root && order.uid_base > 0 => UserNamespace::Range {
             base: order.uid_base,
             size: UID_RANGE,

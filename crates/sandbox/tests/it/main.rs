@@ -16,6 +16,7 @@ mod cgroups;
 mod checkpoint;
 mod checkpoint_lies;
 mod conformance;
+mod containers;
 mod files;
 mod life;
 mod network;

@@ -27,6 +27,11 @@ impl CleanUp {
     pub(crate) fn of(host: &SandboxHost) -> Self {
         Self(Some(host.clone()))
     }
+
+    /// Somebody else does it.
+    pub(crate) fn forgotten(mut self) {
+        self.0 = None;
+    }
 }
 
 impl Drop for CleanUp {
@@ -170,7 +175,7 @@ impl World {
 
     pub(crate) fn inside_of(&self, name: &SandboxName) -> String {
         match &self.options.backend {
-            Backend::Local => "/workspace".to_owned(),
+            Backend::Local | Backend::Docker(_) => "/workspace".to_owned(),
             Backend::UnsafeProcess => {
                 let boxes = self.options.state_dir.join("boxes");
                 format!("{}/workspace", boxes.join(name.as_str()).display())

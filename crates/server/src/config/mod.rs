@@ -3,6 +3,7 @@
 //! [`load`] is the one way in. It refuses what it does not know and says where, all of it at once where
 //! that is possible. The rest of the server receives resolved values and never sees where they came from.
 
+mod docker;
 mod engine;
 mod environment;
 mod file;
@@ -30,6 +31,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::docker::{DockerOptions, RawDocker};
 pub use self::engine::{EngineOptions, RawEngine};
 pub use self::environment::Environment;
 pub use self::log::{LogFormat, LogOptions, RawLog};

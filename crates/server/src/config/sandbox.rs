@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::docker::{DockerOptions, RawDocker};
 use super::problem::Problem;
 use super::quantity::{ByteSize, Span};
 use super::resolve::Resolving;
@@ -13,8 +14,9 @@ use super::resolve::Resolving;
 #[serde(default, deny_unknown_fields)]
 pub struct RawSandbox {
     /// `isolated` runs the tools of each session in namespaces of their own and refuses to start where the
-    /// kernel does not allow that. `unsafe-process` runs them as plain processes of the server's user,
-    /// with nothing between an agent and your files: only for a machine that holds nothing of value.
+    /// kernel does not allow that. `docker` makes a container for each session. `unsafe-process` runs
+    /// them as plain processes of the server's user, with nothing between an agent and your files: only
+    /// for a machine that holds nothing of value.
     pub mode: SandboxMode,
     /// Where sandboxes live on disk. Without it, the folder `sandboxes` of the data folder.
     /// Example: state_dir = "/var/lib/hostler/sandboxes"
@@ -35,6 +37,8 @@ pub struct RawSandbox {
     pub tmp_bytes: ByteSize,
     /// Files in the `/tmp` of one sandbox.
     pub tmp_files: u64,
+    /// The container engine of the mode `docker`: a section of its own.
+    pub docker: RawDocker,
     /// How long a session is idle before the processes of its sandbox are ended, and with them its
     /// background jobs and its `/tmp`. Its other files stay, the next command finds the shell as it was, and
     /// the agent is told what was lost. `"0s"`: never.
@@ -60,6 +64,7 @@ pub enum RequiredTier {
 #[serde(rename_all = "kebab-case")]
 pub enum SandboxMode {
     Isolated,
+    Docker,
     UnsafeProcess,
 }
 
@@ -67,6 +72,7 @@ impl SandboxMode {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Isolated => "isolated",
+            Self::Docker => "docker",
             Self::UnsafeProcess => "unsafe-process",
         }
     }
@@ -85,6 +91,7 @@ impl Default for RawSandbox {
             open_files: 4096,
             tmp_bytes: ByteSize(512 << 20),
             tmp_files: 65_536,
+            docker: RawDocker::default(),
             idle_stop: Span(Duration::from_secs(15 * 60)),
             keep: Span(Duration::from_secs(30 * 24 * 60 * 60)),
             require: None,
@@ -106,6 +113,7 @@ pub struct SandboxOptions {
     pub open_files: u64,
     pub tmp_bytes: u64,
     pub tmp_files: u64,
+    pub docker: DockerOptions,
     /// `None`: idle sandboxes go on.
     pub idle_stop: Option<Duration>,
     /// `None`: sandboxes are kept for ever.
@@ -195,6 +203,7 @@ impl RawSandbox {
             tmp_bytes: self.tmp_bytes.0,
             tmp_files: self.tmp_files,
             require: self.require,
+            docker: self.docker.resolve(self.mode, at, problems),
             idle_stop: Some(self.idle_stop.0).filter(|limit| !limit.is_zero()),
             keep: Some(self.keep.0).filter(|limit| !limit.is_zero()),
         }

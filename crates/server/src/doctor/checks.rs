@@ -117,6 +117,11 @@ pub(super) async fn sandbox(options: &SandboxOptions, network: &NetworkOptions) 
         Err(unavailable) => Check::fail(name, unavailable.reason, unavailable.hint),
         Ok(host) => match host.isolation().mode {
             Mode::Isolated => Check::ok(name, described(host.isolation())),
+            Mode::Container => {
+                let image = &options.docker.image;
+                let facts = described(host.isolation());
+                Check::ok(name, format!("containers of the image {image}, {facts}"))
+            }
             Mode::UnsafeProcess => Check::warn(
                 name,
                 "tools run as plain processes of the server's user",

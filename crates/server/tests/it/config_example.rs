@@ -18,7 +18,7 @@ const HEADER: &str = "\
 ";
 
 /// Section in the file, source file, struct, and where its defaults are in the printed defaults.
-const SECTIONS: [(&str, &str, &str, &[&str]); 8] = [
+const SECTIONS: [(&str, &str, &str, &[&str]); 9] = [
     ("[server]", "server.rs", "RawServer", &["server"]),
     ("[log]", "log.rs", "RawLog", &["log"]),
     (
@@ -28,6 +28,12 @@ const SECTIONS: [(&str, &str, &str, &[&str]); 8] = [
         &["rate_limits"],
     ),
     ("[sandbox]", "sandbox.rs", "RawSandbox", &["sandbox"]),
+    (
+        "[sandbox.docker]",
+        "docker.rs",
+        "RawDocker",
+        &["sandbox", "docker"],
+    ),
     ("[network]", "network.rs", "RawNetwork", &["network"]),
     ("[engine]", "engine.rs", "RawEngine", &["engine"]),
     (
@@ -105,6 +111,10 @@ fn example() -> String {
                 value.get(key).unwrap().clone()
             });
         for field in fields(&source, name) {
+            // It has a section of its own.
+            if field.name == "docker" {
+                continue;
+            }
             for line in &field.doc {
                 writeln!(text, "# {line}").unwrap();
             }

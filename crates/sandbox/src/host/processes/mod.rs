@@ -1,35 +1,53 @@
 //! What makes the processes of a sandbox, says whether they are there, and ends them: the part
 //! of a host that differs between backends. Files, names and calls are the same for all.
 
+mod containers;
 mod on_host;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tokio::sync::Semaphore;
 
+use self::containers::Containers;
+pub(super) use self::containers::stop_blocking as stop_container;
 use self::on_host::OnHost;
+use super::state_dir::StateDir;
 use super::{Backend, HostOptions};
-use crate::error::SandboxError;
-use crate::isolation::{IsolationReport, Mode};
+use crate::error::{SandboxError, Unavailable};
+use crate::isolation::IsolationReport;
 use crate::launcher::order::LaunchOrder;
 use crate::limits::LAUNCHES_MAX;
+use crate::name::SandboxName;
 
 pub(super) enum Processes {
     /// Children of this machine's init, made by the launcher.
     OnHost(OnHost),
+    /// Those of a container engine.
+    InContainers(Containers),
 }
 
 impl Processes {
-    pub(super) fn of(options: &HostOptions) -> Self {
+    pub(super) async fn start(
+        options: &HostOptions,
+        state: &StateDir,
+    ) -> Result<Self, Unavailable> {
         let mode = options.backend.mode();
         match &options.backend {
-            Backend::Local | Backend::UnsafeProcess => Self::OnHost(OnHost {
+            Backend::Local | Backend::UnsafeProcess => Ok(Self::OnHost(OnHost {
                 mode,
                 launcher: options.launcher.clone(),
                 uid_base: options.uid_base,
                 launches: Semaphore::new(LAUNCHES_MAX),
-            }),
+            })),
+            Backend::Docker(docker) => {
+                let containers = Containers::start(docker, options, state).await;
+                let containers = containers.map_err(|error| Unavailable {
+                    reason: error.to_string(),
+                    hint: options.backend.hint(),
+                });
+                Ok(Self::InContainers(containers?))
+            }
         }
     }
 
@@ -37,9 +55,11 @@ impl Processes {
     pub(super) async fn launch(
         &self,
         order: &LaunchOrder,
+        name: &SandboxName,
     ) -> Result<IsolationReport, SandboxError> {
         match self {
             Self::OnHost(on_host) => on_host.launch(order).await,
+            Self::InContainers(containers) => containers.launch(order, name.as_str()).await,
         }
     }
 
@@ -47,6 +67,7 @@ impl Processes {
     pub(super) async fn are_running(&self, directory: &Path) -> bool {
         match self {
             Self::OnHost(_) => on_host::are_running(directory).await,
+            Self::InContainers(_) => containers::are_running(directory).await,
         }
     }
 
@@ -54,6 +75,7 @@ impl Processes {
     pub(super) fn seem_alive(&self, directory: &Path) -> bool {
         match self {
             Self::OnHost(_) => on_host::seem_alive(directory),
+            Self::InContainers(_) => containers::seem_alive(directory),
         }
     }
 
@@ -61,6 +83,7 @@ impl Processes {
     pub(super) fn were_launched(&self, directory: &Path) -> bool {
         match self {
             Self::OnHost(_) => on_host::were_launched(directory),
+            Self::InContainers(_) => containers::were_launched(directory),
         }
     }
 
@@ -69,6 +92,23 @@ impl Processes {
     pub(super) async fn end(&self, directory: &Path, unique_name: &str) -> io::Result<()> {
         match self {
             Self::OnHost(on_host) => on_host.end(directory, unique_name).await,
+            Self::InContainers(containers) => containers.end(unique_name).await,
+        }
+    }
+
+    /// Forgets what is kept of ended ones outside of the sandbox's directory.
+    pub(super) async fn forget(&self, unique_name: &str) -> io::Result<()> {
+        match self {
+            Self::OnHost(_) => Ok(()),
+            Self::InContainers(containers) => containers.remove(unique_name).await,
+        }
+    }
+
+    /// The directory with the agent's socket.
+    pub(super) fn socket_directory(&self, directory: &Path) -> PathBuf {
+        match self {
+            Self::OnHost(_) => directory.to_owned(),
+            Self::InContainers(_) => containers::socket_directory(directory),
         }
     }
 
@@ -76,15 +116,7 @@ impl Processes {
     pub(super) fn uid_base(&self) -> Option<u32> {
         match self {
             Self::OnHost(on_host) => on_host.uid_base(),
-        }
-    }
-}
-
-impl Backend {
-    pub const fn mode(&self) -> Mode {
-        match self {
-            Self::Local => Mode::Isolated,
-            Self::UnsafeProcess => Mode::UnsafeProcess,
+            Self::InContainers(_) => None,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod bounds;
 mod life;
+mod network;
 mod tools;
 
 use std::collections::HashMap;
@@ -105,6 +106,9 @@ const BEHAVIOURS: &[Behaviour] = &[
     }),
     separating("the small file systems fill up", |w| {
         Box::pin(bounds::the_small_file_systems_fill_up(w))
+    }),
+    separating("there is a gateway or nothing", |w| {
+        Box::pin(network::there_is_a_gateway_or_nothing(w))
     }),
     separating("nothing inside has power over the host", |w| {
         Box::pin(bounds::nothing_inside_has_power_over_the_host(w))

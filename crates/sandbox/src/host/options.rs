@@ -1,0 +1,49 @@
+//! What a host is made with.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::backend::Backend;
+use crate::limits::{Limits, ORPHAN_CHECK_DEFAULT};
+use crate::spec::{NetworkAccess, Spec};
+use crate::tier::Tier;
+
+#[derive(Debug, Clone)]
+pub struct HostOptions {
+    /// Belongs to this server alone; made if it does not exist.
+    pub state_dir: PathBuf,
+    pub backend: Backend,
+    /// The server's own binary: it is called with the argument `sandbox-init`.
+    pub launcher: PathBuf,
+    /// For a server that is root: the first of the ids of the host that sandboxes get, 65,536
+    /// each. 0: root inside is root itself, which only makes sense within a container that is
+    /// isolated already.
+    pub uid_base: u32,
+    pub limits: Limits,
+    /// What the sandbox that proves that there can be any is made with: all that is asked for
+    /// later should be in it.
+    pub probe: Spec,
+    /// Less than this is not accepted: the host refuses to start.
+    pub require: Option<Tier>,
+    /// How often a sandbox looks whether its directory still exists. One whose directory was
+    /// deleted belongs to nobody any more and ends itself.
+    pub orphan_check: Duration,
+}
+
+impl HostOptions {
+    pub fn new(state_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            state_dir: state_dir.into(),
+            backend: Backend::Local,
+            launcher: "/proc/self/exe".into(),
+            uid_base: 300_000,
+            limits: Limits::default(),
+            probe: Spec {
+                network: NetworkAccess::Gateway,
+                ..Spec::default()
+            },
+            require: None,
+            orphan_check: ORPHAN_CHECK_DEFAULT,
+        }
+    }
+}
