@@ -61,13 +61,13 @@ def test_a_wrong_call_is_an_error_result_and_the_turn_goes_on(
     assert events[-1]["stop_reason"] == {"type": "end_turn"}
 
 
-def test_no_network_is_said_not_hidden(wire: Wire, model: FakeModel, session: dict[str, Any]) -> None:
-    model.say(Reply([tool_use("bash", command="exec 3<>/dev/tcp/192.0.2.1/80 && echo connected")]), "None.")
+def test_a_private_address_is_refused_and_that_is_said(wire: Wire, model: FakeModel, session: dict[str, Any]) -> None:
+    model.say(Reply([tool_use("bash", command="curl -sS --fail-with-body http://10.0.0.1/ && echo connected")]), "None.")
     events = settle(wire, session["id"], "Call home.")
     result, = [e for e in events if e["type"] == "agent.tool_result"]
     said = result["content"][0]["text"]
     assert "connected" not in said.splitlines()
-    assert "network" in said.lower()
+    assert "network policy" in said and result["is_error"]
 
 
 def test_a_long_output_goes_to_a_file(wire: Wire, model: FakeModel, session: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ mod interrupt;
 mod kills;
 mod mounted_files;
 mod network;
+mod network_told;
 mod outputs;
 mod pipe;
 mod preparation;

@@ -81,13 +81,18 @@ impl Running {
 
 impl World {
     pub(super) async fn new() -> Self {
-        Self::launched_by(PathBuf::from(env!("CARGO_BIN_EXE_hostler"))).await
+        Self::with_sandboxes(|_| {}).await
     }
 
     pub(super) async fn launched_by(launcher: PathBuf) -> Self {
+        Self::with_sandboxes(|host| host.launcher = launcher).await
+    }
+
+    pub(super) async fn with_sandboxes(change: impl FnOnce(&mut HostOptions)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut host = HostOptions::new(folder.path().join("sandboxes"));
-        host.launcher = launcher;
+        host.launcher = PathBuf::from(env!("CARGO_BIN_EXE_hostler"));
+        change(&mut host);
         let sandboxes = SandboxHost::start(host).await.unwrap();
         let env = Env::system();
         Self {
