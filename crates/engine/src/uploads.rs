@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
 use hostler_protocol::id::{SessionId, WorkspaceId};
-use hostler_sandbox::{InnerPath, Opened, Provenance, Sandbox, SandboxError, Upload, UploadLink};
+use hostler_sandbox::{
+    InnerPath, Mode, Opened, Provenance, Sandbox, SandboxError, Upload, UploadLink,
+};
 use hostler_store::{FileContent, Mount, MountsGeneration, StoreError};
 use tokio_util::io::StreamReader;
 
@@ -127,9 +129,14 @@ async fn place_one(
     match content.await.map_err(unreadable)? {
         FileContent::Content(_, chunks) => {
             let chunks = chunks.map(|chunk| chunk.map_err(std::io::Error::other));
+            let path = upload.path.clone();
             sandbox
                 .place_upload(upload, StreamReader::new(chunks))
-                .await
+                .await?;
+            match parts.sandboxes.isolation().mode {
+                Mode::Isolated | Mode::Container => sandbox.link_in_workspace(path).await,
+                Mode::UnsafeProcess => Ok(()),
+            }
         }
         // Taken away a moment ago: the count of changes says so, and the next call finds it gone.
         FileContent::Expired | FileContent::NoSuchFile => Ok(()),

@@ -28,6 +28,7 @@ mod state_dir;
 mod survey;
 mod uploads;
 mod user_ids;
+mod workspace_link;
 
 use std::collections::BTreeSet;
 use std::io;

@@ -175,3 +175,35 @@ async fn an_upload_is_good_at_its_own_path() {
     assert!(refused.is_error);
     drop((opened, host, clean_up, state));
 }
+
+#[tokio::test]
+async fn a_path_in_the_workspace_is_good_too_and_leads_nowhere_else() {
+    let world = World::new().await;
+    let host = tempfile::tempdir().unwrap();
+    let out = format!(
+        "ln -s {} out; mkdir mine; touch taken",
+        host.path().display()
+    );
+    world.sh(&out).await;
+    for path in [
+        "workspace/in/a",
+        "workspace/mine/b",
+        "workspace/out/c",
+        "workspace/taken",
+        "data/d",
+    ] {
+        place(&world.sandbox, path, path.as_bytes()).await;
+        let linked = world.sandbox.link_in_workspace(path.parse().unwrap());
+        linked.await.unwrap();
+    }
+    assert_eq!(world.sh("cat /workspace/in/a").await, "workspace/in/a");
+    assert_eq!(world.sh("cat mine/b").await, "workspace/mine/b");
+    // The directories are the workspace's, and what was there is as it was.
+    assert_eq!(
+        world.sh("touch in/new && rm -r in && ls").await,
+        "mine\nout\ntaken"
+    );
+    assert_eq!(world.sh("wc -c < taken").await, "0");
+    assert_eq!(fs::read_dir(host.path()).unwrap().count(), 0);
+    world.end().await;
+}

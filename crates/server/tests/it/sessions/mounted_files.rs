@@ -70,10 +70,11 @@ async fn mounted_files_are_there_before_the_first_tool_runs() {
             mount(&world, small, "data/in.csv"),
             mount(&world, big, "mnt/user-data/uploads/big.bin"),
             mount(&world, small, "etc/passwd"),
+            mount(&world, small, "workspace/here.csv"),
         ])
         .await;
     let _engine = world.engine().await;
-    let command = "cd /mnt/session/uploads && cat data/in.csv /data/in.csv etc/passwd && \
+    let command = "cd /mnt/session/uploads && cat data/in.csv /data/in.csv /workspace/here.csv && \
         wc -c < /mnt/user-data/uploads/big.bin && grep -c , /etc/passwd; echo x > data/in.csv";
     let said = sh(&world, session, 1, command).await;
     let lines: Vec<&str> = said.lines().collect();

@@ -1,0 +1,70 @@
+//! Links in a sandbox's workspace, to uploads that were asked for at a path in it.
+//!
+//! Commands write there while this does, so each directory is opened beneath the one before it.
+//! Whatever stands in the way already stays: the upload is at its place in any case.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{Gid, Uid};
+use rustix::fs::{Mode, OFlags, fchown, fstat, mkdirat, symlinkat};
+use rustix::io::Errno;
+
+use super::beneath;
+use super::blocking;
+use super::sandbox::Sandbox;
+use crate::error::SandboxError;
+use crate::inner_path::InnerPath;
+
+const WORKSPACE: &str = "workspace";
+
+impl Sandbox {
+    /// Makes the path of an upload good as it is, if it is one in the workspace. Only where the
+    /// sandbox sees its uploads at `/mnt/session/uploads`.
+    pub async fn link_in_workspace(&self, upload: InnerPath) -> Result<(), SandboxError> {
+        let directory = self.directory();
+        Ok(blocking(move || link(&directory, &upload)).await?)
+    }
+}
+
+fn link(directory: &OwnedFd, upload: &InnerPath) -> io::Result<()> {
+    let mut names = upload.as_str().split('/');
+    if names.next() != Some(WORKSPACE) {
+        return Ok(());
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut place = rustix::fs::openat(directory, WORKSPACE, flags, Mode::empty())?;
+    let Some(mut name) = names.next() else {
+        return Ok(());
+    };
+    for next in names {
+        match enter(&place, name) {
+            Ok(inner) => place = inner,
+            Err(Errno::LOOP | Errno::NOTDIR | Errno::ACCESS | Errno::NOENT) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        name = next;
+    }
+    match symlinkat(format!("/mnt/session/uploads/{upload}"), &place, name) {
+        Ok(()) | Err(Errno::EXIST | Errno::ACCESS) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Opens a directory, or makes it for the workspace's owner.
+fn enter(parent: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+    match beneath::open_directory(parent, name) {
+        Err(Errno::NOENT) => {}
+        opened => return opened,
+    }
+    match mkdirat(parent, name, Mode::from_raw_mode(0o755)) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(error),
+    }
+    let made = beneath::open_directory(parent, name)?;
+    let owner = fstat(parent)?;
+    // What stands here by now is the sandbox's own in any case, whoever has swapped it.
+    let (uid, gid) = (Uid::from_raw(owner.st_uid), Gid::from_raw(owner.st_gid));
+    fchown(&made, Some(uid), Some(gid))?;
+    Ok(made)
+}
