@@ -124,7 +124,7 @@ pub(super) async fn sandbox(options: &SandboxOptions, network: &NetworkOptions) 
             }
             Mode::UnsafeProcess => Check::warn(
                 name,
-                "tools run as plain processes of the server's user",
+                "tier none: tools run as plain processes of the server's user",
                 "use --sandbox=isolated on a machine that holds anything of value",
             ),
         },
