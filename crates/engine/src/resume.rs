@@ -21,7 +21,15 @@ pub(crate) async fn resume(
     let id = call.id.clone();
     let resumed = async {
         match session_sandbox::find(parts, session).await? {
-            Some(sandbox) => sandbox.resume(call, parting).await,
+            Some(found) => {
+                // Opened like for any call: what runs there has a gateway again.
+                let opened = session_sandbox::open(parts, session).await;
+                if let Err(error) = &opened {
+                    tracing::warn!(%session, %error, "a call is resumed in a bare sandbox");
+                }
+                let sandbox = opened.map_or(found, |opened| opened.sandbox);
+                sandbox.resume(call, parting).await
+            }
             None => Ok(None),
         }
     };
