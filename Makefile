@@ -23,7 +23,7 @@ demo: compiler ## Start a server and watch a session work in it; needs no key
 test: test-rust test-sdk ## Run all tests, those through the official SDKs too
 
 .PHONY: test-rust
-test-rust: compiler nextest engines
+test-rust: compiler nextest engines network-clients
 	cargo nextest run --workspace --locked
 
 .PHONY: test-sdk
@@ -65,6 +65,10 @@ nextest:
 .PHONY: engines
 engines:
 	@tests/install-tools engines
+
+.PHONY: network-clients
+network-clients:
+	@tests/install-tools network-clients
 
 .PHONY: sdk-clients
 sdk-clients:
