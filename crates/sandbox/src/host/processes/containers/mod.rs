@@ -35,6 +35,7 @@ use crate::launcher::SOCKET_NAME;
 use crate::launcher::order::LaunchOrder;
 use crate::launcher::record::ProcessRecord;
 use crate::limits::{CONTAINER_LOG_BYTES_MAX, LAST_ANSWER_TIME_MAX, PROTOCOL_VERSION};
+use crate::spec::NetworkAccess;
 
 /// The directory of a sandbox that its container knows as the one to talk through.
 const TALK: &str = "talk";
@@ -129,6 +130,12 @@ impl Containers {
     }
 
     async fn launch_or_say_why(&self, order: &LaunchOrder, sandbox: &str) -> io::Result<Found> {
+        if order.spec.network == NetworkAccess::Gateway && !self.about.user.starts_with("0:") {
+            return Err(io::Error::other(
+                "a container of a server that is not root can have no gateway: set network.mode to \
+                 \"none\", or run the server as root",
+            ));
+        }
         let name = &order.cgroup_name;
         let ready = self.prepare_talk(order).await?;
         let body = Form {
