@@ -190,7 +190,8 @@ fn docker(command: &mut Command, directory: &Path) {
         .arg(place("exec"))
         .arg("--pidfile")
         .arg(place("pid"))
-        .args(["--cgroup-parent", &cgroup_parent(directory)]);
+        // From the root of each hierarchy, where it is looked for at the end.
+        .args(["--cgroup-parent", &format!("/{}", cgroup_parent(directory))]);
 }
 
 fn podman(command: &mut Command, directory: &Path) {
