@@ -48,7 +48,6 @@ def world(shared_server: Hostler) -> Iterator[dict[str, str]]:
             "server_tool_results": "none"}}]}]),
         "role_agent": agent(execution_identity={"type": "aws_role", "role_arn": "arn:aws:iam::1:role/r"}),
         "self_hosted_env": environment(type="self_hosted"),
-        "packages_env": environment(type="cloud", packages={"pip": ["pandas"]}),
         "session": wire.post("/v1/sessions", {"agent": plain, "environment_id": env})["id"],
         "archived_session": wire.post("/v1/sessions", {"agent": plain, "environment_id": env})["id"],
         "file": wire.ok("POST", "/v1/files", files={"file": ("a.txt", b"x", "text/plain")})["id"],

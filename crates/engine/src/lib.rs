@@ -15,10 +15,12 @@ mod model_call;
 mod network;
 mod options;
 mod outputs;
+mod packages;
 mod preparation;
 mod preview;
 mod prompt;
 mod resume;
+mod root_choice;
 mod runner;
 mod sandbox_news;
 mod sandbox_prompt;
@@ -29,3 +31,5 @@ mod tools;
 mod uploads;
 
 pub use options::{Engine, EngineOptions};
+pub use packages::PackageOptions;
+pub use root_choice::{ROOT_METADATA_KEY, RootChoice, RootOptions};

@@ -27,6 +27,15 @@ pub(crate) const ERROR_CHARS_MAX: usize = 1_000;
 pub(crate) const ATTACHMENT_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Allowed hosts that a model is told by name; of more it is told that there are some.
 pub(crate) const PROMPT_HOSTS_MAX: usize = 20;
+/// How long the packages of one environment may take to install, all together, and one manager.
+pub(crate) const PACKAGE_BUILD_TIME: Duration = Duration::from_secs(20 * 60);
+pub(crate) const PACKAGE_STEP_TIME_MAX: Duration = Duration::from_secs(600);
+/// How long installed packages that nobody asks for are kept.
+pub(crate) const PACKAGE_LAYERS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How long after a failure the same packages are not tried again.
+pub(crate) const PACKAGE_FAILURE_KEPT: Duration = Duration::from_secs(20);
+/// Characters of what a package manager said that a failure repeats.
+pub(crate) const PACKAGE_LOG_CHARS: usize = 1_500;
 /// Each so many sweeps one looks at every sandbox on disk, those without processes too.
 pub(crate) const FULL_SWEEP_EVERY: u32 = 12;
 /// The pause after an activity that ended without the facts that its step needs, which is a bug.

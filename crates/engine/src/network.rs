@@ -49,6 +49,11 @@ impl Networks {
         }
     }
 
+    /// For a sandbox that is no session's.
+    pub(crate) fn gateway(&self) -> Option<&Gateway> {
+        self.gateway.as_ref()
+    }
+
     /// Every way there is, to compare with later.
     pub(crate) fn ways(&self) -> HashMap<SessionId, Arc<Way>> {
         self.lock().clone()

@@ -13,6 +13,8 @@ use hostler_store::Store;
 
 use crate::network::Networks;
 use crate::outputs::Captures;
+use crate::packages::{Builds, PackageOptions};
+use crate::root_choice::RootOptions;
 use crate::uploads::Uploads;
 
 /// What an operator decides about the engine.
@@ -39,6 +41,8 @@ pub struct EngineOptions {
     /// How long a session is idle before the processes of its sandbox are ended; its files stay.
     /// `None`: they stay as well.
     pub sandbox_idle_stop: Option<Duration>,
+    pub roots: RootOptions,
+    pub packages: PackageOptions,
     /// How long a sandbox is kept from when it was made. One that rests then gives way to a new
     /// one, and the model is told. `None`: for ever.
     pub sandbox_keep: Option<Duration>,
@@ -62,6 +66,7 @@ pub(crate) struct Parts {
     pub(crate) uploads: Uploads,
     pub(crate) networks: Networks,
     pub(crate) captures: Captures,
+    pub(crate) builds: Builds,
 }
 
 impl Engine {
@@ -87,6 +92,7 @@ impl Engine {
                 uploads: Uploads::default(),
                 networks,
                 captures: Captures::default(),
+                builds: Builds::default(),
             }),
         }
     }

@@ -5,7 +5,7 @@ use hostler_sandbox::{Opened, Sandbox, SandboxError, SandboxName, Spec};
 
 use crate::network;
 use crate::options::Parts;
-use crate::{outputs, uploads};
+use crate::{outputs, packages, uploads};
 
 /// What a sandbox is opened for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,10 +41,8 @@ async fn open_for(
 ) -> Result<Opened, SandboxError> {
     let name = name(session)?;
     let wanted = uploads::wanted(parts, session).await?;
-    let mut spec = Spec {
-        network: parts.networks.access(),
-        ..Spec::default()
-    };
+    let mut spec = spec(parts, session, &name).await?;
+    spec.network = parts.networks.access();
     spec.upload_links.clone_from(&wanted.links);
     let opened = match purpose {
         Purpose::Call => parts.sandboxes.open(&name, &spec).await,
@@ -54,6 +52,21 @@ async fn open_for(
     network::attach(parts, session, &opened).await?;
     outputs::opened(parts, session, opened.provenance).await?;
     Ok(opened)
+}
+
+/// What the session's environment asks for. It may have to be fetched and installed first.
+async fn spec(parts: &Parts, session: SessionId, name: &SandboxName) -> Result<Spec, SandboxError> {
+    if parts.sandboxes.is_known_alive(name) {
+        // It goes on as it was made.
+        return Ok(Spec::default());
+    }
+    let unavailable = |reason: String| SandboxError::Unavailable { reason };
+    let environment = parts.store.session_environment(session).await;
+    let environment = environment
+        .map_err(|error| unavailable(format!("its environment cannot be read: {error}")))?
+        .ok_or_else(|| unavailable("its session has no environment".to_owned()))?;
+    let root = parts.options.roots.prepare(&environment.metadata).await?;
+    packages::prepare(parts, &environment.config, root).await
 }
 
 /// A session's sandbox has the session's id for a name.

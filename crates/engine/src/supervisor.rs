@@ -146,6 +146,9 @@ impl Supervisor {
             self.sweeps_under_way.spawn(async move {
                 sweep::sandboxes(&parts, scope).await;
                 sweep::expired_files(&parts).await;
+                if scope == Scope::All {
+                    sweep::packages(&parts).await;
+                }
             });
         }
     }

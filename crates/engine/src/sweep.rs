@@ -18,6 +18,7 @@ use crate::limits::LEASE;
 use crate::network::Way;
 use crate::options::Parts;
 use crate::outputs;
+use crate::packages;
 use crate::session_sandbox;
 
 /// What becomes of a sandbox.
@@ -155,6 +156,27 @@ fn age(sandbox: &Listed, now: Timestamp) -> Duration {
     let now = Duration::from_micros(u64::try_from(now.as_micros()).unwrap_or(0));
     let created = sandbox.created_at.duration_since(UNIX_EPOCH);
     now.saturating_sub(created.unwrap_or_default())
+}
+
+/// Removes installed packages that nobody uses, and what is left of installations that ended with
+/// their server.
+pub(crate) async fn packages(parts: &Parts) {
+    let age = parts.options.packages.keep_unused;
+    match parts.sandboxes.remove_unused_layers(age).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "unused packages were removed"),
+        Err(error) => tracing::error!(%error, "unused packages can't be removed"),
+    }
+    let listed = match parts.sandboxes.list().await {
+        Ok(listed) => listed,
+        Err(error) => return tracing::error!(%error, "sandboxes can't be listed"),
+    };
+    for Listed { name, .. } in listed {
+        let is_left = packages::key_of(&name).is_some_and(|key| !parts.builds.is_under_way(&key));
+        if is_left && let Err(error) = parts.sandboxes.throw_away(&name).await {
+            tracing::error!(%name, %error, "what is left of an installation can't be removed");
+        }
+    }
 }
 
 /// Deletes what sweeps have thrown away. It may take long, so nothing waits for it.

@@ -8,7 +8,9 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use hostler_domain::session::{State, ToolRun, ToolStart, outcome_unknown};
 use hostler_protocol::content::{ContentBlock, Source};
-use hostler_protocol::event::{AgentToolResult, Draft, Event};
+use hostler_protocol::event::{
+    AgentToolResult, Draft, Event, RetryStatus, SessionError, SessionErrorEvent, SessionErrorKind,
+};
 use hostler_protocol::id::{EventId, SessionId};
 use hostler_provider::INVALID_INPUT_FIELD;
 use hostler_sandbox::{Call, Output, Parting, Tool};
@@ -43,13 +45,20 @@ pub(crate) fn run_tools(
             let how = run.how;
             async move {
                 let started = std::time::Instant::now();
-                let event = match how {
-                    ToolStart::Fresh => asked.result(asked.run().await),
-                    ToolStart::Resumed => asked.resume().await,
+                let events = match how {
+                    ToolStart::Fresh => match asked.run().await {
+                        Ok(ran) => vec![asked.result(ran)],
+                        Err(NoSandbox(reason)) => {
+                            let told = asked.result(failure(&reason));
+                            vec![no_sandbox_error(reason), told]
+                        }
+                    },
+                    ToolStart::Resumed => vec![asked.resume().await],
                 };
                 metrics::histogram!("hostler_tool_seconds", "tool" => tool_label(&asked.name))
                     .record(started.elapsed().as_secs_f64());
-                vec![asked.parts.draft(event)]
+                let events = events.into_iter();
+                events.map(|event| asked.parts.draft(event)).collect()
             }
         })
         .collect();
@@ -68,35 +77,48 @@ struct Asked {
     parting: Parting,
 }
 
+/// Why there was nothing to run a call in.
+struct NoSandbox(String);
+
+/// Told besides the call's result, which only the model reads: it is for the person who made the
+/// environment. The next call tries again.
+fn no_sandbox_error(message: String) -> Event {
+    let error = SessionError {
+        kind: SessionErrorKind::UnknownError,
+        message,
+        retry_status: RetryStatus::Retrying,
+    };
+    Event::SessionError(SessionErrorEvent { error })
+}
+
 /// Only names of our own become labels: a model can invent any number of others.
 fn tool_label(name: &str) -> &'static str {
     hostler_protocol::agent::BuiltinTool::from_name(name).map_or("other", |tool| tool.name())
 }
 
 impl Asked {
-    async fn run(&self) -> (Vec<ContentBlock>, bool) {
+    async fn run(&self) -> Result<(Vec<ContentBlock>, bool), NoSandbox> {
         if self.input.get(INVALID_INPUT_FIELD).is_some() {
-            return failure(
-                "The input of this call is not a JSON object, so the tool was not run.",
-            );
+            let sentence = "The input of this call is not a JSON object, so the tool was not run.";
+            return Ok(failure(sentence));
         }
         let tool = match Tool::parse(&self.name, &self.input) {
             Ok(tool) => tool,
-            Err(sentence) => return failure(&sentence),
+            Err(sentence) => return Ok(failure(&sentence)),
         };
         let session = self.session;
         let opened = match session_sandbox::open(&self.parts, session).await {
             Ok(opened) => opened,
             Err(error) => {
                 tracing::error!(%session, %error, "no sandbox");
-                return failure(&format!("The sandbox can't be started: {error}"));
+                return Err(NoSandbox(format!("The sandbox can't be started: {error}")));
             }
         };
         let call = Call {
             id: self.id.to_string(),
             tool,
         };
-        match opened.sandbox.run_until(call, &self.parting).await {
+        Ok(match opened.sandbox.run_until(call, &self.parting).await {
             Ok(output) => {
                 let is_error = output.is_error;
                 let mut content = content(output);
@@ -117,7 +139,7 @@ impl Asked {
                      files are kept."
                 ))
             }
-        }
+        })
     }
 
     async fn resume(&self) -> Event {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use hostler_protocol::decode::{Invalid, Metadata};
 use hostler_protocol::environment::{
     CreateEnvironment, DeletedEnvironment, DeletedEnvironmentType, Environment, UpdateEnvironment,
 };
@@ -27,6 +28,7 @@ pub(crate) async fn create(
     body: JsonBody,
 ) -> Result<Json<Environment>, ApiError> {
     let fields = body.decode(CreateEnvironment::decode)?.resolve()?;
+    check(&api, &fields.metadata)?;
     let environment = Environment::new(api.env.id(), fields, api.env.now());
     let workspace = caller.workspace_id;
     let created = api.store.create_environment(workspace, environment);
@@ -65,6 +67,7 @@ pub(crate) async fn update(
     body: JsonBody,
 ) -> Result<Json<Environment>, ApiError> {
     let update = body.decode(UpdateEnvironment::decode)?;
+    check(&api, &update.set_metadata())?;
     let workspace = caller.workspace_id;
     let updated = api
         .store
@@ -78,6 +81,12 @@ pub(crate) async fn update(
         }
         EnvironmentUpdated::NoSuchEnvironment => Err(ApiError::not_found(id)),
     }
+}
+
+/// What the metadata asks of the server is permitted there.
+fn check(api: &Api, metadata: &Metadata) -> Result<(), ApiError> {
+    (api.options.environment_check)(metadata)
+        .map_err(|reason| Invalid::new("metadata", reason).into())
 }
 
 pub(crate) async fn archive(

@@ -38,7 +38,7 @@ mod sse;
 mod strict_json;
 
 pub use api_key::{ApiKeyText, NoRandomness};
-pub use options::{HttpOptions, MetricsText, RateLimits};
+pub use options::{EnvironmentCheck, HttpOptions, MetricsText, RateLimits};
 
 use std::sync::Arc;
 

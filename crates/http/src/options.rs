@@ -5,10 +5,14 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hostler_protocol::decode::Metadata;
 use tokio_util::sync::CancellationToken;
 
 /// Writes the text of `/metrics`.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Whether an environment with this metadata can be had here, or why not.
+pub type EnvironmentCheck = Arc<dyn Fn(&Metadata) -> Result<(), String> + Send + Sync>;
 
 #[derive(Clone)]
 pub struct HttpOptions {
@@ -37,6 +41,7 @@ pub struct HttpOptions {
     /// sessions carry it in a header.
     pub isolation_tier: Option<&'static str>,
     pub metrics: MetricsText,
+    pub environment_check: EnvironmentCheck,
     /// Cancelled when the server starts to drain: `/readyz` says 503 and event streams close.
     pub draining: CancellationToken,
 }
@@ -85,6 +90,7 @@ impl Default for HttpOptions {
             rate_limits: RateLimits::default(),
             isolation_tier: None,
             metrics: Arc::new(String::new),
+            environment_check: Arc::new(|_| Ok(())),
             draining: CancellationToken::new(),
         }
     }

@@ -171,14 +171,12 @@ impl Environment {
 
     /// The first thing that keeps a session from running here.
     pub fn unsupported(&self) -> Option<Invalid> {
-        let packages = match &self.config {
+        match &self.config {
             EnvironmentConfig::SelfHosted => {
                 let feature = "a self_hosted environment";
-                return Some(Invalid::unsupported("environment_id", feature));
+                Some(Invalid::unsupported("environment_id", feature))
             }
-            EnvironmentConfig::Cloud { packages, .. } => packages,
-        };
-        let feature = "an environment with packages";
-        (!packages.is_empty()).then(|| Invalid::unsupported("environment_id", feature))
+            EnvironmentConfig::Cloud { .. } => None,
+        }
     }
 }

@@ -84,7 +84,7 @@ pub use launcher::init_main;
 pub use limits::Limits;
 pub use name::{InvalidName, SandboxName};
 pub use output::{Block, Output};
-pub use packages::{PACKAGE_SOURCES_DIRECTORY, PACKAGES_DIRECTORY, Packages};
+pub use packages::{PACKAGE_SOURCES_DIRECTORY, PACKAGES_DIRECTORY, Packages, SEARCH_PATH};
 pub use provenance::{Losses, Provenance};
 pub use root::Root;
 pub use schemas::{ToolSchema, tool_schemas};

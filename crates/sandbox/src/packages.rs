@@ -10,6 +10,9 @@ pub const PACKAGES_DIRECTORY: &str = "/opt/packages";
 /// Where the one that installs them finds the operator's own packages.
 pub const PACKAGE_SOURCES_DIRECTORY: &str = "/opt/package-sources";
 
+/// Where a shell looks for programs, if its environment does not say something else.
+pub const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Packages {

@@ -1,6 +1,7 @@
 //! `hostler serve`: all roles in one process. This file is the order in which things start; what each of
 //! them does is elsewhere.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -28,16 +29,7 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
 
     let folder = DataFolder::open(&config.server.data_dir)?;
     let measured = metrics::start()?;
-    let store = Store::open(folder.path()).context("the database cannot be opened")?;
-    // The folder's lock says that no other server lives: what one has left is free to take.
-    store
-        .free_all_leases()
-        .await
-        .context("the sessions cannot be taken over")?;
-    store
-        .sweep_orphaned_files()
-        .await
-        .context("leftovers of uploads cannot be removed")?;
+    let store = open_store(folder.path()).await?;
     let env = Env::system();
     let key = first_start::prepare(&store, &env, given_key).await?;
     announce_cgroup(&claim_cgroup());
@@ -46,6 +38,7 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
     let isolation = sandboxes.isolation();
     let tier = isolation.tier();
     tracing::info!(%tier, ?isolation, "sandboxes can be made");
+    let roots = wiring::roots(&config)?;
     let catalog = Arc::new(wiring::catalog(&config.models));
 
     // The address is taken before anything acts, so that a server that cannot be reached does nothing.
@@ -61,7 +54,7 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
         sandboxes,
         Arc::clone(&catalog),
         wiring::providers(&config)?,
-        wiring::engine(&config, &env),
+        wiring::engine(&config, &env, roots.clone()),
         wiring::gateway(&config.network, listening),
     );
     let stop = soft.clone();
@@ -78,7 +71,7 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
         store,
         env,
         catalog,
-        wiring::http(&config, tier.as_str(), text, soft.clone()),
+        wiring::http(&config, tier.as_str(), text, soft.clone(), roots),
     );
     let router = hostler_http::router(api);
     lifecycle.spawn(
@@ -96,6 +89,20 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
     say(&banner(&base_url, &key));
     drop(key);
     Ok(lifecycle.run(signals).await)
+}
+
+async fn open_store(folder: &Path) -> anyhow::Result<Store> {
+    let store = Store::open(folder).context("the database cannot be opened")?;
+    // The folder's lock says that no other server lives: what one has left is free to take.
+    store
+        .free_all_leases()
+        .await
+        .context("the sessions cannot be taken over")?;
+    store
+        .sweep_orphaned_files()
+        .await
+        .context("leftovers of uploads cannot be removed")?;
+    Ok(store)
 }
 
 /// Every event stream is a descriptor, and the usual soft limit is 1,024.

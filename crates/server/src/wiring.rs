@@ -5,10 +5,14 @@ mod models;
 mod providers;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use hostler_domain::Env;
 use hostler_egress::{Gateway, GatewayOptions};
+use hostler_engine::{PackageOptions, RootOptions};
 use hostler_http::{HttpOptions, MetricsText, RateLimits};
+use hostler_image::{ImageError, ImageStore};
 use hostler_protocol::id::EventId;
 use hostler_sandbox::{Backend, Docker, HostOptions, Limits, NetworkAccess, Tier};
 use tokio_util::sync::CancellationToken;
@@ -71,12 +75,27 @@ pub(crate) fn gateway(options: &NetworkOptions, listening: SocketAddr) -> Option
     }
 }
 
+/// Which root file systems sandboxes may have, and where their trees are.
+pub(crate) fn roots(config: &Config) -> Result<RootOptions, ImageError> {
+    let settings = &config.sandbox.roots;
+    Ok(RootOptions {
+        images: Some(ImageStore::open(&images_folder(config))?),
+        default: settings.root.clone(),
+        allowed: settings.allowed.clone(),
+    })
+}
+
+pub(crate) fn images_folder(config: &Config) -> PathBuf {
+    config.server.data_dir.join("images")
+}
+
 /// How requests are answered. `draining` is the soft stop.
 pub(crate) fn http(
     config: &Config,
     isolation_tier: &'static str,
     metrics: MetricsText,
     draining: CancellationToken,
+    roots: RootOptions,
 ) -> HttpOptions {
     let server = &config.server;
     HttpOptions {
@@ -97,13 +116,18 @@ pub(crate) fn http(
         isolation_tier: Some(isolation_tier),
         metrics,
         draining,
+        environment_check: Arc::new(move |metadata| roots.choose(metadata).map(drop)),
         ..HttpOptions::default()
     }
 }
 
 /// How sessions are run. The owner of leases is new with each start, so that a server never takes a lease
 /// of its own last life for one that it holds.
-pub(crate) fn engine(config: &Config, env: &Env) -> hostler_engine::EngineOptions {
+pub(crate) fn engine(
+    config: &Config,
+    env: &Env,
+    roots: RootOptions,
+) -> hostler_engine::EngineOptions {
     let options = &config.engine;
     let start: EventId = env.id();
     hostler_engine::EngineOptions {
@@ -118,6 +142,12 @@ pub(crate) fn engine(config: &Config, env: &Env) -> hostler_engine::EngineOption
         sweep_interval: SWEEP_INTERVAL,
         sandbox_idle_stop: config.sandbox.idle_stop,
         sandbox_keep: config.sandbox.keep,
+        packages: PackageOptions {
+            sources: config.sandbox.roots.package_sources.clone(),
+            build_time_max: config.sandbox.roots.package_install_time,
+            keep_unused: config.sandbox.roots.package_keep,
+        },
+        roots,
     }
 }
 

@@ -83,7 +83,6 @@ LATER = [
     unsupported("web fetch agent", "web_fetch", agent="{fetch_agent}"),
     unsupported("role agent", "aws_role", agent="{role_agent}"),
     unsupported("self-hosted environment", "self_hosted", environment_id="{self_hosted_env}"),
-    unsupported("environment with packages", "packages", environment_id="{packages_env}"),
     unsupported("overridden asking tool", "always_ask", agent={
         "type": "agent_with_overrides", "id": "{agent}",
         "tools": [{"type": TOOLSET, "default_config": {"permission_policy": {"type": "always_ask"}}}]}),

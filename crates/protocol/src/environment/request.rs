@@ -90,6 +90,15 @@ impl CreateEnvironment {
 }
 
 impl UpdateEnvironment {
+    /// What it sets in the metadata, without what it deletes or leaves.
+    pub fn set_metadata(&self) -> Metadata {
+        let set = self.metadata.iter().filter_map(|(key, value)| {
+            let value = value.as_ref().filter(|value| !value.is_empty())?;
+            Some((key.clone(), value.clone()))
+        });
+        set.collect()
+    }
+
     pub fn decode(at: At<'_>) -> Result<Self, Invalid> {
         let mut fields = at.fields()?;
         let update = Self {

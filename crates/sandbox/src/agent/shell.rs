@@ -16,6 +16,7 @@ use super::Places;
 use super::reaper::Reaper;
 use crate::inside::network::PROXY;
 use crate::isolation::Network;
+use crate::packages::SEARCH_PATH;
 use crate::sys::command::give_descriptors;
 
 /// `$?` in the condition is the status of the command before. The number before it names that
@@ -35,7 +36,6 @@ do
     esac
 done"#;
 
-const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// A report is two small numbers.
 const REPORT_BYTES_MAX: usize = 32;
 

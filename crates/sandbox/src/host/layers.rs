@@ -68,8 +68,6 @@ impl SandboxHost {
         let kept = kept.await?;
         self.inner.throw_away(name).await?;
         drop(alone);
-        let inner = Arc::clone(&self.inner);
-        blocking(move || inner.state.empty_trash()).await?;
         Ok(kept)
     }
 
@@ -103,7 +101,6 @@ impl Inner {
                 removed += 1;
             }
         }
-        self.state.empty_trash()?;
         Ok(removed)
     }
 }

@@ -22,6 +22,7 @@ mod rate_limits;
 mod reader;
 mod resolve;
 mod sandbox;
+mod sandbox_roots;
 mod secret;
 mod server;
 mod tree;

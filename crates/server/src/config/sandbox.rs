@@ -9,6 +9,7 @@ use super::docker::{DockerOptions, RawDocker};
 use super::problem::Problem;
 use super::quantity::{ByteSize, Span};
 use super::resolve::Resolving;
+use super::sandbox_roots::RootSettings;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -50,6 +51,20 @@ pub struct RawSandbox {
     /// docs/security.md. Where the machine gives less, the server refuses to start and says what is missing.
     /// Example: require = "user"
     pub require: Option<RequiredTier>,
+    /// Where the programs in a sandbox come from: `host` (this machine's `/usr`, read-only), `dir:/path`,
+    /// `tar:/path.tar.zst`, `oci-layout:/path`, or `oci:registry/name:tag`. `hostler images pull` fetches
+    /// or copies one ahead of time, and again when it has changed; otherwise the first session waits.
+    pub root: String,
+    /// What environments may choose instead, by the key `hostler.root` of their metadata.
+    pub allowed_roots: Vec<String>,
+    /// A folder of packages that need no network. Whoever installs the packages of an environment sees
+    /// it read-only at `/opt/package-sources`, and pip looks there too.
+    /// Example: package_sources = "/srv/packages"
+    pub package_sources: Option<PathBuf>,
+    /// How long the packages of one environment may take to install, all together.
+    pub package_install_time: Span,
+    /// How long installed packages are kept that no session asks for.
+    pub package_keep: Span,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +110,11 @@ impl Default for RawSandbox {
             idle_stop: Span(Duration::from_secs(15 * 60)),
             keep: Span(Duration::from_secs(30 * 24 * 60 * 60)),
             require: None,
+            root: "host".to_owned(),
+            allowed_roots: Vec::new(),
+            package_sources: None,
+            package_install_time: Span(Duration::from_secs(20 * 60)),
+            package_keep: Span(Duration::from_secs(30 * 24 * 60 * 60)),
         }
     }
 }
@@ -119,6 +139,7 @@ pub struct SandboxOptions {
     /// `None`: sandboxes are kept for ever.
     pub keep: Option<Duration>,
     pub require: Option<RequiredTier>,
+    pub roots: RootSettings,
 }
 
 /// Less than this and not even the shell and an interpreter fit.
@@ -188,6 +209,7 @@ impl RawSandbox {
             );
         }
         SandboxOptions {
+            roots: self.resolve_roots(at, problems),
             mode: self.mode,
             state_dir: match &self.state_dir {
                 Some(folder) => at.path(&["sandbox", "state_dir"], folder),

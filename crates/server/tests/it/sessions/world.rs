@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use hostler_domain::Env;
 use hostler_domain::catalog::{ModelCatalog, ModelSpec};
 use hostler_domain::session::{Input, SessionStatus, accept};
 use hostler_egress::{Gateway, GatewayOptions, HostName};
-use hostler_engine::{Engine, EngineOptions};
+use hostler_engine::{Engine, EngineOptions, PackageOptions, RootOptions};
 use hostler_protocol::agent::{EffortLevel, SessionAgent};
 use hostler_protocol::content::ContentBlock;
 use hostler_protocol::decode::At;
@@ -27,7 +27,7 @@ use hostler_testkit::ModelScript;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +43,10 @@ pub(super) struct World {
     context_window: Option<u64>,
     idle_stop: Option<Duration>,
     keep: Option<Duration>,
+    pub(super) roots: RootOptions,
+    pub(super) packages: PackageOptions,
+    /// The body that environments are made of.
+    pub(super) environment: Value,
     rest: Duration,
     networking: serde_json::Value,
     hosts: BTreeMap<HostName, IpAddr>,
@@ -104,6 +108,9 @@ impl World {
             context_window: None,
             idle_stop: None,
             keep: None,
+            roots: RootOptions::default(),
+            packages: PackageOptions::default(),
+            environment: json!({"name": "test"}),
             rest: Duration::ZERO,
             networking: json!({"type": "unrestricted"}),
             hosts: BTreeMap::new(),
@@ -174,6 +181,8 @@ impl World {
                 sweep_interval: Duration::from_millis(50),
                 sandbox_idle_stop: self.idle_stop,
                 sandbox_keep: self.keep,
+                roots: self.roots.clone(),
+                packages: self.packages.clone(),
             },
             Some(Gateway::new(GatewayOptions {
                 hosts: self.hosts.clone(),
@@ -261,8 +270,9 @@ impl World {
     }
 
     async fn create_environment(&self, id: EnvironmentId) {
-        let config = json!({"type": "cloud", "networking": self.networking});
-        let body = json!({"name": "test", "config": config});
+        let mut body = self.environment.clone();
+        body["config"]["type"] = json!("cloud");
+        body["config"]["networking"] = self.networking.clone();
         let create = CreateEnvironment::decode(At::root(&body)).unwrap();
         let environment = Environment::new(id, create.resolve().unwrap(), self.env.now());
         self.store
@@ -392,7 +402,20 @@ impl World {
     }
 
     pub(super) fn first_process(&self, session: SessionId) -> Option<OwnedFd> {
-        let record = std::fs::read(self.sandbox(session).join("process.json")).unwrap();
+        Self::first_process_in(&self.sandbox(session))
+    }
+
+    /// Makes a sandbox that is no session's, and gives its first process.
+    pub(super) async fn open_sandbox_named(&self, name: &str) -> OwnedFd {
+        let parsed = name.parse().unwrap();
+        let opened = self.sandboxes.open(&parsed, &Spec::default()).await;
+        drop(opened.unwrap());
+        let place = self.folder.path().join("sandboxes/boxes").join(name);
+        Self::first_process_in(&place).expect("it is alive")
+    }
+
+    fn first_process_in(directory: &Path) -> Option<OwnedFd> {
+        let record = std::fs::read(directory.join("process.json")).unwrap();
         let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
         let pid = i32::try_from(record["pid"].as_i64().unwrap()).unwrap();
         match pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()) {
