@@ -71,8 +71,8 @@ pub use error::{SandboxError, Unavailable};
 pub use host::{
     Backend, Checkpoint, DiskUse, Docker, Fingerprint, GatewaySockets, HostOptions, InnerProcess,
     Inspected, LeftOut, Listed, News, Opened, OutputFile, OutputScan, Outputs, Parting, Sandbox,
-    SandboxHost, SandboxUse, Stop, Surveyed, Upload, Why, inspect, kill_all, kill_one, names,
-    survey,
+    SandboxHost, SandboxUse, Stop, Surveyed, Upload, Why, inspect, kill_all, kill_one,
+    layers_in_use, names, survey,
 };
 pub use inner_path::{InnerPath, InvalidInnerPath};
 pub use inside::agent_main;

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Environment, LogFormat, Overrides, SandboxMode, load};
 use crate::demo::{self, DemoOptions, Then};
+use crate::images::{self, ImagesCommand};
 use crate::keys::{self, KeysCommand};
 use crate::sandboxes::{self, Form, SandboxesCommand};
 use crate::terminal::say;
@@ -45,6 +46,16 @@ Examples:
 
 They work beside a server and without one, for the user that the server runs as.";
 
+const IMAGES_HELP: &str = "\
+A sandbox has the programs of this machine, or a root file system of its own:
+  hostler images pull oci:docker.io/library/python:3.12     from a registry, without Docker
+  hostler images pull tar:/srv/root.tar.zst                 what mmdebstrap or docker export writes
+  hostler images pull oci-layout:/srv/image                 what skopeo copy or docker save writes
+  hostler images pull dir:/srv/root                         a directory, which is copied
+
+Then set sandbox.root to the same words, or list them in sandbox.allowed_roots and let an environment
+choose one by the key hostler.root of its metadata. A root needs /bin/bash.";
+
 /// An open server for managed agents: point an official Anthropic SDK at it with ANTHROPIC_BASE_URL.
 #[derive(Debug, Parser)]
 #[command(name = "hostler", version, after_help = HELP, arg_required_else_help = true)]
@@ -63,6 +74,8 @@ enum Command {
     Keys(Keys),
     /// Look at the sandboxes on this machine, and end their processes
     Sandboxes(Sandboxes),
+    /// Fetch, list and remove the root file systems that sandboxes can be made of
+    Images(Images),
     /// Say what would keep a server from working here, and what to do about it
     Doctor(Settings),
 }
@@ -89,6 +102,46 @@ struct Demo {
     /// How tools are kept apart from this machine
     #[arg(long, value_name = "MODE")]
     sandbox: Option<SandboxMode>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = IMAGES_HELP)]
+struct Images {
+    #[command(subcommand)]
+    command: ImagesVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum ImagesVerb {
+    /// Fetch or copy an image, also one that is there, if it has changed
+    Pull {
+        /// Where it comes from: dir:/path, tar:/path, oci-layout:/path or oci:registry/name:tag
+        source: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// List the images that are there
+    List(Settings),
+    /// Remove an image that no sandbox is made of
+    Remove {
+        /// Its source, or the start of its digest
+        image: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+impl Images {
+    fn run(self, environment: &Environment) -> anyhow::Result<ExitCode> {
+        let (command, settings) = match self.command {
+            ImagesVerb::Pull { source, settings } => (ImagesCommand::Pull { source }, settings),
+            ImagesVerb::List(settings) => (ImagesCommand::List, settings),
+            ImagesVerb::Remove { image, settings } => (ImagesCommand::Remove { image }, settings),
+        };
+        let loaded = load(&settings.into(), environment)?;
+        lifecycle::run(images::run(command, &loaded.config))??;
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -209,6 +262,7 @@ impl Cli {
                 Ok(ExitCode::SUCCESS)
             }
             Command::Sandboxes(sandboxes) => sandboxes.command.run(environment),
+            Command::Images(images) => images.run(environment),
             Command::Doctor(settings) => {
                 let loaded = load(&settings.into(), environment)?;
                 lifecycle::run(doctor::run(&loaded.config))

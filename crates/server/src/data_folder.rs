@@ -6,6 +6,7 @@
 //!   hostler.db    the database (and its -wal and -shm files)
 //!   blobs/        uploaded files
 //!   sandboxes/    files of the sessions' sandboxes
+//!   images/       root file systems that sandboxes are made of
 //!   hostler.toml  the configuration, if you put it here
 //! ```
 

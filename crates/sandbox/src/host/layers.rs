@@ -20,10 +20,12 @@ use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, Uid, chownat, openat, statat, syncfs,
 };
 
-use super::{Inner, SandboxHost, blocking, user_ids};
+use super::state_dir::boxes_of;
+use super::{Inner, SandboxHost, blocking, root_record, user_ids};
 use crate::error::SandboxError;
 use crate::limits::{LAYER_DEPTH_MAX, LAYER_ENTRIES_MAX};
 use crate::name::SandboxName;
+use crate::root::Root;
 
 impl SandboxHost {
     /// The layer of this key, which is marked as used.
@@ -74,14 +76,29 @@ impl SandboxHost {
     /// Removes layers that no sandbox is made of and that nobody asked for since `age`. Returns
     /// how many.
     pub async fn remove_unused_layers(&self, age: Duration) -> Result<usize, SandboxError> {
-        let in_use = self.layers_in_use().await?;
         let inner = Arc::clone(&self.inner);
-        Ok(blocking(move || inner.remove_unused_layers(&in_use, age)).await?)
+        Ok(blocking(move || inner.remove_unused_layers(age)).await?)
     }
 }
 
+/// The layers that sandboxes with files below `state_dir` are made of: these must not be removed.
+/// It may be called beside a server, and where there was never one.
+pub fn layers_in_use(state_dir: &Path) -> io::Result<BTreeSet<PathBuf>> {
+    let boxes = match fs::read_dir(boxes_of(state_dir)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        boxes => boxes?,
+    };
+    let mut layers = BTreeSet::new();
+    for directory in boxes {
+        let root = root_record::load(&directory?.path())?;
+        layers.extend(root.iter().flat_map(Root::layers).cloned());
+    }
+    Ok(layers)
+}
+
 impl Inner {
-    fn remove_unused_layers(&self, in_use: &BTreeSet<PathBuf>, age: Duration) -> io::Result<usize> {
+    fn remove_unused_layers(&self, age: Duration) -> io::Result<usize> {
+        let in_use = layers_in_use(&self.options.state_dir)?;
         let mut removed = 0;
         for entry in fs::read_dir(self.state.layers())? {
             let path = entry?.path();

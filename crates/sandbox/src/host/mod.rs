@@ -30,9 +30,8 @@ mod uploads;
 mod user_ids;
 mod workspace_link;
 
-use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -40,6 +39,7 @@ pub use self::backend::{Backend, Docker};
 pub use self::checkpoint::Checkpoint;
 pub use self::gateway_sockets::GatewaySockets;
 pub use self::kill_all::{kill_all, kill_one};
+pub use self::layers::layers_in_use;
 use self::living::Living;
 pub use self::news::News;
 use self::news::{Notice, NoticeBoard};
@@ -59,7 +59,6 @@ use crate::isolation::IsolationReport;
 use crate::launcher::order::LaunchOrder;
 use crate::name::SandboxName;
 use crate::provenance::Provenance;
-use crate::root::Root;
 use crate::spec::Spec;
 
 /// Cheap to clone. Dropping it ends no sandbox.
@@ -180,20 +179,6 @@ impl SandboxHost {
         }
         self.inner.rest(name).await?;
         Ok(Stop::Stopped)
-    }
-
-    /// The layers that sandboxes with files here are made of: these must not be removed.
-    pub async fn layers_in_use(&self) -> Result<BTreeSet<PathBuf>, SandboxError> {
-        let inner = Arc::clone(&self.inner);
-        let layers = blocking(move || {
-            let mut layers = BTreeSet::new();
-            for name in inner.state.names()? {
-                let root = root_record::load(&inner.state.directory_of(&name))?;
-                layers.extend(root.iter().flat_map(Root::layers).cloned());
-            }
-            Ok(layers)
-        });
-        Ok(layers.await?)
     }
 
     /// What the sandbox of this name has written for its user, whether or not it is running.

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hostler_sandbox::{Losses, Provenance, Root, Sandbox, SandboxError, SandboxHost, Spec};
+use hostler_sandbox::{
+    Losses, Provenance, Root, Sandbox, SandboxError, SandboxHost, Spec, layers_in_use,
+};
 use tempfile::TempDir;
 
 use crate::root_tree;
@@ -118,7 +120,7 @@ async fn layers_lie_over_each_other() {
         .await,
         "from the second\nID=little\nhello\n",
     );
-    let in_use = world.host.layers_in_use().await.unwrap();
+    let in_use = layers_in_use(&world.state.path().join("state")).unwrap();
     assert_eq!(in_use, [world.layer.clone(), upper].into());
 }
 

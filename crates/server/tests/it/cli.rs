@@ -1,6 +1,7 @@
 //! The binary as a person meets it: help, version, refusals, exit codes.
 
 mod demo;
+mod images;
 mod sandboxes;
 mod serve;
 
