@@ -8,6 +8,7 @@
 
 mod attachments;
 mod backoff;
+mod checkpoints;
 mod journal;
 mod limits;
 mod metered;
@@ -30,6 +31,6 @@ mod sweep;
 mod tools;
 mod uploads;
 
-pub use options::{Engine, EngineOptions};
+pub use options::{Checkpoints, Engine, EngineOptions};
 pub use packages::PackageOptions;
 pub use root_choice::{ROOT_METADATA_KEY, RootChoice, RootOptions};

@@ -47,6 +47,9 @@ pub(crate) const CANCEL_TIME_MAX: Duration = Duration::from_secs(2);
 pub(crate) const SYNCED_SESSIONS_MAX: usize = 4_096;
 /// Links in one sandbox to uploads that were asked for at a path of their own.
 pub(crate) const UPLOAD_LINKS_MAX: usize = 64;
+/// Pieces of a sandbox's archive on their way to or from the blob store, and how long one is.
+pub(crate) const CHECKPOINT_CHUNKS_IN_FLIGHT: usize = 4;
+pub(crate) const CHECKPOINT_CHUNK_BYTES: usize = 256 * 1024;
 /// Outputs of a session: bytes of one file and of all, what is read at once, how long one look
 /// reads, and how many things that are left out a model is told of.
 pub(crate) const OUTPUT_FILE_BYTES_MAX: u64 = 500_000_000;

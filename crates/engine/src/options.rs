@@ -46,6 +46,16 @@ pub struct EngineOptions {
     /// How long a sandbox is kept from when it was made. One that rests then gives way to a new
     /// one, and the model is told. `None`: for ever.
     pub sandbox_keep: Option<Duration>,
+    pub sandbox_checkpoints: Checkpoints,
+}
+
+/// Where the files of sandboxes at rest are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checkpoints {
+    /// On this machine's disk only.
+    Local,
+    /// In the blob store, too; `evict`: no longer on this machine's disk.
+    Blobs { evict: bool },
 }
 
 /// The engine of one process. Cheap to clone.

@@ -3,6 +3,7 @@
 use hostler_protocol::id::SessionId;
 use hostler_sandbox::{Opened, Sandbox, SandboxError, SandboxName, Spec};
 
+use crate::checkpoints;
 use crate::network;
 use crate::options::Parts;
 use crate::{outputs, packages, uploads};
@@ -44,6 +45,7 @@ async fn open_for(
     let mut spec = spec(parts, session, &name).await?;
     spec.network = parts.networks.access();
     spec.upload_links.clone_from(&wanted.links);
+    checkpoints::bring_back(parts, session, &name).await?;
     let opened = match purpose {
         Purpose::Call => parts.sandboxes.open(&name, &spec).await,
         Purpose::Later => parts.sandboxes.prepare(&name, &spec).await,

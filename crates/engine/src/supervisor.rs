@@ -149,6 +149,7 @@ impl Supervisor {
                 if scope == Scope::All {
                     sweep::packages(&parts).await;
                 }
+                sweep::archives(&parts).await;
             });
         }
     }

@@ -14,9 +14,10 @@ use hostler_protocol::id::SessionId;
 use hostler_sandbox::{Listed, NetworkAccess, SandboxError, SandboxName, Stop};
 use hostler_store::{AppendError, SessionBrief};
 
+use crate::checkpoints;
 use crate::limits::LEASE;
 use crate::network::Way;
-use crate::options::Parts;
+use crate::options::{Checkpoints, Parts};
 use crate::outputs;
 use crate::packages;
 use crate::session_sandbox;
@@ -114,6 +115,7 @@ async fn open_way(parts: &Parts, session: SessionId) -> Result<(), SandboxError>
 async fn stop(parts: &Parts, session: SessionId, name: &SandboxName) -> Result<(), SandboxError> {
     if parts.sandboxes.stop(name).await? == Stop::Stopped {
         outputs::capture(parts, session).await;
+        checkpoints::keep(parts, session, name).await?;
     }
     Ok(())
 }
@@ -122,6 +124,8 @@ async fn stop(parts: &Parts, session: SessionId, name: &SandboxName) -> Result<(
 async fn expire(parts: &Parts, session: SessionId, name: &SandboxName) -> Result<(), SandboxError> {
     outputs::capture(parts, session).await;
     outputs::forget(parts, session).await?;
+    // Before the files: with an archive they would come back.
+    checkpoints::forget(parts, session).await?;
     parts.sandboxes.expire(name).await.map(drop)
 }
 
@@ -136,6 +140,9 @@ fn fate(parts: &Parts, sandbox: &Listed, brief: Option<&SessionBrief>) -> Fate {
         SessionStatus::Idle => {
             let now = parts.env.now();
             let idle = now.since(summary.updated_at);
+            // One that was stopped but not packed is found again by this.
+            let keeps_archives = sandbox.was_launched
+                && matches!(parts.options.sandbox_checkpoints, Checkpoints::Blobs { .. });
             let is_old = parts
                 .options
                 .sandbox_keep
@@ -144,10 +151,17 @@ fn fate(parts: &Parts, sandbox: &Listed, brief: Option<&SessionBrief>) -> Fate {
                 return Fate::Expire;
             }
             match parts.options.sandbox_idle_stop {
-                Some(limit) if sandbox.is_alive && idle >= limit => Fate::Stop,
+                Some(limit) if (sandbox.is_alive || keeps_archives) && idle >= limit => Fate::Stop,
                 Some(_) | None => Fate::Stay,
             }
         }
+    }
+}
+
+/// Deletes the archives of deleted sessions.
+pub(crate) async fn archives(parts: &Parts) {
+    if let Err(error) = parts.store.delete_checkpoints_of_nobody().await {
+        tracing::error!(%error, "archives of sandboxes can't be deleted");
     }
 }
 

@@ -102,6 +102,10 @@ async fn open_store(folder: &Path) -> anyhow::Result<Store> {
         .sweep_orphaned_files()
         .await
         .context("leftovers of uploads cannot be removed")?;
+    store
+        .sweep_orphaned_checkpoints()
+        .await
+        .context("leftovers of archives of sandboxes cannot be removed")?;
     Ok(store)
 }
 

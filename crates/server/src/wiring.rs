@@ -18,7 +18,7 @@ use hostler_sandbox::{Backend, Docker, HostOptions, Limits, NetworkAccess, Tier}
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{
-    Config, NetworkMode, NetworkOptions, RequiredTier, SandboxMode, SandboxOptions,
+    CheckpointPlace, Config, NetworkMode, NetworkOptions, RequiredTier, SandboxMode, SandboxOptions,
 };
 
 pub(crate) use models::catalog;
@@ -148,6 +148,12 @@ pub(crate) fn engine(
             keep_unused: config.sandbox.roots.package_keep,
         },
         roots,
+        sandbox_checkpoints: match config.sandbox.checkpoint {
+            CheckpointPlace::Local => hostler_engine::Checkpoints::Local,
+            CheckpointPlace::Blobs => hostler_engine::Checkpoints::Blobs {
+                evict: config.sandbox.checkpoint_evict,
+            },
+        },
     }
 }
 

@@ -9,6 +9,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0001_init.sql"),
     include_str!("../../../migrations/0002_session_environments.sql"),
     include_str!("../../../migrations/0003_session_files.sql"),
+    include_str!("../../../migrations/0004_sandbox_checkpoints.sql"),
 ];
 
 /// Brings the tables up to date. Two processes may race: the write lock orders them.

@@ -43,7 +43,7 @@ pub use self::provider_options::{HttpApi, ProviderApi, ProviderKey, ProviderOpti
 pub use self::providers::{KeyHeader, ProviderKind, RawProvider};
 pub use self::quantity::{ByteSize, Span};
 pub use self::rate_limits::{RateLimits, RawRateLimits};
-pub use self::sandbox::{RawSandbox, RequiredTier, SandboxMode, SandboxOptions};
+pub use self::sandbox::{CheckpointPlace, RawSandbox, RequiredTier, SandboxMode, SandboxOptions};
 pub use self::secret::Secret;
 pub use self::server::{RawServer, ServerOptions};
 pub use self::tree::Origin;

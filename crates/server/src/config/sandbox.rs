@@ -47,6 +47,12 @@ pub struct RawSandbox {
     /// How long a sandbox is kept from when it was made, whatever is done with it. The next time that its
     /// session rests, a new and empty one takes its place, and the agent is told. `"0s"`: for ever.
     pub keep: Span,
+    /// Where the files of a sandbox are that was stopped: `local` leaves them in `state_dir`, `blobs` writes
+    /// an archive to the blob store as well, from which the sandbox can be made again.
+    pub checkpoint: CheckpointPlace,
+    /// Whether the files go from `state_dir` once their archive is in the blob store. The next command waits
+    /// until they are back.
+    pub checkpoint_evict: bool,
     /// The least that must separate a sandbox from this machine: `restricted`, `user` or `full`, as told in
     /// docs/security.md. Where the machine gives less, the server refuses to start and says what is missing.
     /// Example: require = "user"
@@ -83,6 +89,13 @@ pub enum SandboxMode {
     UnsafeProcess,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckpointPlace {
+    Local,
+    Blobs,
+}
+
 impl SandboxMode {
     pub fn as_str(self) -> &'static str {
         match self {
@@ -109,6 +122,8 @@ impl Default for RawSandbox {
             docker: RawDocker::default(),
             idle_stop: Span(Duration::from_secs(15 * 60)),
             keep: Span(Duration::from_secs(30 * 24 * 60 * 60)),
+            checkpoint: CheckpointPlace::Local,
+            checkpoint_evict: true,
             require: None,
             root: "host".to_owned(),
             allowed_roots: Vec::new(),
@@ -138,6 +153,8 @@ pub struct SandboxOptions {
     pub idle_stop: Option<Duration>,
     /// `None`: sandboxes are kept for ever.
     pub keep: Option<Duration>,
+    pub checkpoint: CheckpointPlace,
+    pub checkpoint_evict: bool,
     pub require: Option<RequiredTier>,
     pub roots: RootSettings,
 }
@@ -228,6 +245,8 @@ impl RawSandbox {
             docker: self.docker.resolve(self.mode, at, problems),
             idle_stop: Some(self.idle_stop.0).filter(|limit| !limit.is_zero()),
             keep: Some(self.keep.0).filter(|limit| !limit.is_zero()),
+            checkpoint: self.checkpoint,
+            checkpoint_evict: self.checkpoint_evict,
         }
     }
 }

@@ -11,7 +11,7 @@ use hostler_domain::Env;
 use hostler_domain::catalog::{ModelCatalog, ModelSpec};
 use hostler_domain::session::{Input, SessionStatus, accept};
 use hostler_egress::{Gateway, GatewayOptions, HostName};
-use hostler_engine::{Engine, EngineOptions, PackageOptions, RootOptions};
+use hostler_engine::{Checkpoints, Engine, EngineOptions, PackageOptions, RootOptions};
 use hostler_protocol::agent::{EffortLevel, SessionAgent};
 use hostler_protocol::content::ContentBlock;
 use hostler_protocol::decode::At;
@@ -47,6 +47,7 @@ pub(super) struct World {
     pub(super) packages: PackageOptions,
     /// The body that environments are made of.
     pub(super) environment: Value,
+    checkpoints: Checkpoints,
     rest: Duration,
     networking: serde_json::Value,
     hosts: BTreeMap<HostName, IpAddr>,
@@ -111,6 +112,7 @@ impl World {
             roots: RootOptions::default(),
             packages: PackageOptions::default(),
             environment: json!({"name": "test"}),
+            checkpoints: Checkpoints::Local,
             rest: Duration::ZERO,
             networking: json!({"type": "unrestricted"}),
             hosts: BTreeMap::new(),
@@ -145,6 +147,12 @@ impl World {
     pub(super) fn with_host(mut self, name: &str) -> Self {
         let name = name.parse().unwrap();
         self.hosts.insert(name, Ipv4Addr::LOCALHOST.into());
+        self
+    }
+
+    /// Sandboxes at rest become archives.
+    pub(super) fn with_checkpoints(mut self, evict: bool) -> Self {
+        self.checkpoints = Checkpoints::Blobs { evict };
         self
     }
 
@@ -183,6 +191,7 @@ impl World {
                 sandbox_keep: self.keep,
                 roots: self.roots.clone(),
                 packages: self.packages.clone(),
+                sandbox_checkpoints: self.checkpoints,
             },
             Some(Gateway::new(GatewayOptions {
                 hosts: self.hosts.clone(),

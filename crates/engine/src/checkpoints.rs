@@ -1,0 +1,203 @@
+//! Where the sandboxes of sessions at rest are kept: on this machine's disk, or as archives in the
+//! blob store, from which any server of this database makes them again.
+//!
+//! **Invariant:** files are let go only when the row of their archive is committed and they were
+//! not touched since. A crash at any point costs an archive that nobody knows, never a file.
+
+use std::io::{self, Read, Write};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures::StreamExt;
+use hostler_protocol::Timestamp;
+use hostler_protocol::id::{EventId, SessionId};
+use hostler_sandbox::{Checkpoint, SandboxError, SandboxName};
+use hostler_store::{BlobStream, SandboxCheckpoint, StoreError};
+use tokio::sync::mpsc;
+
+use crate::limits::{CHECKPOINT_CHUNK_BYTES, CHECKPOINT_CHUNKS_IN_FLIGHT};
+use crate::options::{Checkpoints, Parts};
+
+/// The archives that this version writes and reads.
+const FORMAT: i64 = 1;
+
+/// Writes an archive of a sandbox that rests, unless there is one, and lets its files go if that
+/// is wanted.
+pub(crate) async fn keep(parts: &Parts, session: SessionId, name: &SandboxName) -> Kept {
+    let Checkpoints::Blobs { evict } = parts.options.sandbox_checkpoints else {
+        return Ok(());
+    };
+    let known = parts.store.checkpoint(session).await.map_err(store)?;
+    let known = known.map(|checkpoint| checkpoint.id.to_string());
+    let mark = parts.sandboxes.mark(name).await?;
+    let mark = match mark {
+        Some(mark) if known.as_ref() == Some(&mark) => Some(mark),
+        Some(_) | None => write(parts, session, name).await?,
+    };
+    if let Some(mark) = mark.filter(|_| evict)
+        && parts.sandboxes.evict(name, &mark).await?
+    {
+        tracing::info!(%session, "a resting sandbox is an archive now");
+    }
+    Ok(())
+}
+
+type Kept = Result<(), SandboxError>;
+
+/// The mark of the archive; `None` if there was nothing to pack or somebody uses it.
+async fn write(
+    parts: &Parts,
+    session: SessionId,
+    name: &SandboxName,
+) -> Result<Option<String>, SandboxError> {
+    let id: EventId = parts.env.id();
+    let mark = id.to_string();
+    let mut upload = parts.store.begin_checkpoint(id).await.map_err(store)?;
+    let (sink, mut chunks) = sink();
+    let uploading = async {
+        while let Some(chunk) = chunks.recv().await {
+            upload.write(&chunk).await?;
+        }
+        Ok::<_, StoreError>(())
+    };
+    let packing = parts.sandboxes.checkpoint(name, &mark, sink);
+    let (done, uploaded) = tokio::join!(packing, uploading);
+    uploaded.map_err(store)?;
+    match done? {
+        Checkpoint::Packed { created_at, .. } => {
+            let (made_at, now) = (timestamp(created_at), parts.env.now());
+            let committed = parts
+                .store
+                .commit_checkpoint(session, id, FORMAT, made_at, now, upload);
+            committed.await.map_err(store)?;
+            Ok(Some(mark))
+        }
+        Checkpoint::InUse | Checkpoint::Absent => Ok(None),
+    }
+}
+
+/// Makes the session's sandbox of its archive, where it has one and no files here. One that was
+/// kept long enough is let go instead.
+pub(crate) async fn bring_back(parts: &Parts, session: SessionId, name: &SandboxName) -> Kept {
+    if parts.sandboxes.is_known_alive(name) || parts.sandboxes.has_files(name) {
+        return Ok(());
+    }
+    let Some(found) = parts.store.checkpoint(session).await.map_err(store)? else {
+        return Ok(());
+    };
+    let age = parts.env.now().since(found.made_at);
+    if parts.options.sandbox_keep.is_some_and(|keep| age >= keep) {
+        forget(parts, session).await?;
+        parts.sandboxes.expire(name).await?;
+        return Ok(());
+    }
+    if found.format != FORMAT {
+        let reason = format!("its archive has the format {}, not {FORMAT}", found.format);
+        return Err(SandboxError::Unavailable { reason });
+    }
+    read(parts, name, &found).await
+}
+
+async fn read(parts: &Parts, name: &SandboxName, found: &SandboxCheckpoint) -> Kept {
+    let bytes = parts.store.read_checkpoint(found).await.map_err(store)?;
+    let Some(bytes) = bytes else {
+        let reason = "its archive is missing in the blob store".to_owned();
+        return Err(SandboxError::Unavailable { reason });
+    };
+    let (source, feed) = source(bytes);
+    let made_at =
+        UNIX_EPOCH + Duration::from_micros(u64::try_from(found.made_at.as_micros()).unwrap_or(0));
+    let mark = found.id.to_string();
+    let restoring = parts.sandboxes.restore(name, &mark, made_at, source);
+    let (restored, ()) = tokio::join!(restoring, feed);
+    restored.map(drop)
+}
+
+/// The session's sandbox is gone for good.
+pub(crate) async fn forget(parts: &Parts, session: SessionId) -> Kept {
+    parts.store.delete_checkpoint(session).await.map_err(store)
+}
+
+fn store(error: StoreError) -> SandboxError {
+    SandboxError::Io(failed(&error))
+}
+
+/// With its cause, which is what says whether the blob store fails or the archive is wrong.
+fn failed(error: &StoreError) -> io::Error {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+    io::Error::other(format!("{error}{}", cause.unwrap_or_default()))
+}
+
+fn timestamp(at: SystemTime) -> Timestamp {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// From a thread that packs to a task that uploads; at most a few chunks are between.
+struct Sink {
+    chunk: Vec<u8>,
+    chunks: mpsc::Sender<Vec<u8>>,
+}
+
+fn sink() -> (Sink, mpsc::Receiver<Vec<u8>>) {
+    let (chunks, receiver) = mpsc::channel(CHECKPOINT_CHUNKS_IN_FLIGHT);
+    let chunk = Vec::with_capacity(CHECKPOINT_CHUNK_BYTES);
+    (Sink { chunk, chunks }, receiver)
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.chunk.extend_from_slice(bytes);
+        if self.chunk.len() >= CHECKPOINT_CHUNK_BYTES {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let chunk = std::mem::take(&mut self.chunk);
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        let sent = self.chunks.blocking_send(chunk);
+        sent.map_err(|_| io::Error::other("the upload of the archive was given up"))
+    }
+}
+
+/// From a task that downloads to a thread that unpacks.
+struct Source {
+    chunk: io::Cursor<Vec<u8>>,
+    chunks: mpsc::Receiver<Result<Vec<u8>, StoreError>>,
+}
+
+fn source(mut bytes: BlobStream) -> (Source, impl Future<Output = ()>) {
+    let (sender, chunks) = mpsc::channel(CHECKPOINT_CHUNKS_IN_FLIGHT);
+    let feed = async move {
+        while let Some(chunk) = bytes.next().await {
+            // Nobody reads on after an error.
+            if sender
+                .send(chunk.map(|chunk| chunk.to_vec()))
+                .await
+                .is_err()
+            {
+                return;
+            }
+        }
+    };
+    let chunk = io::Cursor::default();
+    (Source { chunk, chunks }, feed)
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let length = self.chunk.read(buffer)?;
+            if length > 0 || buffer.is_empty() {
+                return Ok(length);
+            }
+            match self.chunks.blocking_recv() {
+                None => return Ok(0),
+                Some(chunk) => self.chunk = io::Cursor::new(chunk.map_err(|error| failed(&error))?),
+            }
+        }
+    }
+}

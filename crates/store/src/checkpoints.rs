@@ -1,0 +1,202 @@
+//! Archives of sandboxes: a row for each session that has one, a blob with the bytes.
+
+use aws_lc_rs::digest;
+use futures::{StreamExt, stream};
+use hostler_protocol::Timestamp;
+use hostler_protocol::id::{EventId, SessionId};
+use object_store::path::Path;
+
+use crate::blobs::{BlobStream, BlobUpload};
+use crate::limits::SWEPT_CHECKPOINTS_MAX;
+use crate::row::Row;
+use crate::{Store, StoreError};
+
+/// The archive of a session's sandbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SandboxCheckpoint {
+    /// Names the archive; a newer one has another.
+    pub id: EventId,
+    pub format: i64,
+    pub size: u64,
+    /// In lower-case hexadecimal.
+    pub sha256: String,
+    /// When the sandbox was made.
+    pub made_at: Timestamp,
+    pub created_at: Timestamp,
+}
+
+const FOLDER: &str = "checkpoints";
+
+const FIND: &str = "\
+    select blob_id, format, size_bytes, sha256, made_at, created_at \
+    from sandbox_checkpoints where session_id = $1";
+
+const REPLACE: &str = "\
+    insert into sandbox_checkpoints \
+    (session_id, blob_id, format, size_bytes, sha256, made_at, created_at) \
+    values ($1, $2, $3, $4, $5, $6, $7) on conflict (session_id) do update set \
+    blob_id = excluded.blob_id, format = excluded.format, size_bytes = excluded.size_bytes, \
+    sha256 = excluded.sha256, made_at = excluded.made_at, created_at = excluded.created_at";
+
+const DELETE: &str = "delete from sandbox_checkpoints where session_id = $1";
+
+const OF_NOBODY: &str = "\
+    select session_id from sandbox_checkpoints \
+    where session_id not in (select id from sessions) limit $1";
+
+const EXISTS: &str = "select blob_id from sandbox_checkpoints where blob_id = $1";
+
+impl Store {
+    /// Starts an archive with a new id; it is nobody's before [`Store::commit_checkpoint`].
+    pub async fn begin_checkpoint(&self, id: EventId) -> Result<BlobUpload, StoreError> {
+        self.blobs.begin(blob_name(id)).await
+    }
+
+    /// Makes it the archive of the session's sandbox. The one before is deleted after that.
+    pub async fn commit_checkpoint(
+        &self,
+        session: SessionId,
+        id: EventId,
+        format: i64,
+        made_at: Timestamp,
+        created_at: Timestamp,
+        upload: BlobUpload,
+    ) -> Result<(), StoreError> {
+        let blob = upload.finish().await?;
+        let size = i64::try_from(blob.size).unwrap_or(i64::MAX);
+        let before: Option<SandboxCheckpoint> = self
+            .db
+            .write(move |tx| {
+                let session = session.to_string();
+                let before = tx.one(FIND, &[&session], read)?;
+                let id = id.to_string();
+                let times = (made_at.as_micros(), created_at.as_micros());
+                tx.execute(
+                    REPLACE,
+                    &[
+                        &session,
+                        &id,
+                        &format,
+                        &size,
+                        &blob.sha256,
+                        &times.0,
+                        &times.1,
+                    ],
+                )?;
+                Ok::<_, StoreError>(before)
+            })
+            .await?;
+        match before {
+            Some(before) if before.id != id => self.blobs.delete(&blob_name(before.id)).await,
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    pub async fn checkpoint(
+        &self,
+        session: SessionId,
+    ) -> Result<Option<SandboxCheckpoint>, StoreError> {
+        self.db
+            .read(move |tx| tx.one(FIND, &[&session.to_string()], read))
+            .await
+    }
+
+    /// The bytes, which end with an error if they are not those that were written. `None`: the
+    /// blob is missing.
+    pub async fn read_checkpoint(
+        &self,
+        checkpoint: &SandboxCheckpoint,
+    ) -> Result<Option<BlobStream>, StoreError> {
+        let blob = self.blobs.read(&blob_name(checkpoint.id)).await?;
+        Ok(blob.map(|chunks| verified(chunks, checkpoint.sha256.clone())))
+    }
+
+    /// For a sandbox that is gone for good. None is fine.
+    pub async fn delete_checkpoint(&self, session: SessionId) -> Result<(), StoreError> {
+        let before: Option<SandboxCheckpoint> = self
+            .db
+            .write(move |tx| {
+                let session = session.to_string();
+                let before = tx.one(FIND, &[&session], read)?;
+                tx.execute(DELETE, &[&session])?;
+                Ok::<_, StoreError>(before)
+            })
+            .await?;
+        match before {
+            Some(before) => self.blobs.delete(&blob_name(before.id)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Deletes those of sessions that are gone, a bounded number at a time.
+    pub async fn delete_checkpoints_of_nobody(&self) -> Result<usize, StoreError> {
+        let gone: Vec<SessionId> = self
+            .db
+            .read(|tx| tx.all(OF_NOBODY, &[&SWEPT_CHECKPOINTS_MAX], |row| row.id(0)))
+            .await?;
+        for session in &gone {
+            self.delete_checkpoint(*session).await?;
+        }
+        Ok(gone.len())
+    }
+
+    /// Deletes blobs without a row: only at the start of the one server of the data folder, as
+    /// [`Store::sweep_orphaned_files`].
+    pub async fn sweep_orphaned_checkpoints(&self) -> Result<usize, StoreError> {
+        let mut blobs = self.blobs.list(&Path::from(FOLDER));
+        let mut swept = 0;
+        while let Some(blob) = blobs.next().await {
+            let blob = blob?;
+            let id = blob.filename().unwrap_or_default().to_owned();
+            let exists: Option<String> = self
+                .db
+                .read(move |tx| tx.one(EXISTS, &[&id], |row| row.text(0)))
+                .await?;
+            if exists.is_none() {
+                self.blobs.delete(&blob).await?;
+                swept += 1;
+            }
+        }
+        Ok(swept)
+    }
+}
+
+fn blob_name(id: EventId) -> Path {
+    Path::from_iter([FOLDER, &id.to_string()])
+}
+
+fn read(row: &Row<'_>) -> Result<SandboxCheckpoint, StoreError> {
+    Ok(SandboxCheckpoint {
+        id: row.id(0)?,
+        format: row.integer(1)?,
+        size: u64::try_from(row.integer(2)?).unwrap_or(0),
+        sha256: row.text(3)?,
+        made_at: row.timestamp(4)?,
+        created_at: row.timestamp(5)?,
+    })
+}
+
+fn verified(chunks: BlobStream, sha256: String) -> BlobStream {
+    let state = (chunks, digest::Context::new(&digest::SHA256), Some(sha256));
+    stream::unfold(state, |(mut chunks, mut sum, mut expected)| async move {
+        match chunks.next().await {
+            Some(Ok(chunk)) => {
+                sum.update(&chunk);
+                Some((Ok(chunk), (chunks, sum, expected)))
+            }
+            Some(Err(error)) => Some((Err(error), (chunks, sum, None))),
+            None => {
+                let expected = expected.take()?;
+                let found = hexadecimal(sum.clone().finish().as_ref());
+                let error = std::io::Error::other("its sum is wrong: the archive was changed");
+                let wrong = found != expected;
+                wrong.then(|| (Err(StoreError::Blob(Box::new(error))), (chunks, sum, None)))
+            }
+        }
+    })
+    .boxed()
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
