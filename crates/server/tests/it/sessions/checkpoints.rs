@@ -7,7 +7,8 @@ use hostler_protocol::id::SessionId;
 use hostler_testkit::Reply;
 use serde_json::json;
 
-use super::world::{Running, World, public};
+use super::shown::public;
+use super::world::{Running, World};
 
 fn bash(command: &str) -> Reply {
     Reply::tool_use("bash", json!({"command": command}))

@@ -10,7 +10,8 @@ use hostler_store::{StoreOptions, WakeUps};
 use hostler_testkit::{Gate, RecordedRequest, Reply};
 use serde_json::json;
 
-use super::world::{World, public, text};
+use super::shown::{public, text};
+use super::world::World;
 
 /// More appends than the scenario has; the test proves it.
 const APPENDS_MAX: u64 = 40;

@@ -3,7 +3,8 @@
 use hostler_testkit::Reply;
 use serde_json::json;
 
-use super::world::{World, public};
+use super::shown::public;
+use super::world::World;
 
 #[tokio::test]
 async fn an_overloaded_model_is_tried_again() {

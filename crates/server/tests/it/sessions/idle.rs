@@ -5,7 +5,8 @@ use std::time::Duration;
 use hostler_testkit::{Gate, Reply};
 use serde_json::json;
 
-use super::world::{World, public};
+use super::shown::public;
+use super::world::World;
 
 fn bash(command: &str) -> Reply {
     Reply::tool_use("bash", json!({"command": command}))

@@ -6,7 +6,8 @@ use hostler_protocol::event::{UserInterrupt, UserMessage};
 use hostler_testkit::{Gate, Reply};
 use serde_json::json;
 
-use super::world::{World, public};
+use super::shown::public;
+use super::world::World;
 
 const INTERRUPTED: &str = "fails Tool execution was interrupted before completion. Please retry.";
 

@@ -9,7 +9,8 @@ use hostler_testkit::{RecordedRequest, Reply};
 use serde_json::{Value, json};
 
 use super::pipe;
-use super::world::{World, public};
+use super::shown::public;
+use super::world::World;
 
 const SESSIONS: usize = 5;
 /// In all; more with `HOSTLER_TEST_SANDBOX_KILLS`.

@@ -16,6 +16,8 @@ mod preparation;
 mod resume;
 mod retention;
 mod roots;
+mod shown;
 mod static_server;
 mod turn;
 mod world;
+mod world_sandboxes;

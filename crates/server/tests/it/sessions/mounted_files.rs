@@ -5,7 +5,8 @@ use hostler_store::{FileCreated, Mounted, NewFile, NewMount, SessionRow, StoreOp
 use hostler_testkit::Reply;
 use serde_json::json;
 
-use super::world::{World, public};
+use super::shown::public;
+use super::world::World;
 
 async fn upload(world: &World, content: &[u8]) -> FileId {
     let file = NewFile {

@@ -8,8 +8,9 @@ use hostler_store::StoreOptions;
 use hostler_testkit::Reply;
 use serde_json::{Value, json};
 
+use super::shown::public;
 use super::static_server::{StaticServer, folder};
-use super::world::{World, public};
+use super::world::World;
 
 const HOST: &str = "registry.test";
 

@@ -4,7 +4,8 @@ use hostler_sandbox::{Backend, Spec};
 use hostler_testkit::Reply;
 use serde_json::{Value, json};
 
-use super::world::{World, public};
+use super::shown::public;
+use super::world::World;
 
 /// The system prompts of a turn with one tool call, and what the call gave.
 async fn told(world: &World, command: &str) -> (Vec<String>, String) {

@@ -10,7 +10,8 @@ use hostler_store::{FileContent, PageRange, StoreOptions};
 use hostler_testkit::{Gate, Reply};
 use serde_json::json;
 
-use super::world::{World, text};
+use super::shown::text;
+use super::world::World;
 
 async fn files(world: &World, session: SessionId) -> Vec<FileMetadata> {
     let range = PageRange {

@@ -8,7 +8,9 @@ use hostler_protocol::event::{Event, Recorded};
 use hostler_testkit::Reply;
 use serde_json::json;
 
-use super::world::{World, ended, public};
+use super::shown::public;
+use super::world::World;
+use super::world_sandboxes::ended;
 
 fn bash(command: &str) -> Reply {
     Reply::tool_use("bash", json!({"command": command}))

@@ -8,7 +8,8 @@ use hostler_testkit::{Gate, Reply};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::json;
 
-use super::world::{World, public};
+use super::shown::public;
+use super::world::World;
 
 /// A launcher that waits for the test once the pipe beside it exists.
 struct SlowLauncher {

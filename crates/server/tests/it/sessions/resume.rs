@@ -8,7 +8,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use serde_json::json;
 
 use super::pipe::{self, reader};
-use super::world::{World, public};
+use super::shown::public;
+use super::world::World;
 
 /// A session whose sandbox has a pipe that its first command reads from.
 async fn session_with_pipe(world: &World, command: &str) -> SessionId {

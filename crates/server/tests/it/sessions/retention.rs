@@ -5,7 +5,9 @@ use std::time::Duration;
 use hostler_testkit::{Gate, Reply};
 use serde_json::json;
 
-use super::world::{World, ended, public};
+use super::shown::public;
+use super::world::World;
+use super::world_sandboxes::ended;
 
 fn bash(command: &str) -> Reply {
     Reply::tool_use("bash", json!({"command": command}))

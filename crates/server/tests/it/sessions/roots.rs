@@ -11,7 +11,8 @@ use hostler_image::ImageStore;
 use hostler_testkit::Reply;
 use serde_json::json;
 
-use super::world::{World, public};
+use super::shown::public;
+use super::world::World;
 
 fn bash(command: &str) -> Reply {
     Reply::tool_use("bash", json!({"command": command}))

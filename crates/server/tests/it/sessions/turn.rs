@@ -5,7 +5,8 @@ use std::time::Duration;
 use hostler_testkit::{Gate, Reply};
 use serde_json::json;
 
-use super::world::{World, public};
+use super::shown::public;
+use super::world::World;
 
 #[tokio::test]
 async fn a_turn_has_the_order_of_the_contract() {
