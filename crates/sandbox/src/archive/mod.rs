@@ -11,7 +11,7 @@ mod unpack;
 
 use std::io;
 
-pub(crate) use pack::pack;
+pub(crate) use pack::{Bases, pack};
 pub(crate) use unpack::unpack;
 
 /// The first name in each archive; the number is the version of all of this.

@@ -24,7 +24,7 @@ const READ_BYTES: usize = 256 << 10;
 
 struct Packer<W: Write> {
     out: W,
-    uid_base: u32,
+    bases: Bases,
     packed: Packed,
     /// The first name of each file that has several.
     named: HashMap<(u64, u64), Vec<u8>>,
@@ -38,15 +38,18 @@ struct Level {
     path: Vec<u8>,
 }
 
-/// Writes the archive of the sandbox in `directory`, whose ids begin at `uid_base`.
-pub(crate) fn pack(
-    directory: BorrowedFd<'_>,
-    uid_base: u32,
-    out: impl Write,
-) -> io::Result<Packed> {
+/// What a sandbox's ids are counted from.
+#[derive(Clone, Copy)]
+pub(crate) struct Bases {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
+/// Writes the archive of the sandbox in `directory`, whose ids begin at `bases`.
+pub(crate) fn pack(directory: BorrowedFd<'_>, bases: Bases, out: impl Write) -> io::Result<Packed> {
     let mut packer = Packer {
         out: zstd::Encoder::new(out, ARCHIVE_LEVEL)?,
-        uid_base,
+        bases,
         packed: Packed::default(),
         named: HashMap::new(),
         buffer: vec![0; READ_BYTES],
@@ -178,7 +181,7 @@ impl<W: Write> Packer<W> {
     }
 
     fn entry(&self, path: Vec<u8>, found: &Stat, owner: Owner) -> io::Result<Entry> {
-        let id = |id: u32| match (owner, id.checked_sub(self.uid_base)) {
+        let id = |id: u32, base: u32| match (owner, id.checked_sub(base)) {
             (Owner::Host, _) => Ok(0),
             (Owner::Sandbox, Some(inner)) if inner < UID_RANGE => Ok(inner),
             (Owner::Sandbox, _) => {
@@ -189,8 +192,8 @@ impl<W: Write> Packer<W> {
         Ok(Entry {
             kind: Kind::Directory,
             mode: found.st_mode & 0o7777,
-            uid: id(found.st_uid)?,
-            gid: id(found.st_gid)?,
+            uid: id(found.st_uid, self.bases.uid)?,
+            gid: id(found.st_gid, self.bases.gid)?,
             seconds: found.st_mtime,
             nanoseconds: u32::try_from(found.st_mtime_nsec).unwrap_or(0),
             attributes: Vec::new(),

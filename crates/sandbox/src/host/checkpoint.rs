@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use super::state_dir::{self, is_laid_out, open_directory};
 use super::{SandboxHost, blocking, user_ids};
-use crate::archive::{Packed, pack, unpack};
+use crate::archive::{Bases, Packed, pack, unpack};
 use crate::error::SandboxError;
 use crate::limits::RECORD_BYTES_MAX;
 use crate::name::SandboxName;
@@ -53,8 +53,7 @@ impl SandboxHost {
         let mark = mark.to_owned();
         let packed = blocking(move || {
             let handle = open_directory(&directory)?;
-            let uid_base = user_ids::of(&directory)?.unwrap_or_else(own_base);
-            let packed = pack(handle.as_fd(), uid_base, out)?;
+            let packed = pack(handle.as_fd(), bases(&directory)?, out)?;
             let created_at = state_dir::created_at(&directory)?;
             fs::write(directory.join(MARK), mark)?;
             Ok(Checkpoint::Packed { packed, created_at })
@@ -132,9 +131,19 @@ impl SandboxHost {
     }
 }
 
-/// Without a range of its own a sandbox has one id, the server's.
-fn own_base() -> u32 {
-    rustix::process::geteuid().as_raw()
+/// Without a range of its own a sandbox has one user and one group, the server's, whose numbers
+/// may differ.
+fn bases(directory: &std::path::Path) -> io::Result<Bases> {
+    Ok(match user_ids::of(directory)? {
+        Some(first) => Bases {
+            uid: first,
+            gid: first,
+        },
+        None => Bases {
+            uid: rustix::process::geteuid().as_raw(),
+            gid: rustix::process::getegid().as_raw(),
+        },
+    })
 }
 
 /// Before the processes of a sandbox start: from then on its archive is an old one.
