@@ -97,11 +97,21 @@ async fn measure(
     let left = rig.end_descendants()?;
     if !left.is_empty() {
         outcome.note(format!(
-            "outlived the server and were ended: {}",
-            left.join(", ")
+            "outlived the server, as sandboxes do, and were ended: {}",
+            counted(&left)
         ));
     }
     Ok(outcome)
+}
+
+/// Each name once, with how often it is there.
+fn counted(names: &[String]) -> String {
+    let mut counts = std::collections::BTreeMap::new();
+    for name in names {
+        *counts.entry(name.as_str()).or_insert(0) += 1;
+    }
+    let counts = counts.iter().map(|(name, count)| format!("{count} {name}"));
+    counts.collect::<Vec<_>>().join(", ")
 }
 
 #[expect(
