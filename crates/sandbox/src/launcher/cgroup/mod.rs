@@ -63,9 +63,8 @@ impl CgroupSet {
             }
         }
         if set.processes == LimitSource::Rlimit {
-            let all = u64::from(limits.processes) + AGENT_PROCESSES_MAX;
-            let limit = [("pids.max", all.to_string())];
-            let limit = [(limit[0].0, limit[0].1.as_str())];
+            let all = (u64::from(limits.processes) + AGENT_PROCESSES_MAX).to_string();
+            let limit = [("pids.max", all.as_str())];
             if let Some(made) = set.create_v1(places.v1_pids, name, &limit)
                 && set.create_tools(&made, limits)
             {
