@@ -8,17 +8,18 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, chownat,
-    fchmod, fchown, futimens, linkat, mkdirat, openat, openat2, statat, symlinkat, unlinkat,
+    fchmod, fchown, futimens, linkat, mkdirat, openat, openat2, readlinkat, statat, symlinkat,
+    unlinkat,
 };
 use rustix::io::Errno;
 
 use super::items::{Item, Kind};
 use crate::error::{ImageError, While};
-use crate::limits::RESOLVE_ATTEMPTS_MAX;
+use crate::limits::{PATH_DEPTH_MAX, RESOLVE_ATTEMPTS_MAX};
 
 /// Whose the files are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,8 @@ impl Ownership {
 
 pub(crate) struct Tree {
     root: OwnedFd,
+    /// As the kernel names it, to tell how far below it something is.
+    root_path: PathBuf,
     ownership: Ownership,
 }
 
@@ -51,7 +54,12 @@ impl Tree {
     pub(crate) fn open(path: &Path, ownership: Ownership) -> Result<Self, ImageError> {
         let root = openat(CWD, path, DIRECTORY | OFlags::NOFOLLOW, Mode::empty());
         let root = root.doing(|| format!("opening {}", path.display()))?;
-        Ok(Self { root, ownership })
+        let root_path = path_of(&root).doing(|| format!("finding {}", path.display()))?;
+        Ok(Self {
+            root,
+            root_path,
+            ownership,
+        })
     }
 
     pub(crate) fn place(&self, item: &Item, content: &mut dyn Read) -> Result<(), ImageError> {
@@ -76,7 +84,7 @@ impl Tree {
         if matches!(item.kind, Kind::LeftOut) {
             return Ok(());
         }
-        let parent = self.parent(parent).doing(doing)?;
+        let parent = self.parent(parent, &doing)?;
         self.make_room(&parent, name, matches!(item.kind, Kind::Directory))
             .doing(doing)?;
         match &item.kind {
@@ -151,24 +159,49 @@ impl Tree {
     }
 
     /// The same, made where it is missing: archives leave out directories.
-    fn parent(&self, path: &[Vec<u8>]) -> io::Result<OwnedFd> {
+    ///
+    /// **Invariant:** nothing is made deeper than `PATH_DEPTH_MAX`, so that whoever removes a tree
+    /// may recurse. A short name can lead deep, through links of the tree.
+    fn parent(&self, path: &[Vec<u8>], doing: &dyn Fn() -> String) -> Result<OwnedFd, ImageError> {
         match self.resolve(path) {
             Err(Errno::NOENT) => {}
-            resolved => return Ok(resolved?),
-        }
-        let mut here = self.resolve(&[])?;
-        for length in 1..=path.len() {
-            match mkdirat(
-                &here,
-                path[length - 1].as_slice(),
-                Mode::from_raw_mode(0o755),
-            ) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(error) => return Err(error.into()),
+            resolved => {
+                let parent = resolved.doing(doing)?;
+                self.refuse_too_deep(&parent, path)?;
+                return Ok(parent);
             }
-            here = self.resolve(&path[..length])?;
+        }
+        let mut here = self.resolve(&[]).doing(doing)?;
+        for length in 1..=path.len() {
+            let mode = Mode::from_raw_mode(0o755);
+            match mkdirat(&here, path[length - 1].as_slice(), mode) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => return Err(error).doing(doing),
+            }
+            here = self.resolve(&path[..length]).doing(doing)?;
+            self.refuse_too_deep(&here, &path[..length])?;
         }
         Ok(here)
+    }
+
+    /// Whether `directory`, which `path` led to, is so deep that it can hold nothing.
+    fn refuse_too_deep(&self, directory: &OwnedFd, path: &[Vec<u8>]) -> Result<(), ImageError> {
+        let depth = match path_of(directory) {
+            Ok(found) => found
+                .strip_prefix(&self.root_path)
+                .map(|below| below.components().count())
+                .ok(),
+            // Longer than the kernel can say.
+            Err(Errno::NAMETOOLONG) => None,
+            Err(error) => return Err(error).doing(|| format!("finding {}", shown(path))),
+        };
+        if depth.is_some_and(|depth| depth < PATH_DEPTH_MAX) {
+            return Ok(());
+        }
+        Err(ImageError::refused(format!(
+            "its links lead deeper than {PATH_DEPTH_MAX} directories: {}",
+            shown(path)
+        )))
     }
 
     /// Whatever has this name goes, unless both are directories.
@@ -271,11 +304,18 @@ impl Tree {
     }
 }
 
+fn path_of(directory: &OwnedFd) -> rustix::io::Result<PathBuf> {
+    let link = format!("/proc/self/fd/{}", directory.as_raw_fd());
+    let path = readlinkat(CWD, link, Vec::new())?;
+    Ok(PathBuf::from(OsStr::from_bytes(path.as_bytes())))
+}
+
 fn remove_name(parent: &OwnedFd, name: &[u8]) -> io::Result<()> {
     match unlinkat(parent, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(Errno::ISDIR | Errno::PERM) => {
-            // By the descriptor of its parent. No link is followed, and the depth is bounded.
+            // By the descriptor of its parent. No link is followed, and the depth is bounded, so
+            // that recursion is too.
             let parent = format!("/proc/self/fd/{}", parent.as_raw_fd());
             std::fs::remove_dir_all(Path::new(&parent).join(OsStr::from_bytes(name)))
         }

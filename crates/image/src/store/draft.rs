@@ -58,7 +58,8 @@ fn new_lock(drafts: &Path) -> io::Result<(PathBuf, File)> {
     Err(io::Error::other("too many drafts are being made"))
 }
 
-/// Deletes the drafts that nobody works on.
+/// Deletes the drafts that nobody works on. One that cannot be deleted stays in the way of nobody,
+/// so it is told of and left for the next sweep.
 pub(super) fn sweep(drafts: &Path) -> io::Result<()> {
     for entry in fs::read_dir(drafts)? {
         let path = entry?.path();
@@ -68,16 +69,23 @@ pub(super) fn sweep(drafts: &Path) -> io::Result<()> {
         {
             continue;
         }
-        let lock_path = path.with_extension("lock");
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path)?;
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            remove(&path)?;
-            let _ = fs::remove_file(&lock_path);
+        if let Err(error) = sweep_one(&path) {
+            tracing::warn!(draft = %path.display(), %error, "a draft of an earlier run stays");
         }
+    }
+    Ok(())
+}
+
+fn sweep_one(path: &Path) -> io::Result<()> {
+    let lock_path = path.with_extension("lock");
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&lock_path)?;
+    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+        remove(path)?;
+        let _ = fs::remove_file(&lock_path);
     }
     Ok(())
 }

@@ -120,6 +120,12 @@ fn bad_names() -> Vec<(&'static str, Tar, &'static str)> {
         ),
         ("empty link", Tar::new().symlink("x", ""), "not a path"),
         ("deep", deep, "deeper than"),
+        ("deep through links", ladder(), "links lead deeper than"),
+        (
+            "made deep through a link",
+            missing_below(),
+            "links lead deeper than",
+        ),
         (
             "root is a file",
             Tar::new().file(".", "x"),
@@ -133,11 +139,40 @@ fn bad_names() -> Vec<(&'static str, Tar, &'static str)> {
     ]
 }
 
+/// Short names that lead deeper and deeper, each through a link to the end of the last.
+fn ladder() -> Tar {
+    let steps = 30;
+    let mut tar = Tar::new();
+    let mut below = String::new();
+    for step in 0..steps {
+        let end = format!("{below}{}", "d/".repeat(40));
+        tar = tar.directory(&end).symlink(&format!("s{step}"), &end);
+        below = format!("s{step}/");
+    }
+    tar
+}
+
+/// The end of a link is deep, and what is below is made on the way to the file.
+fn missing_below() -> Tar {
+    let deep = "d/".repeat(45);
+    let middle = format!("a/{deep}");
+    Tar::new()
+        .directory(&deep)
+        .symlink("a", &deep)
+        .directory(&middle)
+        .symlink("b", &middle)
+        .file(&format!("b/{deep}file"), "")
+}
+
 /// Sizes and extensions that are not what they seem.
 fn bad_sizes() -> Vec<(&'static str, Tar, &'static str)> {
     let sparse = Tar::header(EntryType::GNUSparse, "sparse", 0);
     let huge = Tar::header(EntryType::Regular, "huge", 1 << 40);
     let long = Tar::header(EntryType::GNULongName, "././@LongLink", 2 << 20);
+    let name = [b'n'; 150];
+    let named = Tar::header(EntryType::GNULongName, "././@LongLink", 150);
+    // With its name it is too much.
+    let whole = Tar::header(EntryType::Regular, "whole", 64 << 30);
     let size = b"15 size=100000\n";
     let size_header = Tar::header(EntryType::XHeader, "pax", size.len() as u64);
     let version = b"22 GNU.sparse.major=1\n";

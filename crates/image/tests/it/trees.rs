@@ -122,6 +122,18 @@ async fn what_a_crash_left_is_deleted() {
 }
 
 #[test]
+fn what_cannot_be_deleted_keeps_nobody_from_starting() {
+    let bench = Bench::new();
+    let drafts = bench.path("images/drafts");
+    // Not a directory, so the sweep fails to remove it as one.
+    fs::write(drafts.join("1-0"), "").unwrap();
+    fs::create_dir_all(drafts.join("2-0/root/half")).unwrap();
+    let store = ImageStore::open(&bench.path("images")).unwrap();
+    assert_eq!(store.list().unwrap(), []);
+    assert!(!drafts.join("2-0").exists());
+}
+
+#[test]
 fn sources_are_read_and_written() {
     for text in [
         "dir:/srv/root",
