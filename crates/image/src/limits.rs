@@ -4,9 +4,10 @@ use std::time::Duration;
 
 /// Files, directories and links of one tree, counted as they come, replaced ones too.
 pub(crate) const ENTRIES_MAX: u64 = 2_000_000;
-/// What the files of one tree hold, replaced ones counted too.
+/// What the files of one tree and their extended headers hold, replaced ones counted too.
 pub(crate) const TREE_BYTES_MAX: u64 = 64 << 30;
 pub(crate) const PATH_BYTES_MAX: usize = 4096;
+/// Of a name, and of where it leads: trees are removed by functions that recurse.
 pub(crate) const PATH_DEPTH_MAX: usize = 128;
 pub(crate) const LINK_TARGET_BYTES_MAX: usize = 4096;
 /// What an archive may say about one entry beside its header.

@@ -8,6 +8,7 @@ use crate::limits::{ENTRIES_MAX, TREE_BYTES_MAX};
 pub(crate) struct Bounds {
     entries_left: u64,
     bytes_left: u64,
+    bytes_unpacked: u64,
 }
 
 impl Default for Bounds {
@@ -15,6 +16,7 @@ impl Default for Bounds {
         Self {
             entries_left: ENTRIES_MAX,
             bytes_left: TREE_BYTES_MAX,
+            bytes_unpacked: 0,
         }
     }
 }
@@ -30,17 +32,31 @@ impl Bounds {
         Ok(())
     }
 
+    /// For what files hold.
     pub(crate) fn take_bytes(&mut self, count: u64) -> Result<(), ImageError> {
+        self.take(count)?;
+        self.bytes_unpacked += count;
+        Ok(())
+    }
+
+    /// For what is read and thrown away: headers of any number, each of which costs the reader.
+    pub(crate) fn take_extension(&mut self, count: u64) -> Result<(), ImageError> {
+        self.take(count)
+    }
+
+    fn take(&mut self, count: u64) -> Result<(), ImageError> {
         let left = self.bytes_left.checked_sub(count);
         self.bytes_left = left.ok_or_else(|| {
             let most = TREE_BYTES_MAX >> 30;
-            ImageError::refused(format!("its files hold more than {most} GiB"))
+            ImageError::refused(format!(
+                "its files and their headers hold more than {most} GiB"
+            ))
         })?;
         Ok(())
     }
 
-    /// Of everything that was unpacked.
+    /// Of all files that were unpacked.
     pub(crate) fn bytes_taken(&self) -> u64 {
-        TREE_BYTES_MAX - self.bytes_left
+        self.bytes_unpacked
     }
 }

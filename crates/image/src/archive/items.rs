@@ -55,13 +55,13 @@ pub(crate) fn read(
         let size = entry.header().entry_size().doing(doing)?;
         let kind = entry.header().entry_type();
         if kind.is_gnu_longname() {
-            extensions.path = Some(long_name(&mut entry, size)?);
+            extensions.path = Some(long_name(&mut entry, size, bounds)?);
         } else if kind.is_gnu_longlink() {
-            extensions.link = Some(long_name(&mut entry, size)?);
+            extensions.link = Some(long_name(&mut entry, size, bounds)?);
         } else if kind.is_pax_local_extensions() {
-            extensions.read_pax(&extension(&mut entry, size)?)?;
+            extensions.read_pax(&extension(&mut entry, size, bounds)?)?;
         } else if kind.is_pax_global_extensions() {
-            drop(extension(&mut entry, size)?);
+            drop(extension(&mut entry, size, bounds)?);
         } else if kind.is_gnu_sparse() {
             return Err(sparse());
         } else {
@@ -172,20 +172,29 @@ fn sparse() -> ImageError {
     ImageError::refused("it has sparse files, which are not understood; pack it without --sparse")
 }
 
-fn long_name<R: Read>(entry: &mut Entry<'_, R>, size: u64) -> Result<Vec<u8>, ImageError> {
-    let mut name = extension(entry, size)?;
+fn long_name<R: Read>(
+    entry: &mut Entry<'_, R>,
+    size: u64,
+    bounds: &mut Bounds,
+) -> Result<Vec<u8>, ImageError> {
+    let mut name = extension(entry, size, bounds)?;
     if name.last() == Some(&0) {
         name.pop();
     }
     Ok(name)
 }
 
-fn extension<R: Read>(entry: &mut Entry<'_, R>, size: u64) -> Result<Vec<u8>, ImageError> {
+fn extension<R: Read>(
+    entry: &mut Entry<'_, R>,
+    size: u64,
+    bounds: &mut Bounds,
+) -> Result<Vec<u8>, ImageError> {
     if size > EXTENSION_BYTES_MAX {
         return Err(ImageError::refused(
             "what it says about one file is too long",
         ));
     }
+    bounds.take_extension(size)?;
     let mut body = Vec::new();
     let doing = || "reading an extended header".to_owned();
     entry

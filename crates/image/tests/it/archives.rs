@@ -186,6 +186,11 @@ fn bad_sizes() -> Vec<(&'static str, Tar, &'static str)> {
         ),
         ("huge", Tar::new().raw(&huge, b"x"), "more than 64 GiB"),
         (
+            "huge with its name",
+            Tar::new().raw(&named, &name).raw(&whole, b"x"),
+            "more than 64 GiB",
+        ),
+        (
             "long name",
             Tar::new().raw(&long, &vec![b'a'; 2 << 20]),
             "too long",
