@@ -7,7 +7,8 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::CWD;
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, mkdirat, openat, statat, unlinkat};
+use rustix::io::Errno;
 use rustix::mount::{
     MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, move_mount, open_tree, unmount,
 };
@@ -18,7 +19,7 @@ use crate::launcher::order::{At, Refused};
 use crate::spec::NetworkAccess;
 use crate::sys::mounts::{Depth, NO_DEVICES, NO_SUID, READ_ONLY, add_attributes};
 
-/// Where things of ours are mounted; made where the layers lack them.
+/// Where things of ours are mounted; made where the layers lack them, or have links.
 const MOUNT_POINTS: &[&str] = &[
     "proc",
     "dev",
@@ -67,8 +68,8 @@ pub(super) fn enter(
     let new = open_directory("new")?;
     rustix::process::fchdir(&new).at("enter the layers")?;
     rustix::process::chroot(".").at("enter the layers")?;
-    for name in MOUNT_POINTS {
-        make_directory(name)?;
+    for path in MOUNT_POINTS {
+        make_real_directory(path)?;
     }
     etc_files::complete(network)?;
     if !Path::new(SHELL).exists() {
@@ -77,6 +78,30 @@ pub(super) fn enter(
         );
     }
     Ok(Furnishing { host, new })
+}
+
+/// A directory that no link leads to. What a layer has at its place is hidden if it is a link,
+/// also on the way there: what is mounted through one may end up below another mount, where what
+/// is to be locked would not be found.
+fn make_real_directory(path: &str) -> Result<(), Refused> {
+    let step = format!("make /{path}");
+    let mut here = open_directory(".")?;
+    for name in path.split('/') {
+        let mode = Mode::from_raw_mode(0o755);
+        match mkdirat(&here, name, mode) {
+            Err(Errno::EXIST) => {
+                let found = statat(&here, name, AtFlags::SYMLINK_NOFOLLOW).at(&step)?;
+                if FileType::from_raw_mode(found.st_mode) == FileType::Symlink {
+                    unlinkat(&here, name, AtFlags::empty()).at(&step)?;
+                    mkdirat(&here, name, mode).at(&step)?;
+                }
+            }
+            made => made.at(&step)?,
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        here = openat(&here, name, flags, Mode::empty()).at(&step)?;
+    }
+    Ok(())
 }
 
 /// The names of the mounted layers, the topmost first, as an overlay wants them.

@@ -180,6 +180,11 @@ fn add_proc() -> Result<(), Refused> {
 
 fn lock_proc() -> Result<(), Refused> {
     let locked = HOST | NO_EXEC;
+    // What a kernel lacks is left out below. This each has, unless what is there is not /proc.
+    if !Path::new("proc/sys").is_dir() {
+        return Err(std::io::Error::from(std::io::ErrorKind::NotFound))
+            .at("find /proc/sys, which must be read-only");
+    }
     for path in existing("proc", READ_ONLY_PROC) {
         bind(CWD, &path, &path, locked, Depth::ThisMount)?;
     }

@@ -8,7 +8,7 @@ use std::process::Command;
 
 const PROGRAMS: &[&str] = &[
     "bash", "cat", "chown", "env", "id", "ls", "mkdir", "mv", "rm", "stat", "touch", "unshare",
-    "mount", "umount", "sleep",
+    "mount", "umount", "sleep", "ln",
 ];
 
 /// Layers of tests, closed to everybody else as layers must be.

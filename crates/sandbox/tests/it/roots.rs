@@ -196,6 +196,41 @@ async fn no_link_of_a_layer_leads_to_the_host() {
     assert!(!Path::new("/opt/lower").exists() && !world.layer.join("opt/lower/x").exists());
 }
 
+/// Links of a layer over the names that we mount at, into each other and away.
+#[tokio::test]
+async fn no_link_of_a_layer_moves_what_is_mounted() {
+    let world = LayeredWorld::new().await;
+    for name in ["tmp", "opt/p"] {
+        fs::create_dir_all(world.layer.join(name)).unwrap();
+    }
+    for (target, link) in [
+        ("tmp/p", "proc"),
+        ("/opt/p", "tmp/p"),
+        ("/proc/sys", "run"),
+        ("opt", "mnt"),
+        ("/nowhere", "workspace"),
+        ("/tmp", "root"),
+    ] {
+        std::os::unix::fs::symlink(target, world.layer.join(link)).unwrap();
+    }
+    // Again in what the sandbox wrote, which is above the layer from then on.
+    for _ in 0..2 {
+        let sandbox = world.open().await;
+        let places = "for place in /proc /proc/sys /tmp /run /root /workspace /mnt/session/outputs \
+            /mnt/session/uploads; do [ -L $place ] || stat -c '%n %F' $place; done; ls -A /opt/p /tmp";
+        let expected = "/proc directory\n/proc/sys directory\n/tmp directory\n/run directory\n\
+            /root directory\n/workspace directory\n/mnt/session/outputs directory\n\
+            /mnt/session/uploads directory\n/opt/p:\n\n/tmp:";
+        assert_eq!(sh(&sandbox, places).await, expected);
+        let locked = "while read -r _ _ _ _ place options _; do \
+            case $place in /proc/sys) echo ${options%%,*};; esac; done < /proc/self/mountinfo";
+        assert_eq!(sh(&sandbox, locked).await, "ro");
+        sh(&sandbox, "mv /mnt /moved && ln -s /opt /mnt").await;
+        drop(sandbox);
+        world.host.stop(&name("one")).await.unwrap();
+    }
+}
+
 /// With every capability of its user namespace, as after a mistake of ours: an idmapped layer that
 /// could be reached would be writable for the asking.
 #[tokio::test]
