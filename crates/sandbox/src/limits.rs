@@ -191,7 +191,8 @@ pub(crate) const ARCHIVE_FILE_BYTES_MAX: u64 = 8 << 20;
 /// The name, the attributes and the extents of one file, and how many of the last.
 pub(crate) const ARCHIVE_HEADER_BYTES_MAX: usize = 256 << 10;
 pub(crate) const ARCHIVE_EXTENTS_MAX: usize = 4096;
-/// What is remembered of directories until all files are there.
+/// What is remembered of directories until all files are there, and of files that have several
+/// names until all of these are.
 pub(crate) const ARCHIVE_LATER_BYTES_MAX: usize = 256 << 20;
 /// Of zstd: the files of agents are compressed once and mostly never read.
 pub(crate) const ARCHIVE_LEVEL: i32 = 1;

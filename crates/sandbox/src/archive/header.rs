@@ -5,7 +5,9 @@ use std::io::{self, Read, Write};
 use tar::{EntryType, Header};
 
 use super::refused;
-use crate::limits::{ARCHIVE_EXTENTS_MAX, ARCHIVE_HEADER_BYTES_MAX, PATH_BYTES_MAX};
+use crate::limits::{
+    ARCHIVE_EXTENTS_MAX, ARCHIVE_HEADER_BYTES_MAX, ARCHIVE_LATER_BYTES_MAX, PATH_BYTES_MAX,
+};
 
 pub(super) const BLOCK: u64 = 512;
 const ATTRIBUTE: &[u8] = b"SCHILY.xattr.";
@@ -54,6 +56,21 @@ impl Entry {
             Kind::File { extents, .. } => extents.iter().map(|extent| extent.length).sum(),
             Kind::Directory | Kind::Link(_) | Kind::Name(_) | Kind::Pipe | Kind::Whiteout => 0,
         }
+    }
+
+    /// Adds what is remembered of a directory until all files are there. Packing counts as
+    /// unpacking does: an archive that nobody can unpack again must not be made.
+    pub(super) fn count_for_later(&self, bytes: &mut usize) -> io::Result<()> {
+        let attributes = self.attributes.iter();
+        let attributes = attributes.map(|(name, value)| name.len() + value.len());
+        *bytes += self.path.len() + attributes.sum::<usize>() + size_of::<Self>();
+        if *bytes > ARCHIVE_LATER_BYTES_MAX {
+            return Err(refused(format!(
+                "the paths and attributes of its directories take more than {} MiB",
+                ARCHIVE_LATER_BYTES_MAX >> 20
+            )));
+        }
+        Ok(())
     }
 
     pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {

@@ -5,6 +5,7 @@
 //! `tar --xattrs` understands all of it. What is in it was chosen inside a sandbox, and the archive
 //! may have been elsewhere: reading one is as careful as if it came from a stranger.
 
+mod first_names;
 mod header;
 mod pack;
 mod unpack;

@@ -1,6 +1,5 @@
 //! From a sandbox's directory to an archive. The sandbox has no processes meanwhile.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,6 +12,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
+use super::first_names::FirstNames;
 use super::header::{BLOCK, Entry, Extent, Kind, pad, whole};
 use super::{FILES, FIRST_NAME, Packed, TREES, refused};
 use crate::limits::{
@@ -26,8 +26,9 @@ struct Packer<W: Write> {
     out: W,
     bases: Bases,
     packed: Packed,
-    /// The first name of each file that has several.
-    named: HashMap<(u64, u64), Vec<u8>>,
+    first_names: FirstNames,
+    /// What whoever unpacks this has to remember of directories.
+    later_bytes: usize,
     buffer: Vec<u8>,
 }
 
@@ -51,7 +52,8 @@ pub(crate) fn pack(directory: BorrowedFd<'_>, bases: Bases, out: impl Write) -> 
         out: zstd::Encoder::new(out, ARCHIVE_LEVEL)?,
         bases,
         packed: Packed::default(),
-        named: HashMap::new(),
+        first_names: FirstNames::default(),
+        later_bytes: 0,
         buffer: vec![0; READ_BYTES],
     };
     packer.first()?;
@@ -162,6 +164,7 @@ impl<W: Write> Packer<W> {
         match FileType::from_raw_mode(found.st_mode) {
             FileType::Directory => {
                 entry.attributes = attributes(&open(parent, name, OFlags::DIRECTORY)?.0)?;
+                entry.count_for_later(&mut self.later_bytes)?;
             }
             FileType::RegularFile => return self.file(parent, name, entry, found),
             FileType::Symlink => {
@@ -208,13 +211,9 @@ impl<W: Write> Packer<W> {
         mut entry: Entry,
         found: &Stat,
     ) -> io::Result<()> {
-        if found.st_nlink > 1 {
-            let key = (found.st_dev, found.st_ino);
-            if let Some(first) = self.named.get(&key) {
-                entry.kind = Kind::Name(first.clone());
-                return entry.write(&mut self.out);
-            }
-            self.named.insert(key, entry.path.clone());
+        if let Some(first) = self.first_names.of(found, &entry.path)? {
+            entry.kind = Kind::Name(first);
+            return entry.write(&mut self.out);
         }
         let file = open(parent, name, OFlags::NONBLOCK)?;
         let opened = fstat(&file.0)?;

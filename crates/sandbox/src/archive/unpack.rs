@@ -19,7 +19,7 @@ use super::{FILES, FIRST_NAME, Packed, TREES, refused};
 use crate::host::beneath;
 use crate::limits::{
     ARCHIVE_BYTES_MAX, ARCHIVE_DEPTH_MAX, ARCHIVE_ENTRIES_MAX, ARCHIVE_FILE_BYTES_MAX,
-    ARCHIVE_LATER_BYTES_MAX, NAME_BYTES_MAX, UID_RANGE,
+    NAME_BYTES_MAX, UID_RANGE,
 };
 
 const WRITE_BYTES: usize = 256 << 10;
@@ -210,14 +210,7 @@ impl<R: Read> Unpacker<'_, R> {
     }
 
     fn keep_for_later(&mut self, entry: Entry) -> io::Result<()> {
-        let attributes = entry
-            .attributes
-            .iter()
-            .map(|(name, value)| name.len() + value.len());
-        self.later_bytes += entry.path.len() + attributes.sum::<usize>() + size_of::<Entry>();
-        if self.later_bytes > ARCHIVE_LATER_BYTES_MAX {
-            return Err(refused("too many directories"));
-        }
+        entry.count_for_later(&mut self.later_bytes)?;
         self.later.push(entry);
         Ok(())
     }

@@ -50,7 +50,7 @@ async fn pack(host: &SandboxHost, named: &str) -> (Archive, SystemTime) {
 
 const FILL: &str = r#"
 mkdir -p d/e 'name with
-newline'; echo text > d/file; chmod 4750 d/file; ln d/file d/e/other; ln -s ../file d/e/link
+newline'; echo text > d/file; chmod 4750 d/file; ln d/file d/e/other; ln d/file third; ln -s ../file d/e/link
 ln -s /etc/passwd absolute; truncate -s 3000000 sparse; printf x | dd of=sparse bs=1 seek=2000000 conv=notrunc 2>/dev/null
 mkfifo pipe; mkdir closed; echo in > closed/in; chmod 000 closed/in; chmod 500 closed
 python3 -c 'import os; os.setxattr("d/file", "user.note", b"a\nb\0c"); os.mkdir(b"\xff\xfe"); open("d/"+"n"*250, "w").write("long")'
@@ -65,7 +65,7 @@ const LOOK: &str = r#"
 pwd; echo $A; cd /workspace
 find . /root /mnt/session/outputs -printf '%p %y %m %U %G %T@ %l %n\n' | sort
 find . -type f | sort | tr '\n' '\0' | xargs -0 sha256sum; stat -c %b sparse
-python3 -c 'import os; print(os.getxattr("d/file", "user.note"))'; stat -c %i d/file d/e/other | uniq | wc -l
+python3 -c 'import os; print(os.getxattr("d/file", "user.note"))'; stat -c %i d/file d/e/other third | uniq | wc -l
 "#;
 
 #[tokio::test]
