@@ -81,7 +81,8 @@ impl StateDir {
             // It is only rubbish: no reason not to start.
             tracing::warn!(%error, "what was thrown away cannot be deleted");
         }
-        state.user_ids.learn(&state.boxes(), &state.trash())?;
+        let folders = [state.boxes(), state.trash(), state.drafts()];
+        state.user_ids.learn(&folders)?;
         Ok(state)
     }
 
@@ -200,14 +201,12 @@ impl StateDir {
 
     pub(super) fn throw_away_draft(&self, name: &SandboxName) -> io::Result<()> {
         let draft = self.drafts().join(name.as_str());
-        self.user_ids.throw_away(&draft);
         self.move_to_trash(&draft, name.as_str())
     }
 
     /// Takes a sandbox's directory out of the way; [`StateDir::empty_trash`] deletes it.
     pub(super) fn throw_away(&self, name: &SandboxName) -> io::Result<()> {
         let directory = self.directory_of(name);
-        self.user_ids.throw_away(&directory);
         self.move_to_trash(&directory, name.as_str())
     }
 
@@ -216,6 +215,8 @@ impl StateDir {
     }
 
     fn move_to_trash(&self, directory: &Path, name: &str) -> io::Result<()> {
+        // A record that cannot be read keeps its range taken.
+        let range = user_ids::of(directory).ok().flatten();
         loop {
             let number = self.thrown_away.fetch_add(1, Ordering::Relaxed);
             let place = self.trash().join(format!("{name}.{number}"));
@@ -224,9 +225,12 @@ impl StateDir {
             }
             return match fs::rename(directory, place) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                renamed => {
+                Err(error) => Err(error),
+                Ok(()) => {
+                    // Only now: a range of files that are not in the trash is not freed with it.
+                    self.user_ids.thrown_away(range);
                     self.has_trash.store(true, Ordering::Release);
-                    renamed
+                    Ok(())
                 }
             };
         }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::limits::UID_RANGE;
@@ -26,11 +26,11 @@ struct Ranges {
 }
 
 impl UserIds {
-    /// Learns which ranges the sandboxes below `boxes` have. The trash was emptied before; what
-    /// could not be deleted there keeps its range.
-    pub(super) fn learn(&self, boxes: &Path, trash: &Path) -> io::Result<()> {
+    /// Learns which ranges the sandboxes below these folders have. Trash and drafts were deleted
+    /// before; what could not be keeps its range.
+    pub(super) fn learn(&self, folders: &[PathBuf]) -> io::Result<()> {
         let mut ranges = self.lock();
-        for folder in [boxes, trash] {
+        for folder in folders {
             for entry in fs::read_dir(folder)? {
                 ranges.used.extend(of(&entry?.path())?);
             }
@@ -60,12 +60,9 @@ impl UserIds {
         Ok(first)
     }
 
-    /// The sandbox in `directory` is about to go to the trash.
-    pub(super) fn throw_away(&self, directory: &Path) {
-        // A record that cannot be read keeps its range taken.
-        if let Ok(Some(first)) = of(directory) {
-            self.lock().thrown_away.insert(first);
-        }
+    /// All files of the sandbox with this range are in the trash.
+    pub(super) fn thrown_away(&self, range: Option<u32>) {
+        self.lock().thrown_away.extend(range);
     }
 
     /// Deletes the trash by `delete`, and frees the ranges that were in it before.

@@ -77,3 +77,34 @@ async fn ids_outlive_the_server_and_return_after_deletion() {
     let inside = bash(&opened.sandbox, "stat -c %u .").await;
     assert_eq!(inside.joined_text(), "0\n");
 }
+
+/// A range is free when its files are gone, and not when they were only meant to go.
+#[tokio::test]
+async fn files_that_cannot_be_thrown_away_keep_their_ids() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let world = World::new().await;
+    let two = name("two");
+    world.host.open(&two, &Spec::default()).await.unwrap();
+    let kept = owner_of_workspace(&world, "two");
+    let trash = world.state.path().join("state/trash");
+    world.host.empty_trash().await.unwrap();
+    fs::remove_dir(&trash).unwrap();
+    fs::write(&trash, "nothing can be moved here").unwrap();
+    world.host.throw_away(&two).await.unwrap_err();
+    fs::remove_file(&trash).unwrap();
+    fs::create_dir(&trash).unwrap();
+    world.host.empty_trash().await.unwrap();
+    assert!(world.host.has_files(&two));
+    world
+        .host
+        .open(&name("three"), &Spec::default())
+        .await
+        .unwrap();
+    assert_ne!(owner_of_workspace(&world, "three"), kept);
+    for other in ["two", "three"] {
+        world.host.destroy(&name(other)).await.unwrap();
+    }
+    world.end().await;
+}
