@@ -1,20 +1,17 @@
 //! Calls from the host to the agent, over its socket. Everything that comes back is checked.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::fs::{FileType, Mode as FileMode, OFlags, ResolveFlags, fstat, openat2};
 use rustix::net::SendFlags;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use super::agent_socket::AgentSocket;
 use super::gateway_sockets::{self, GatewaySockets};
 use super::parting::Parting;
 use crate::error::SandboxError;
-use crate::launcher::SOCKET_NAME;
 use crate::limits::{
     BASH_ANSWER_GRACE, BASH_TIMEOUT_DEFAULT, BASH_TIMEOUT_MAX, FILE_TOOL_TIME_MAX, PING_TIME_MAX,
     PROTOCOL_VERSION, QUEUE_TIME_MAX, REQUEST_BYTES_MAX, REQUEST_TIME_MAX, RESPONSE_BYTES_MAX,
@@ -24,31 +21,6 @@ use crate::output::Output;
 use crate::provenance::Losses;
 use crate::tool::Tool;
 use crate::wire::{CANCEL, Request, Response, encode, frame_length};
-
-/// A socket that is where it should be, and nothing else.
-pub(super) struct Located(OwnedFd);
-
-impl Located {
-    pub(super) fn path(&self) -> PathBuf {
-        format!("/proc/self/fd/{}", self.0.as_raw_fd()).into()
-    }
-}
-
-/// Never through a link: what runs in a container can change the names in its directory, and
-/// one of them could lead to the agent of another sandbox.
-pub(super) fn locate_socket(directory: &OwnedFd, name: &str) -> io::Result<Located> {
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-    let socket = openat2(directory, name, flags, FileMode::empty(), resolve)?;
-    let kind = FileType::from_raw_mode(fstat(&socket)?.st_mode);
-    if kind == FileType::Socket {
-        Ok(Located(socket))
-    } else {
-        Err(io::Error::other(
-            "what should be its socket is another file",
-        ))
-    }
-}
 
 /// One request and its answer.
 pub(super) struct Connection(UnixStream);
@@ -85,10 +57,8 @@ impl Drop for Waiting<'_> {
 }
 
 impl Connection {
-    /// Through the open directory, since a socket's own path has room for 107 bytes only.
-    pub(super) async fn open(directory: &OwnedFd) -> io::Result<Self> {
-        let socket = locate_socket(directory, SOCKET_NAME)?;
-        Ok(Self(UnixStream::connect(socket.path()).await?))
+    pub(super) async fn open(agent: &AgentSocket) -> io::Result<Self> {
+        Ok(Self(agent.connect().await?))
     }
 
     async fn send(&mut self, frame: &[u8]) -> Result<(), SandboxError> {
@@ -232,9 +202,9 @@ fn finished(response: Response) -> Result<Option<Output>, SandboxError> {
 }
 
 /// Whether an agent of this version answers.
-pub(super) async fn answers_ping(directory: &OwnedFd) -> bool {
+pub(super) async fn answers_ping(agent: &AgentSocket) -> bool {
     let ping = async {
-        let mut connection = Connection::open(directory).await.ok()?;
+        let mut connection = Connection::open(agent).await.ok()?;
         let frame = encode(&Request::Ping, RESPONSE_BYTES_MAX).ok()?;
         connection.send(&frame).await.ok()?;
         connection.receive().await.ok()
@@ -257,9 +227,9 @@ pub(super) async fn answers_ping(directory: &OwnedFd) -> bool {
 
 /// Has an agent keep what its shell knows, before it is ended. One that does not answer in time
 /// loses everything.
-pub(super) async fn ask_to_rest(directory: &OwnedFd) -> Losses {
+pub(super) async fn ask_to_rest(agent: &AgentSocket) -> Losses {
     let rest = async {
-        let mut connection = Connection::open(directory).await.ok()?;
+        let mut connection = Connection::open(agent).await.ok()?;
         let frame = encode(&Request::Rest, RESPONSE_BYTES_MAX).ok()?;
         connection.send(&frame).await.ok()?;
         connection.receive().await.ok()
@@ -280,18 +250,18 @@ pub(super) async fn ask_to_rest(directory: &OwnedFd) -> Losses {
 }
 
 /// Asks an agent to end itself and all that it started. It may not be there any more.
-pub(super) async fn ask_to_end(directory: &OwnedFd) {
-    tell(directory, &Request::Shutdown).await;
+pub(super) async fn ask_to_end(agent: &AgentSocket) {
+    tell(agent, &Request::Shutdown).await;
 }
 
 /// Ends a call that was begun on another connection. There may be none.
-pub(super) async fn cancel(directory: &OwnedFd, id: String) {
-    tell(directory, &Request::Cancel { id }).await;
+pub(super) async fn cancel(agent: &AgentSocket, id: String) {
+    tell(agent, &Request::Cancel { id }).await;
 }
 
-async fn tell(directory: &OwnedFd, request: &Request) {
+async fn tell(agent: &AgentSocket, request: &Request) {
     let told = async {
-        let mut connection = Connection::open(directory).await.ok()?;
+        let mut connection = Connection::open(agent).await.ok()?;
         let frame = encode(request, REQUEST_BYTES_MAX).ok()?;
         connection.send(&frame).await.ok()?;
         // The end of the connection is the answer.

@@ -4,17 +4,16 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
-use super::connection::locate_socket;
+use super::agent_socket::{AgentSocket, Found};
 use super::processes::stop_container;
-use super::state_dir::{self, open_directory};
+use super::state_dir;
+use crate::launcher::cgroup;
 use crate::launcher::record::ProcessRecord;
-use crate::launcher::{SOCKET_NAME, cgroup};
 use crate::limits::{DEATH_TIME_MAX, FAREWELL_TIME_MAX, REQUEST_BYTES_MAX};
 use crate::name::SandboxName;
 use crate::wire::{Request, encode};
@@ -72,9 +71,11 @@ fn has_own_pid_namespace(pid: i32) -> bool {
 
 /// The end of the connection is the answer, and so is anything else: it is killed next.
 fn ask_to_end(directory: &Path) -> io::Result<()> {
-    let directory = open_directory(directory)?;
-    let socket = locate_socket(&directory, SOCKET_NAME)?;
-    let mut stream = UnixStream::connect(socket.path())?;
+    let mut stream = match AgentSocket::in_directory(directory)?.connect_at_once()? {
+        Found::Connected(stream) => stream,
+        Found::Busy => return Err(io::ErrorKind::WouldBlock.into()),
+    };
+    stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(FAREWELL_TIME_MAX))?;
     stream.set_write_timeout(Some(FAREWELL_TIME_MAX))?;
     stream.write_all(&encode(&Request::Shutdown, REQUEST_BYTES_MAX)?)?;

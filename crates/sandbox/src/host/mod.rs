@@ -1,5 +1,6 @@
 //! The host's side: makes, finds again, and destroys sandboxes.
 
+mod agent_socket;
 mod ahead;
 mod backend;
 pub(crate) mod beneath;
@@ -272,7 +273,7 @@ impl Inner {
             self.occupancy.hold(name),
             name.clone(),
             directory,
-            &self.processes.socket_directory(directory),
+            self.processes.agent_socket(directory)?,
             self.living.clone(),
         )
     }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use tokio::time::timeout;
 
+use super::agent_socket::AgentSocket;
 use super::connection::ask_to_end;
-use super::state_dir::open_directory;
 use crate::isolation::Mode;
 use crate::launcher::cgroup;
 use crate::launcher::record::ProcessRecord;
@@ -17,7 +17,7 @@ use crate::sys::watch::readable;
 
 /// Kills whatever is left of a sandbox and removes its cgroups. Nothing left is fine.
 pub(super) async fn end(directory: &Path, mode: Mode, cgroup_name: &str) -> io::Result<()> {
-    let handle = open_directory(directory);
+    let agent = AgentSocket::in_directory(directory);
     let record = ProcessRecord::load(directory);
     let mut cgroups = cgroup::possible_directories(cgroup_name);
     match record {
@@ -31,14 +31,14 @@ pub(super) async fn end(directory: &Path, mode: Mode, cgroup_name: &str) -> io::
                     .collect::<Vec<PathBuf>>(),
             );
             if let Some(process) = record.living_process() {
-                kill(process, handle.ok().as_ref(), mode, record.pid()).await?;
+                kill(process, agent.ok().as_ref(), mode, record.pid()).await?;
             }
         }
         Ok(None) => {}
         Err(error) => {
             tracing::warn!(directory = %directory.display(), %error, "a process record is damaged");
-            if let Ok(handle) = handle {
-                ask_to_end(&handle).await;
+            if let Ok(agent) = agent {
+                ask_to_end(&agent).await;
             }
         }
     }
@@ -47,10 +47,15 @@ pub(super) async fn end(directory: &Path, mode: Mode, cgroup_name: &str) -> io::
         .map_err(io::Error::other)
 }
 
-async fn kill(process: OwnedFd, handle: Option<&OwnedFd>, mode: Mode, pid: i32) -> io::Result<()> {
+async fn kill(
+    process: OwnedFd,
+    agent: Option<&AgentSocket>,
+    mode: Mode,
+    pid: i32,
+) -> io::Result<()> {
     // Without a pid namespace the kernel does not end the children with their agent.
-    if let (Mode::UnsafeProcess, Some(handle)) = (mode, handle) {
-        ask_to_end(handle).await;
+    if let (Mode::UnsafeProcess, Some(agent)) = (mode, agent) {
+        ask_to_end(agent).await;
     }
     match pidfd_send_signal(&process, Signal::KILL) {
         Ok(()) | Err(rustix::io::Errno::SRCH) => {}

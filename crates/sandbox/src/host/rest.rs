@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::connection::ask_to_rest;
 use super::news::Notice;
-use super::state_dir::open_directory;
 use super::{Inner, SandboxHost, Stop, blocking};
 use crate::error::SandboxError;
 use crate::name::SandboxName;
@@ -58,8 +57,8 @@ impl Inner {
     /// Ends the processes of a sandbox that may come back.
     pub(super) async fn rest(&self, name: &SandboxName) -> io::Result<()> {
         let directory = self.state.directory_of(name);
-        let losses = match open_directory(&self.processes.socket_directory(&directory)) {
-            Ok(handle) if self.processes.seem_alive(&directory) => Some(ask_to_rest(&handle).await),
+        let losses = match self.processes.agent_socket(&directory) {
+            Ok(agent) if self.processes.seem_alive(&directory) => Some(ask_to_rest(&agent).await),
             Ok(_) | Err(_) => None,
         };
         if let Some(losses) = losses {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use super::agent_socket::AgentSocket;
 use super::connection::{self, Connection, ToolTime};
 use super::gateway_sockets::GatewaySockets;
 use super::living::Living;
@@ -30,8 +31,7 @@ pub struct Sandbox {
 struct Inner {
     name: SandboxName,
     directory: Arc<OwnedFd>,
-    /// With the agent's socket in it.
-    socket_directory: OwnedFd,
+    agent: AgentSocket,
     calls: Semaphore,
     living: Living,
     _in_use: SandboxUse,
@@ -42,17 +42,16 @@ impl Sandbox {
         in_use: SandboxUse,
         name: SandboxName,
         path: &Path,
-        socket_directory: &Path,
+        agent: AgentSocket,
         living: Living,
     ) -> Result<Self, SandboxError> {
         let directory = Arc::new(open_directory(path)?);
-        let socket_directory = open_directory(socket_directory)?;
         let calls = Semaphore::new(HOST_CALLS_MAX);
         Ok(Self {
             inner: Arc::new(Inner {
                 name,
                 directory,
-                socket_directory,
+                agent,
                 calls,
                 living,
                 _in_use: in_use,
@@ -75,7 +74,7 @@ impl Sandbox {
         let Ok(_turn) = self.inner.calls.acquire().await else {
             return Err(SandboxError::lost("it is being closed"));
         };
-        let connection = Connection::open(&self.inner.socket_directory).await;
+        let connection = Connection::open(&self.inner.agent).await;
         let connection = connection
             .map_err(|error| SandboxError::lost(format!("nobody answers there: {error}")))?;
         connection.gateway_sockets().await
@@ -122,7 +121,7 @@ impl Sandbox {
 
     /// Ends a call that an earlier server began here, if it is still under way.
     pub async fn cancel(&self, id: &str) {
-        connection::cancel(&self.inner.socket_directory, id.to_owned()).await;
+        connection::cancel(&self.inner.agent, id.to_owned()).await;
     }
 
     async fn exchange(
@@ -134,7 +133,7 @@ impl Sandbox {
         let Ok(_turn) = self.inner.calls.acquire().await else {
             return Err(SandboxError::lost("it is being closed"));
         };
-        let connection = Connection::open(&self.inner.socket_directory).await;
+        let connection = Connection::open(&self.inner.agent).await;
         let answer = match connection {
             Ok(connection) => connection.call(frame, time, parting).await,
             Err(error) => Err(SandboxError::lost(format!("nobody answers there: {error}"))),

@@ -45,6 +45,14 @@ impl ProcessRecord {
         fs::rename(draft, directory.join(FILE_NAME))
     }
 
+    /// Of a process that is gone.
+    pub(crate) fn forget(directory: &Path) -> io::Result<()> {
+        match fs::remove_file(directory.join(FILE_NAME)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
     /// `Ok(None)` when there is no record; an error when there is one that says nothing.
     pub(crate) fn load(directory: &Path) -> io::Result<Option<Self>> {
         let file = match fs::File::open(directory.join(FILE_NAME)) {

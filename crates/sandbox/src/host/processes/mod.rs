@@ -5,13 +5,14 @@ mod containers;
 mod on_host;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tokio::sync::Semaphore;
 
 use self::containers::Containers;
 pub(super) use self::containers::stop_blocking as stop_container;
 use self::on_host::OnHost;
+use super::agent_socket::AgentSocket;
 use super::state_dir::StateDir;
 use super::{Backend, HostOptions};
 use crate::error::{SandboxError, Unavailable};
@@ -104,11 +105,11 @@ impl Processes {
         }
     }
 
-    /// The directory with the agent's socket.
-    pub(super) fn socket_directory(&self, directory: &Path) -> PathBuf {
+    /// Where the agent listens.
+    pub(super) fn agent_socket(&self, directory: &Path) -> io::Result<AgentSocket> {
         match self {
-            Self::OnHost(_) => directory.to_owned(),
-            Self::InContainers(_) => containers::socket_directory(directory),
+            Self::OnHost(_) => AgentSocket::in_directory(directory),
+            Self::InContainers(_) => containers::agent_socket(directory),
         }
     }
 

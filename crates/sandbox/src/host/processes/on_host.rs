@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use tokio::sync::Semaphore;
 
+use super::super::agent_socket::AgentSocket;
 use super::super::connection::answers_ping;
-use super::super::state_dir::open_directory;
 use super::super::{launch, process};
 use crate::error::SandboxError;
 use crate::isolation::{IsolationReport, Mode};
@@ -51,8 +51,8 @@ pub(super) async fn are_running(directory: &Path) -> bool {
     if record.protocol != PROTOCOL_VERSION || record.living_process().is_none() {
         return false;
     }
-    match open_directory(directory) {
-        Ok(handle) => answers_ping(&handle).await,
+    match AgentSocket::in_directory(directory) {
+        Ok(agent) => answers_ping(&agent).await,
         Err(_) => false,
     }
 }

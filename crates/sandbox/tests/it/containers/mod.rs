@@ -4,6 +4,8 @@ mod engine;
 mod image;
 
 use std::fs;
+use std::io::Read;
+use std::os::unix::net::{UnixListener, UnixStream};
 
 use hostler_sandbox::{
     Backend, Call, Docker, HostOptions, LimitSource, Mode, Network, Provenance, SandboxError,
@@ -54,6 +56,7 @@ async fn a_container_is_what_it_should_be() {
     reports_what_separates(&engine).await;
     keeps_the_changed_image_until_it_is_destroyed(&engine).await;
     is_not_led_to_another_socket(&engine).await;
+    is_not_kept_waiting_by_a_stranger(&engine).await;
     leaves_no_stranger_behind(&engine).await;
     says_what_an_image_lacks(&engine).await;
     assert_eq!(engine.containers(), [""; 0]);
@@ -155,6 +158,27 @@ async fn is_not_led_to_another_socket(engine: &Engine) {
     let opened = world.host.open(&name("one"), &Spec::default()).await;
     assert_eq!(opened.unwrap().provenance, Provenance::Replaced);
     world.host.destroy(&name("other")).await.unwrap();
+    world.end().await;
+}
+
+/// Whoever listens in place of the agent is not asked anything, and need not take connections.
+async fn is_not_kept_waiting_by_a_stranger(engine: &Engine) {
+    let world = world(engine).await;
+    let socket = world.on_host("talk/agent.sock");
+    fs::remove_file(&socket).unwrap();
+    let stranger = UnixListener::bind(&socket).unwrap();
+    let refused = world.sandbox.gateway_sockets().await;
+    let refused = refused.expect_err("nobody believes a stranger").to_string();
+    assert!(refused.contains("somebody else"), "{refused}");
+    let (mut asked, _) = stranger.accept().unwrap();
+    let mut question = Vec::new();
+    asked.read_to_end(&mut question).unwrap();
+    assert_eq!(question, b"");
+    // No room for more than one, and that one is there.
+    rustix::net::listen(&stranger, 0).unwrap();
+    let _first = UnixStream::connect(&socket).unwrap();
+    let listed = world.host.list().await.unwrap();
+    assert!(listed.iter().any(|listed| listed.is_alive));
     world.end().await;
 }
 

@@ -24,14 +24,14 @@ use self::api::{Answer, Api};
 use self::body::{FORM_LABEL, Form, STATE_LABEL};
 use self::ready::Ready;
 use self::record::ContainerRecord;
+use super::super::agent_socket::{AgentSocket, Found};
 use super::super::connection::answers_ping;
 use super::super::removal::remove_tree;
-use super::super::state_dir::{StateDir, open_directory};
+use super::super::state_dir::StateDir;
 use super::super::{Docker, HostOptions};
-use crate::container::{AgentAnswer, AgentOrder, Found};
+use crate::container::{self, AgentAnswer, AgentOrder};
 use crate::error::SandboxError;
 use crate::isolation::{DiskLimit, IsolationReport, LimitSource, Mode, UserNamespace};
-use crate::launcher::SOCKET_NAME;
 use crate::launcher::order::LaunchOrder;
 use crate::launcher::record::ProcessRecord;
 use crate::limits::{CONTAINER_LOG_BYTES_MAX, LAST_ANSWER_TIME_MAX, PROTOCOL_VERSION};
@@ -129,7 +129,11 @@ impl Containers {
         })
     }
 
-    async fn launch_or_say_why(&self, order: &LaunchOrder, sandbox: &str) -> io::Result<Found> {
+    async fn launch_or_say_why(
+        &self,
+        order: &LaunchOrder,
+        sandbox: &str,
+    ) -> io::Result<container::Found> {
         if order.spec.network == NetworkAccess::Gateway && !self.about.user.starts_with("0:") {
             return Err(io::Error::other(
                 "a container of a server that is not root can have no gateway: set network.mode to \
@@ -150,6 +154,8 @@ impl Containers {
             sandbox,
         }
         .body();
+        // The next one has another, if any that can be seen from here.
+        ProcessRecord::forget(&order.directory)?;
         // First, so that no container runs without one.
         ContainerRecord::new(name, self.api.socket()).save(&order.directory)?;
         let is_kept = self.is_kept(name, &body).await?;
@@ -164,7 +170,12 @@ impl Containers {
         found
     }
 
-    async fn run(&self, name: &str, directory: &Path, ready: &Ready) -> io::Result<Found> {
+    async fn run(
+        &self,
+        name: &str,
+        directory: &Path,
+        ready: &Ready,
+    ) -> io::Result<container::Found> {
         let path = format!("/containers/{name}/start");
         let started = self.api.post(&path, None).await?;
         let image = &self.docker.image;
@@ -303,8 +314,11 @@ fn stop_path(name: &str) -> String {
     format!("/containers/{name}/stop?t=0")
 }
 
-pub(super) fn socket_directory(directory: &Path) -> PathBuf {
-    directory.join(TALK)
+/// Its directory is the sandbox's own, so that whoever listens there has to be the process that
+/// was the first one, if that can be seen from here.
+pub(super) fn agent_socket(directory: &Path) -> io::Result<AgentSocket> {
+    let first_process = ProcessRecord::load(directory)?.map(|record| record.pid());
+    AgentSocket::of_process(&directory.join(TALK), first_process)
 }
 
 pub(super) async fn are_running(directory: &Path) -> bool {
@@ -314,8 +328,8 @@ pub(super) async fn are_running(directory: &Path) -> bool {
     if record.protocol != PROTOCOL_VERSION {
         return false;
     }
-    match open_directory(&socket_directory(directory)) {
-        Ok(handle) => answers_ping(&handle).await,
+    match agent_socket(directory) {
+        Ok(agent) => answers_ping(&agent).await,
         Err(_) => false,
     }
 }
@@ -326,10 +340,10 @@ pub(super) fn were_launched(directory: &Path) -> bool {
 
 /// Somebody listens there: cheaper than to ask the engine, and as true.
 pub(super) fn seem_alive(directory: &Path) -> bool {
-    open_directory(&socket_directory(directory))
-        .and_then(|handle| super::super::connection::locate_socket(&handle, SOCKET_NAME))
-        .and_then(|socket| std::os::unix::net::UnixStream::connect(socket.path()))
-        .is_ok()
+    match agent_socket(directory).and_then(|agent| agent.connect_at_once()) {
+        Ok(Found::Connected(_) | Found::Busy) => true,
+        Err(_) => false,
+    }
 }
 
 /// For [`super::super::kill_all`]: whether a container was there to be stopped.
