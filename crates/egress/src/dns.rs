@@ -6,6 +6,8 @@ mod message;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use rustix::net::{RecvFlags, SendFlags, recvfrom, sendto};
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 use crate::attached::Attached;
@@ -27,7 +29,11 @@ pub(crate) async fn serve(attached: Arc<Attached>, socket: UdpSocket) {
             tokio::time::sleep(wait).await;
             continue;
         }
-        let Ok((bytes, from)) = socket.recv_from(&mut buffer).await else {
+        // The sandbox has the socket too, and could make it block at any moment: each call says
+        // itself that it doesn't.
+        let mut receive = || Ok(recvfrom(&socket, &mut buffer, RecvFlags::DONTWAIT)?);
+        let received = socket.async_io(Interest::READABLE, &mut receive).await;
+        let Ok((bytes, _, Some(from))) = received else {
             // An answer before this didn't arrive, which is its receiver's affair.
             continue;
         };
@@ -36,7 +42,9 @@ pub(crate) async fn serve(attached: Arc<Attached>, socket: UdpSocket) {
         }
         if let Some(reply) = reply(&attached, &buffer[..bytes]) {
             // The one who asked is gone, or asks again.
-            _ = socket.send_to(&reply, from).await;
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            let mut send = || Ok(sendto(&socket, &reply, flags, &from)?);
+            _ = socket.async_io(Interest::WRITABLE, &mut send).await;
         }
     }
 }

@@ -7,14 +7,16 @@ use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::sync::Arc;
 
+use tokio::net::TcpStream;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::acceptor::{Accepted, Acceptor};
 use crate::attached::{Attached, Shared};
 use crate::connection::{Door, serve};
 use crate::dns;
-use crate::limits::{ACCEPT_RETRY, LOOKUPS_TOTAL_MAX, NAMES_NETWORK_SIZE_MIN};
+use crate::limits::{LOOKUPS_TOTAL_MAX, NAMES_NETWORK_SIZE_MIN};
 use crate::options::GatewayOptions;
 use crate::policy::Policy;
 use crate::usage::Usage;
@@ -44,6 +46,7 @@ pub struct Attachment {
     policy: watch::Sender<Arc<Policy>>,
     /// Owns the loops, which own their connections.
     _loops: JoinSet<()>,
+    _acceptor: Acceptor,
 }
 
 impl Gateway {
@@ -65,7 +68,7 @@ impl Gateway {
         policy: Policy,
         listeners: Listeners,
     ) -> io::Result<Attachment> {
-        Handle::try_current().map_err(io::Error::other)?;
+        let runtime = Handle::try_current().map_err(io::Error::other)?;
         let network = self.shared.options.names_network;
         if network.address().is_ipv6() || network.size() < NAMES_NETWORK_SIZE_MIN {
             let message =
@@ -79,19 +82,18 @@ impl Gateway {
             .tcp
             .into_iter()
             .map(|listener| (listener, Door::Transparent))
-            .chain([(listeners.proxy, Door::Proxy)]);
+            .chain([(listeners.proxy, Door::Proxy)])
+            .collect();
         listeners.dns.set_nonblocking(true)?;
         let name_server = tokio::net::UdpSocket::from_std(listeners.dns)?;
         loops.spawn(dns::serve(Arc::clone(&attached), name_server));
-        for (listener, door) in doors {
-            listener.set_nonblocking(true)?;
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            loops.spawn(accept(Arc::clone(&attached), listener, door));
-        }
+        let (acceptor, connections) = Acceptor::start(doors, runtime)?;
+        loops.spawn(attend(Arc::clone(&attached), connections));
         Ok(Attachment {
             attached,
             policy,
             _loops: loops,
+            _acceptor: acceptor,
         })
     }
 }
@@ -107,24 +109,25 @@ impl Attachment {
     }
 }
 
-/// Takes connections while there is room for them: beyond it they wait in the kernel's queue,
+/// Serves connections while there is room for them: beyond it they wait in the kernel's queue,
 /// which is bounded too, and no other sandbox notices.
-async fn accept(attached: Arc<Attached>, listener: tokio::net::TcpListener, door: Door) {
+async fn attend(attached: Arc<Attached>, mut accepted: mpsc::Receiver<Accepted>) {
     let mut connections = JoinSet::new();
     let mut failing = false;
     loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
+        let (stream, door) = tokio::select! {
+            connection = accepted.recv() => match connection.map(ready) {
+                // Nobody accepts any more.
+                None => return,
+                Some(Ok(connection)) => {
                     failing = false;
-                    stream
+                    connection
                 }
-                Err(error) => {
+                Some(Err(error)) => {
                     // Once, however long it lasts.
                     if !std::mem::replace(&mut failing, true) {
                         tracing::warn!(sandbox = attached.label, %error, "can't accept connections");
                     }
-                    tokio::time::sleep(ACCEPT_RETRY).await;
                     continue;
                 }
             },
@@ -148,4 +151,9 @@ async fn accept(attached: Arc<Attached>, listener: tokio::net::TcpListener, door
             drop((own, shared));
         });
     }
+}
+
+fn ready(accepted: Accepted) -> io::Result<(TcpStream, Door)> {
+    let (stream, door) = accepted?;
+    Ok((TcpStream::from_std(stream)?, door))
 }

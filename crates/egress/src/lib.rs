@@ -27,6 +27,7 @@
 //! It knows listeners, names and addresses; what a sandbox, an environment or an agent is, it
 //! doesn't know. It logs decisions, never content, paths or headers.
 
+mod acceptor;
 mod address;
 mod attached;
 mod budget;

@@ -17,6 +17,12 @@ pub(crate) const CONNECTIONS_MAX_DEFAULT: usize = 256;
 pub(crate) const CONNECTIONS_TOTAL_MAX_DEFAULT: usize = 8192;
 /// Between two attempts to accept after one failed, as when the process is out of descriptors.
 pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+/// Connections that the thread of a sandbox has taken and nobody attends to yet.
+pub(crate) const ACCEPTED_WAITING_MAX: usize = 1;
+/// That thread makes a handful of system calls.
+pub(crate) const ACCEPTOR_STACK: usize = 128 << 10;
+/// How long it may take to end by itself; after that its sockets are shut down.
+pub(crate) const ACCEPTOR_END_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Names of one sandbox that have an address at once.
 pub(crate) const NAMES_MAX: usize = 4096;

@@ -13,6 +13,7 @@ mod hostile;
 mod life;
 mod logging;
 mod proxy;
+mod shared_sockets;
 mod transparent;
 mod wire;
 mod wire_server;
