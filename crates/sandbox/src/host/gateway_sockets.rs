@@ -21,7 +21,8 @@ use crate::limits::{GATEWAY_SOCKETS_MAX, SOCKETS_ANSWER_BYTES_MAX};
 use crate::sys::sockets::network_cookie;
 use crate::wire::{Response, SocketRole, frame_length};
 
-/// Behind these a gateway meets what a sandbox sends to other addresses. None of them blocks.
+/// Behind these a gateway meets what a sandbox sends to other addresses. None of them blocks now,
+/// but the sandbox has them too and can change that at any moment.
 #[derive(Debug)]
 pub struct GatewaySockets {
     /// An accepted connection's own address is the one that a program inside asked for.
@@ -32,20 +33,33 @@ pub struct GatewaySockets {
     pub names: UdpSocket,
 }
 
+/// Descriptors that may be anything. To close one can take as long as a stranger likes, so it is
+/// never done on an async thread.
+struct Received(Vec<OwnedFd>);
+
+impl Drop for Received {
+    fn drop(&mut self) {
+        let descriptors = std::mem::take(&mut self.0);
+        if !descriptors.is_empty() {
+            drop(tokio::task::spawn_blocking(move || drop(descriptors)));
+        }
+    }
+}
+
 /// Reads one answer with what comes beside it. `None`: the sandbox was made without a gateway.
 pub(super) async fn receive(stream: &UnixStream) -> Result<Option<GatewaySockets>, SandboxError> {
     let mut bytes = Vec::new();
-    let mut descriptors = Vec::new();
+    let mut received = Received(Vec::new());
     loop {
-        let mut read = || read_part(stream, &mut bytes, &mut descriptors);
+        let mut read = || read_part(stream, &mut bytes, &mut received.0);
         let part = stream.async_io(Interest::READABLE, &mut read).await;
         let part = part.map_err(|error| SandboxError::protocol(format!("its sockets: {error}")))?;
         if let Some(response) = whole_answer(&bytes)? {
             return match response {
-                Response::Sockets { roles } if roles.is_empty() && descriptors.is_empty() => {
+                Response::Sockets { roles } if roles.is_empty() && received.0.is_empty() => {
                     Ok(None)
                 }
-                Response::Sockets { roles } => check(&roles, descriptors).map(Some),
+                Response::Sockets { roles } => check(&roles, received).map(Some),
                 Response::Refused { reason } => Err(SandboxError::Refused {
                     reason: reason.chars().take(500).collect(),
                 }),
@@ -104,18 +118,21 @@ fn whole_answer(bytes: &[u8]) -> Result<Option<Response>, SandboxError> {
     response.map_err(|error| SandboxError::protocol(error.to_string()))
 }
 
-fn check(roles: &[SocketRole], descriptors: Vec<OwnedFd>) -> Result<GatewaySockets, SandboxError> {
+fn check(roles: &[SocketRole], mut received: Received) -> Result<GatewaySockets, SandboxError> {
     let odd = |reason: &str| SandboxError::protocol(format!("its sockets: {reason}"));
-    if roles.len() != descriptors.len() {
+    if roles.len() != received.0.len() {
         return Err(odd("there are not as many as it says"));
     }
-    let (mut intercepting, mut proxy, mut names) = (Vec::new(), None, None);
-    for (role, socket) in roles.iter().zip(descriptors) {
+    for (role, socket) in roles.iter().zip(&received.0) {
         let kind = match role {
             SocketRole::Intercepting | SocketRole::Proxy => Kind::Listening,
             SocketRole::Names => Kind::Datagrams,
         };
-        examine(&socket, kind).map_err(|error| odd(&error.to_string()))?;
+        examine(socket, kind).map_err(|error| odd(&error.to_string()))?;
+    }
+    // What goes from here on is known to close at once.
+    let (mut intercepting, mut proxy, mut names) = (Vec::new(), None, None);
+    for (role, socket) in roles.iter().zip(std::mem::take(&mut received.0)) {
         let taken = match role {
             SocketRole::Intercepting => {
                 intercepting.push(TcpListener::from(socket));
