@@ -1,15 +1,20 @@
 -- Files that are mounted into sessions. `file_id` is the session's own copy: a file of its own,
 -- whose blob shares its bytes with the one that was named. `mount_path` is below the uploads.
+-- `origin_id` is the file that had these bytes first, of all that share them. `is_counted` is 1 for
+-- the one copy that counts to the storage since what was counted before is gone.
 create table session_resources (
     id text primary key,
     session_id text not null,
     file_id text not null,
     mount_path text not null,
+    origin_id text not null,
+    is_counted bigint not null,
     created_at bigint not null,
     updated_at bigint not null
 );
 create unique index session_resources_by_path on session_resources (session_id, mount_path);
 create unique index session_resources_by_file on session_resources (file_id);
+create index session_resources_by_origin on session_resources (origin_id, file_id);
 
 create index files_by_scope on files (scope_id) where scope_id is not null;
 

@@ -341,9 +341,8 @@ pub(crate) fn delete_row(
     let Some(size) = size else {
         return Ok(false);
     };
-    // The bytes of a copy are those of another file and were never counted.
     lose_file(tx, id)?;
-    if !forget_copy(tx, id)? {
+    if forget_copy(tx, id)? {
         tx.execute(ADD_STORED_BYTES, &[&workspace, &-size])?;
     }
     Ok(true)

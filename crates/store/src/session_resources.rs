@@ -3,6 +3,8 @@
 //!
 //! **Invariant:** the blob of a copy is there before its row and goes after it, as with every file.
 //! A copy has its row and its resource in one transaction, so neither is ever without the other.
+//! **Invariant:** bytes that several files share count once to the storage, as long as one of the
+//! files is there: first that which was named, and when it goes, a copy that remains.
 
 use std::sync::atomic::Ordering;
 
@@ -12,7 +14,7 @@ use hostler_protocol::limits::SESSION_FILES_MAX;
 use hostler_protocol::session_resource::{FileResource, FileResourceType, MountPath};
 
 use crate::db::Tx;
-use crate::files::blob_name;
+use crate::files::{blob_name, delete_row};
 use crate::row::Row;
 use crate::sessions::find_session;
 use crate::{ChangeError, SessionRow, Store, StoreError};
@@ -73,7 +75,14 @@ const COPY_FILE: &str = "\
 
 const INSERT_RESOURCE: &str = "\
     insert into session_resources \
-    (id, session_id, file_id, mount_path, created_at, updated_at) values ($1, $2, $3, $4, $5, $5)";
+    (id, session_id, file_id, mount_path, origin_id, is_counted, created_at, updated_at) \
+    values ($1, $2, $3, $4, $5, 0, $6, $6)";
+
+const ORIGIN: &str = "select origin_id from session_resources where file_id = $1";
+
+const COUNT_A_COPY: &str = "\
+    update session_resources set is_counted = 1 where file_id = \
+    (select min(file_id) from session_resources where origin_id = $1)";
 
 const RESOURCES: &str = "\
     select id, file_id, mount_path, created_at, updated_at from session_resources \
@@ -87,9 +96,8 @@ const MOUNTS: &str = "\
 const FILE_OF_RESOURCE: &str = "\
     select file_id from session_resources where session_id = $1 and id = $2";
 
-const DELETE_RESOURCE_OF_FILE: &str = "delete from session_resources where file_id = $1";
-
-const DELETE_COPY: &str = "delete from files where id = $1";
+const DELETE_RESOURCE_OF_FILE: &str = "\
+    delete from session_resources where file_id = $1 returning origin_id, is_counted";
 
 impl Store {
     /// Mounts a file into a session that exists, if `decide` lets it.
@@ -144,8 +152,7 @@ impl Store {
             let Some(file) = file else {
                 return Ok((Unmounted::NoSuchResource, None));
             };
-            tx.execute(DELETE_RESOURCE_OF_FILE, &[&file.to_string()])?;
-            tx.execute(DELETE_COPY, &[&file.to_string()])?;
+            delete_row(tx, workspace, file)?;
             Ok::<_, StoreError>((Unmounted::Unmounted, Some(file)))
         };
         let deleted = self.db.write_and_tell(delete, self.mounts_changed()).await;
@@ -241,10 +248,13 @@ pub(crate) fn insert_mounts(
                 &at,
             ],
         )?;
+        let source = mount.source.to_string();
+        let origin: Option<String> = tx.one(ORIGIN, &[&source], |row| row.text(0))?;
+        let origin = origin.unwrap_or(source);
         let path = mount.mount_path.relative();
         tx.execute(
             INSERT_RESOURCE,
-            &[&mount.id.to_string(), &session, &copy, &path, &at],
+            &[&mount.id.to_string(), &session, &copy, &path, &origin, &at],
         )?;
         there.push(FileResource {
             id: mount.id,
@@ -294,7 +304,18 @@ pub(crate) fn find_resources(
     })
 }
 
-/// Whether the file was a session's copy; if so it is one no longer.
+/// Takes a file that goes out of its session, if it was a session's copy. Answers whether its bytes
+/// count to the storage no more.
 pub(crate) fn forget_copy(tx: &Tx<'_>, file: FileId) -> Result<bool, StoreError> {
-    Ok(tx.execute(DELETE_RESOURCE_OF_FILE, &[&file.to_string()])? > 0)
+    let file = file.to_string();
+    let copy = tx.one(DELETE_RESOURCE_OF_FILE, &[&file], |row: &Row<'_>| {
+        Ok((row.text(0)?, row.flag(1)?))
+    })?;
+    let origin = match copy {
+        Some((_, false)) => return Ok(false),
+        Some((origin, true)) => origin,
+        None => file,
+    };
+    // The copies have the same bytes on disk, so one of them is counted instead.
+    Ok(tx.execute(COUNT_A_COPY, &[&origin])? == 0)
 }

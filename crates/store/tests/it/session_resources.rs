@@ -11,6 +11,10 @@ use hostler_store::{
 use crate::session_folder::SessionFolder;
 
 async fn upload(at: &SessionFolder, content: &[u8]) -> FileId {
+    try_upload(at, content).await.expect("there is room")
+}
+
+async fn try_upload(at: &SessionFolder, content: &[u8]) -> Option<FileId> {
     let file = NewFile {
         id: at.env.id(),
         filename: "a.csv".into(),
@@ -23,8 +27,7 @@ async fn upload(at: &SessionFolder, content: &[u8]) -> FileId {
     let mut upload = at.store.begin_upload(id).await.unwrap();
     upload.write(content).await.unwrap();
     let created = at.store.create_file(at.workspace, file, upload).await;
-    assert!(matches!(created.unwrap(), FileCreated::Created(_)));
-    id
+    matches!(created.unwrap(), FileCreated::Created(_)).then_some(id)
 }
 
 fn mount(at: &SessionFolder, source: FileId, path: &str) -> NewMount {
@@ -101,7 +104,36 @@ async fn a_mount_is_a_copy_of_its_own() {
     let mounts = at.store.session_mounts(row.id).await.unwrap();
     assert_eq!((mounts[0].file_id, mounts[0].size_bytes), (copy, 8));
     assert!(at.store.delete_file(at.workspace, second).await.unwrap());
-    // All ten bytes are free again: the copy's were never taken.
+}
+
+#[tokio::test]
+async fn shared_bytes_count_once_until_the_last_file_is_gone() {
+    let at = SessionFolder::new().await;
+    let source = upload(&at, b"123456").await;
+    let one = session(&at, vec![mount(&at, source, "a"), mount(&at, source, "b")]).await;
+    let copy = one.resources[0].file_id;
+    // A copy of a copy has the same bytes.
+    let other = session(&at, vec![mount(&at, copy, "a")]).await;
+    let spare = upload(&at, b"1234").await;
+    assert_eq!(try_upload(&at, b"1").await, None);
+    let unmounted = at
+        .store
+        .delete_session_resource(at.workspace, one.id, one.resources[0].id);
+    assert_eq!(unmounted.await.unwrap(), Unmounted::Unmounted);
+    assert!(at.store.delete_file(at.workspace, source).await.unwrap());
+    assert_eq!(try_upload(&at, b"1").await, None, "copies remain");
+    let (event, now) = (at.env.id(), at.env.now());
+    let deleted = at
+        .store
+        .delete_session(at.workspace, one.id, event, now, |_| Ok::<(), ()>(()));
+    deleted.await.unwrap();
+    assert_eq!(try_upload(&at, b"1").await, None, "one copy remains");
+    let last = at
+        .store
+        .delete_session_resource(at.workspace, other.id, other.resources[0].id);
+    assert_eq!(last.await.unwrap(), Unmounted::Unmounted);
+    assert!(at.store.delete_file(at.workspace, spare).await.unwrap());
+    assert_eq!(blobs(&at), 0);
     upload(&at, b"1234567890").await;
 }
 
