@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::limits::{CHECKPOINT_CHUNK_BYTES, CHECKPOINT_CHUNKS_IN_FLIGHT};
 use crate::options::{Checkpoints, Parts};
+use crate::outputs;
 
 /// The archives that this version writes and reads.
 const FORMAT: i64 = 1;
@@ -86,6 +87,7 @@ pub(crate) async fn bring_back(parts: &Parts, session: SessionId, name: &Sandbox
     };
     let age = parts.env.now().since(found.made_at);
     if parts.options.sandbox_keep.is_some_and(|keep| age >= keep) {
+        outputs::forget(parts, session).await?;
         forget(parts, session).await?;
         parts.sandboxes.expire(name).await?;
         return Ok(());

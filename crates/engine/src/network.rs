@@ -12,7 +12,7 @@ use hostler_egress::{AllowedHosts, Attachment, Gateway, Listeners, Policy, packa
 use hostler_protocol::agent::SessionAgent;
 use hostler_protocol::environment::{EnvironmentConfig, Networking};
 use hostler_protocol::id::SessionId;
-use hostler_sandbox::{Network, NetworkAccess, Opened, Provenance, SandboxError};
+use hostler_sandbox::{Network, NetworkAccess, Sandbox, SandboxError};
 use tokio::sync::OnceCell;
 
 use crate::metered::Metered;
@@ -75,19 +75,17 @@ impl Networks {
         }
     }
 
-    /// The way of the sandbox that was opened. One whose processes are new gets a new one.
-    fn way(&self, session: SessionId, provenance: Provenance) -> Arc<Way> {
-        let mut attached = self.lock();
-        match provenance {
-            Provenance::Attached => {}
-            Provenance::Created
-            | Provenance::Replaced
-            | Provenance::Restored(_)
-            | Provenance::Expired => {
-                attached.remove(&session);
-            }
+    /// Before the session's sandbox is started: new processes get a new way.
+    pub(crate) fn forget(&self, session: SessionId) {
+        let way = self.lock().remove(&session);
+        if let Some(Some(metered)) = way.as_ref().and_then(|way| way.get()) {
+            metered.tell(session);
         }
-        Arc::clone(attached.entry(session).or_default())
+    }
+
+    /// The way of the sandbox that was opened.
+    fn way(&self, session: SessionId) -> Arc<Way> {
+        Arc::clone(self.lock().entry(session).or_default())
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Way>>> {
@@ -100,13 +98,13 @@ impl Networks {
 pub(crate) async fn attach(
     parts: &Parts,
     session: SessionId,
-    opened: &Opened,
+    sandbox: &Sandbox,
 ) -> Result<(), SandboxError> {
     let Some(gateway) = &parts.networks.gateway else {
         return refuse_empty_promise(parts, session).await;
     };
-    let way = parts.networks.way(session, opened.provenance);
-    way.get_or_try_init(|| connect(parts, session, opened, gateway))
+    let way = parts.networks.way(session);
+    way.get_or_try_init(|| connect(parts, session, sandbox, gateway))
         .await?;
     Ok(())
 }
@@ -130,11 +128,11 @@ async fn refuse_empty_promise(parts: &Parts, session: SessionId) -> Result<(), S
 async fn connect(
     parts: &Parts,
     session: SessionId,
-    opened: &Opened,
+    sandbox: &Sandbox,
     gateway: &Gateway,
 ) -> Result<Option<Metered>, SandboxError> {
     let policy = policy(parts, session).await?;
-    let Some(sockets) = opened.sandbox.gateway_sockets().await? else {
+    let Some(sockets) = sandbox.gateway_sockets().await? else {
         tracing::warn!(%session, "a sandbox that was made without a network stays without");
         return Ok(None);
     };

@@ -14,7 +14,7 @@ use futures::stream::BoxStream;
 use hostler_protocol::event::{Draft, Event};
 use hostler_protocol::file::{made_filename, mime_type};
 use hostler_protocol::id::SessionId;
-use hostler_sandbox::{Fingerprint, OutputFile, OutputScan, Outputs, Provenance, SandboxError};
+use hostler_sandbox::{Fingerprint, OutputFile, OutputScan, Outputs, SandboxError};
 use hostler_store::{NewFile, OutputKept, StoreError};
 use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
@@ -99,19 +99,6 @@ pub(crate) fn before_the_end(
         }
     };
     facts.then(look_first).boxed()
-}
-
-/// Told whenever the session's sandbox was opened.
-pub(crate) async fn opened(
-    parts: &Parts,
-    session: SessionId,
-    provenance: Provenance,
-) -> Result<(), SandboxError> {
-    match provenance {
-        Provenance::Attached | Provenance::Replaced | Provenance::Restored(_) => Ok(()),
-        // The directories are new: that they are empty doesn't mean that files were deleted.
-        Provenance::Created | Provenance::Expired => forget(parts, session).await,
-    }
 }
 
 /// From here on, that a path is missing doesn't mean that its file is to go.

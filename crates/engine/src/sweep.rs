@@ -107,7 +107,7 @@ fn close_ways(parts: &Parts, ways: &HashMap<SessionId, Arc<Way>>, listed: &[List
 async fn open_way(parts: &Parts, session: SessionId) -> Result<(), SandboxError> {
     match parts.networks.access() {
         NetworkAccess::None => Ok(()),
-        NetworkAccess::Gateway => session_sandbox::prepare(parts, session).await.map(drop),
+        NetworkAccess::Gateway => session_sandbox::open_way(parts, session).await,
     }
 }
 

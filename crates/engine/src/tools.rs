@@ -13,7 +13,7 @@ use hostler_protocol::event::{
 };
 use hostler_protocol::id::{EventId, SessionId};
 use hostler_provider::INVALID_INPUT_FIELD;
-use hostler_sandbox::{Call, Output, Parting, Tool};
+use hostler_sandbox::{Call, News, Output, Parting, Tool};
 
 use crate::options::Parts;
 use crate::outputs;
@@ -122,7 +122,9 @@ impl Asked {
             Ok(output) => {
                 let is_error = output.is_error;
                 let mut content = content(output);
-                content.extend(sandbox_news::note(opened.provenance).map(ContentBlock::text));
+                let note = opened.news.as_ref().map(News::provenance);
+                let note = note.and_then(sandbox_news::note);
+                content.extend(note.map(ContentBlock::text));
                 let kept = outputs::capture(&self.parts, session).await;
                 content.extend(kept.map(ContentBlock::text));
                 // Only now: a call that is interrupted before tells nobody.

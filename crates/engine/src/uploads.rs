@@ -9,9 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
 use hostler_protocol::id::{SessionId, WorkspaceId};
-use hostler_sandbox::{
-    InnerPath, Mode, Opened, Provenance, Sandbox, SandboxError, Upload, UploadLink,
-};
+use hostler_sandbox::{InnerPath, Mode, Opened, Sandbox, SandboxError, Upload, UploadLink};
 use hostler_store::{FileContent, Mount, MountsGeneration, StoreError};
 use tokio_util::io::StreamReader;
 
@@ -52,6 +50,13 @@ impl Uploads {
     }
 }
 
+impl Wanted {
+    /// The sandbox is about to be started.
+    pub(crate) fn expect_nothing(&mut self) {
+        *self.placed = None;
+    }
+}
+
 /// What the session's sandbox is to show, before it is opened: some of it only its start can make.
 pub(crate) async fn wanted(parts: &Parts, session: SessionId) -> Result<Wanted, SandboxError> {
     let placed = parts.uploads.place(session).lock_owned().await;
@@ -77,17 +82,8 @@ pub(crate) async fn place(
     opened: &Opened,
     mut wanted: Wanted,
 ) -> Result<(), SandboxError> {
-    let is_known = match opened.provenance {
-        Provenance::Attached => wanted
-            .placed
-            .as_ref()
-            .is_some_and(|placed| placed.generation == wanted.generation),
-        Provenance::Created
-        | Provenance::Replaced
-        | Provenance::Restored(_)
-        | Provenance::Expired => false,
-    };
-    if is_known {
+    let placed = wanted.placed.as_ref();
+    if placed.is_some_and(|placed| placed.generation == wanted.generation) {
         return Ok(());
     }
     // Unknown until it is done: what fails in the middle is looked at again.

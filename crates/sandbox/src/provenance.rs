@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 pub enum Provenance {
     /// New, with empty directories.
     Created,
-    /// It was running, and its shell is as it was left.
+    /// It was running, and its shell is as it was left. What was lost before, and nobody was told
+    /// yet, is in [`crate::Opened::news`].
     Attached,
     /// It had been stopped on purpose. Its files are there, and its shell starts as it was left,
     /// except for these.

@@ -4,6 +4,7 @@
 use super::{Opened, Sandbox, SandboxHost};
 use crate::error::SandboxError;
 use crate::name::SandboxName;
+use crate::provenance::Provenance;
 use crate::spec::Spec;
 
 impl SandboxHost {
@@ -13,6 +14,22 @@ impl SandboxHost {
         let _alone = self.inner.occupancy.claim(name).await;
         let (opened, _) = self.inner.open(name, spec).await?;
         Ok(opened)
+    }
+
+    /// As [`SandboxHost::open`], if the sandbox runs: nothing need be known of what it is made
+    /// with.
+    pub async fn attach(&self, name: &SandboxName) -> Result<Option<Opened>, SandboxError> {
+        let inner = &self.inner;
+        let _alone = inner.occupancy.claim(name).await;
+        let directory = inner.state.directory_of(name);
+        if !inner.is_running(name, &directory).await {
+            return Ok(None);
+        }
+        Ok(Some(Opened {
+            sandbox: inner.sandbox(name, &directory)?,
+            provenance: Provenance::Attached,
+            news: inner.notices.take(name, &directory),
+        }))
     }
 
     /// The running sandbox of this name. It makes none.

@@ -157,7 +157,10 @@ impl SandboxHost {
             .inner
             .notices
             .take(name, &self.inner.state.directory_of(name));
-        if let Some(news) = &opened.news {
+        // News that nobody was told yet may be of a start before this one.
+        if let Some(news) = &opened.news
+            && opened.provenance != Provenance::Attached
+        {
             opened.provenance = news.provenance();
         }
         Ok(opened)

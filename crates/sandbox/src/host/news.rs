@@ -144,7 +144,8 @@ pub struct News {
 }
 
 impl News {
-    pub(super) fn provenance(&self) -> Provenance {
+    /// What to tell: the news may be older than the processes that were found.
+    pub fn provenance(&self) -> Provenance {
         match self.what {
             What::Stopped(losses) => Provenance::Restored(losses),
             What::Lost => Provenance::Replaced,

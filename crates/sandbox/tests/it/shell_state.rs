@@ -178,10 +178,16 @@ async fn news_come_again_until_they_are_told() {
     let second = open(&world.host).await;
     assert_eq!(second.provenance, Provenance::Attached);
     drop(opened);
+    // What is told is of the stop; what was found runs.
     let opened = open(&world.host).await;
-    assert_eq!(opened.provenance, Provenance::Restored(losses));
-    opened.news.unwrap().told();
-    assert_eq!(open(&world.host).await.provenance, Provenance::Attached);
+    assert_eq!(opened.provenance, Provenance::Attached);
+    let news = opened.news.unwrap();
+    assert_eq!(news.provenance(), Provenance::Restored(losses));
+    drop(news);
+    let attached = world.host.attach(&name("two")).await.unwrap().unwrap();
+    attached.news.unwrap().told();
+    assert!(open(&world.host).await.news.is_none());
     world.host.destroy(&name("two")).await.unwrap();
+    assert!(world.host.attach(&name("two")).await.unwrap().is_none());
     world.end().await;
 }

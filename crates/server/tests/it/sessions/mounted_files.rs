@@ -8,7 +8,7 @@ use serde_json::json;
 use super::shown::public;
 use super::world::World;
 
-async fn upload(world: &World, content: &[u8]) -> FileId {
+pub(super) async fn upload(world: &World, content: &[u8]) -> FileId {
     let file = NewFile {
         id: world.env.id(),
         filename: "data.csv".into(),
@@ -25,7 +25,7 @@ async fn upload(world: &World, content: &[u8]) -> FileId {
     id
 }
 
-fn mount(world: &World, source: FileId, path: &str) -> NewMount {
+pub(super) fn mount(world: &World, source: FileId, path: &str) -> NewMount {
     NewMount {
         id: world.env.id(),
         source,

@@ -10,6 +10,7 @@ use hostler_store::{FileContent, PageRange, StoreOptions};
 use hostler_testkit::{Gate, Reply};
 use serde_json::json;
 
+use super::mounted_files::{mount, upload};
 use super::shown::text;
 use super::world::World;
 
@@ -212,4 +213,28 @@ async fn files_outlive_the_sandbox_that_made_them() {
     assert_eq!(names(&world, session).await, ["new", "old", "same"]);
     sh(&world, session, 3, &format!("rm {at}/*")).await;
     assert_eq!(names(&world, session).await, ["old"]);
+}
+
+/// The new sandbox shows nothing yet when its opening fails, and the next call finds it running.
+#[tokio::test]
+async fn files_outlive_the_sandbox_though_the_next_was_not_opened_to_the_end() {
+    let world = World::new().await;
+    let mounted = upload(&world, b"1,2\n").await;
+    let session = world.session_with(vec![mount(&world, mounted, "in.csv")]);
+    let session = session.await;
+    let _engine = world.engine().await;
+    let at = "/mnt/session/outputs";
+    sh(&world, session, 1, &format!("echo 1 > {at}/old")).await;
+    let name = session.to_string().parse().unwrap();
+    world.sandboxes.destroy(&name).await.unwrap();
+    let files = world.folder.path().join("blobs/files");
+    let away = world.folder.path().join("away");
+    fs::rename(&files, &away).unwrap();
+    let said = sh(&world, session, 2, "ls").await;
+    assert!(said.contains("The sandbox can't be started"), "{said}");
+    fs::remove_dir_all(&files).ok();
+    fs::rename(&away, &files).unwrap();
+    let command = format!("cat /mnt/session/uploads/in.csv; echo 2 > {at}/new");
+    assert_eq!(sh(&world, session, 3, &command).await, "1,2\n");
+    assert_eq!(names(&world, session).await, ["data.csv", "new", "old"]);
 }
