@@ -83,7 +83,10 @@ async fn launch(
         // The directories will be new: that they are empty doesn't mean that files were deleted.
         outputs::forget(parts, session).await?;
     }
-    let mut spec = spec(parts, session).await?;
+    let mut spec = match parts.sandboxes.made_with(name).await? {
+        Some(spec) => spec,
+        None => spec(parts, session).await?,
+    };
     spec.network = parts.networks.access();
     spec.upload_links.clone_from(&wanted.links);
     match purpose {

@@ -175,11 +175,12 @@ fn age(sandbox: &Listed, now: Timestamp) -> Duration {
 /// Removes installed packages that nobody uses, and what is left of installations that ended with
 /// their server.
 pub(crate) async fn packages(parts: &Parts) {
-    let age = parts.options.packages.keep_unused;
-    match parts.sandboxes.remove_unused_layers(age).await {
-        Ok(0) => {}
-        Ok(count) => tracing::info!(count, "unused packages were removed"),
-        Err(error) => tracing::error!(%error, "unused packages can't be removed"),
+    if let Some(age) = parts.options.packages.keep_unused {
+        match parts.sandboxes.remove_unused_layers(age).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "unused packages were removed"),
+            Err(error) => tracing::error!(%error, "unused packages can't be removed"),
+        }
     }
     let listed = match parts.sandboxes.list().await {
         Ok(listed) => listed,

@@ -36,6 +36,7 @@
 //!   home/                   /root inside
 //!   upper/, work/           what it wrote over the layers of its root, if it has layers
 //!   root.json               the root that it was made with
+//!   extras.json             the packages and variables that it was started with
 //!   tool_outputs/           long outputs, of an unsafe process only
 //! ```
 //!

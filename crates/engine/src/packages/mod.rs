@@ -31,8 +31,8 @@ pub struct PackageOptions {
     pub sources: Option<PathBuf>,
     /// For all packages of one environment together.
     pub build_time_max: Duration,
-    /// How long packages that nobody asks for are kept.
-    pub keep_unused: Duration,
+    /// How long packages that nobody asks for are kept. `None`: for ever.
+    pub keep_unused: Option<Duration>,
 }
 
 impl Default for PackageOptions {
@@ -40,7 +40,7 @@ impl Default for PackageOptions {
         Self {
             sources: None,
             build_time_max: PACKAGE_BUILD_TIME,
-            keep_unused: PACKAGE_LAYERS_KEPT,
+            keep_unused: Some(PACKAGE_LAYERS_KEPT),
         }
     }
 }

@@ -25,7 +25,6 @@ use super::{Inner, SandboxHost, blocking, root_record, user_ids};
 use crate::error::SandboxError;
 use crate::limits::{LAYER_DEPTH_MAX, LAYER_ENTRIES_MAX};
 use crate::name::SandboxName;
-use crate::root::Root;
 
 impl SandboxHost {
     /// The layer of this key, which is marked as used.
@@ -90,8 +89,7 @@ pub fn layers_in_use(state_dir: &Path) -> io::Result<BTreeSet<PathBuf>> {
     };
     let mut layers = BTreeSet::new();
     for directory in boxes {
-        let root = root_record::load(&directory?.path())?;
-        layers.extend(root.iter().flat_map(Root::layers).cloned());
+        layers.extend(root_record::layers(&directory?.path())?);
     }
     Ok(layers)
 }

@@ -1,20 +1,62 @@
-//! Which root file system a sandbox was made with.
+//! Which root file system and which packages a sandbox was made with.
 //!
 //! What a sandbox wrote lies over certain layers and means nothing over others. So it keeps its
-//! root, whatever is asked for later, and one whose layers are gone is not opened.
+//! root, whatever is asked for later, and one whose layers are gone is not opened. Its packages are
+//! on record too, so that they stay for as long as it has files; they may be others at its next
+//! start.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{SandboxHost, blocking};
 
 use crate::error::SandboxError;
 use crate::isolation::Mode;
 use crate::limits::RECORD_BYTES_MAX;
+use crate::name::SandboxName;
 use crate::packages::Packages;
 use crate::root::Root;
 use crate::spec::Spec;
 
-const FILE_NAME: &str = "root.json";
+const ROOT_FILE: &str = "root.json";
+const EXTRAS_FILE: &str = "extras.json";
+
+/// What else than its root a sandbox was started with the last time. It stays on this machine.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Extras {
+    packages: Packages,
+    environment: BTreeMap<String, String>,
+}
+
+impl SandboxHost {
+    /// What the sandbox of this name was made with, where all of that is on record and still there:
+    /// its root, its packages and its environment. The rest is as in the default.
+    pub async fn made_with(&self, name: &SandboxName) -> Result<Option<Spec>, SandboxError> {
+        let directory = self.inner.state.directory_of(name);
+        Ok(blocking(move || made_with(&directory)).await?)
+    }
+}
+
+fn made_with(directory: &Path) -> io::Result<Option<Spec>> {
+    let root = load::<Root>(directory, ROOT_FILE)?;
+    let (Some(root), Some(extras)) = (root, load::<Extras>(directory, EXTRAS_FILE)?) else {
+        return Ok(None);
+    };
+    let spec = Spec {
+        root,
+        packages: extras.packages,
+        environment: extras.environment,
+        ..Spec::default()
+    };
+    let are_there = layers_of(&spec.root, &spec.packages).all(|layer| is_there(layer));
+    Ok(are_there.then_some(spec))
+}
 
 /// What to make the sandbox in `directory` with: its root is the one on record, or else the one
 /// that is asked for, which is recorded.
@@ -41,20 +83,24 @@ pub(super) fn settle(directory: &Path, mode: Mode, wanted: &Spec) -> Result<Spec
             ));
         }
     }
-    let root = match load(directory)? {
+    let root = match load(directory, ROOT_FILE)? {
         Some(recorded) => recorded,
         None => {
-            save(directory, &wanted.root)?;
+            save(directory, ROOT_FILE, &wanted.root)?;
             wanted.root.clone()
         }
     };
-    for layer in root.layers() {
-        if !fs::symlink_metadata(layer).is_ok_and(|found| found.is_dir()) {
-            return Err(refused(format!(
-                "the layer {} of its root file system does not exist (any more)",
-                layer.display()
-            )));
-        }
+    // Before the look: from then on, nobody removes its packages.
+    let extras = Extras {
+        packages: wanted.packages.clone(),
+        environment: wanted.environment.clone(),
+    };
+    save(directory, EXTRAS_FILE, &extras)?;
+    if let Some(layer) = layers_of(&root, &wanted.packages).find(|layer| !is_there(layer)) {
+        return Err(refused(format!(
+            "the layer {} of its root file system or packages does not exist (any more)",
+            layer.display()
+        )));
     }
     Ok(Spec {
         root,
@@ -62,8 +108,28 @@ pub(super) fn settle(directory: &Path, mode: Mode, wanted: &Spec) -> Result<Spec
     })
 }
 
-pub(super) fn load(directory: &Path) -> io::Result<Option<Root>> {
-    let file = match File::open(directory.join(FILE_NAME)) {
+/// The layers that the sandbox in `directory` is made of.
+pub(super) fn layers(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let root = load::<Root>(directory, ROOT_FILE)?.unwrap_or_default();
+    let extras = load::<Extras>(directory, EXTRAS_FILE)?;
+    let packages = extras.map(|extras| extras.packages).unwrap_or_default();
+    Ok(layers_of(&root, &packages).cloned().collect())
+}
+
+fn layers_of<'a>(root: &'a Root, packages: &'a Packages) -> impl Iterator<Item = &'a PathBuf> {
+    let packages = match packages {
+        Packages::Shared(layer) => Some(layer),
+        Packages::None | Packages::Building { .. } => None,
+    };
+    root.layers().iter().chain(packages)
+}
+
+fn is_there(layer: &Path) -> bool {
+    fs::symlink_metadata(layer).is_ok_and(|found| found.is_dir())
+}
+
+fn load<T: DeserializeOwned>(directory: &Path, name: &str) -> io::Result<Option<T>> {
+    let file = match File::open(directory.join(name)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
@@ -74,10 +140,16 @@ pub(super) fn load(directory: &Path) -> io::Result<Option<Root>> {
 }
 
 /// Whole or not at all: half a record would keep the sandbox from being opened.
-fn save(directory: &Path, root: &Root) -> io::Result<()> {
-    let draft = directory.join("root.json.new");
+fn save(directory: &Path, name: &str, record: &impl Serialize) -> io::Result<()> {
+    let text = serde_json::to_vec(record)?;
+    if text.len() as u64 > RECORD_BYTES_MAX {
+        return Err(io::Error::other(format!(
+            "the root, packages and variables of a sandbox take more than {RECORD_BYTES_MAX} bytes"
+        )));
+    }
+    let draft = directory.join(format!("{name}.new"));
     let mut file = File::create(&draft)?;
-    file.write_all(&serde_json::to_vec(root)?)?;
+    file.write_all(&text)?;
     file.sync_all()?;
-    fs::rename(draft, directory.join(FILE_NAME))
+    fs::rename(draft, directory.join(name))
 }

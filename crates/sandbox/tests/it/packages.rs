@@ -56,15 +56,18 @@ async fn packages_are_installed_once_and_shared_read_only() {
     let names: Vec<_> = world.host.list().await.unwrap();
     assert!(names.iter().all(|listed| listed.name != name("builder")));
     assert_eq!(world.host.remove_unused_layers(AGES).await.unwrap(), 0);
-    assert_eq!(
-        world
-            .host
-            .remove_unused_layers(Duration::ZERO)
-            .await
-            .unwrap(),
-        1
-    );
+    // They stay for those that were made with them, whether they run or not.
+    let remove = || world.host.remove_unused_layers(Duration::ZERO);
+    world.host.stop(&name("user1")).await.unwrap();
+    assert_eq!(remove().await.unwrap(), 0);
+    let made_with = world.host.made_with(&name("user1")).await.unwrap();
+    assert_eq!(made_with, Some(sharing));
+    world.host.destroy(&name("user1")).await.unwrap();
+    assert_eq!(remove().await.unwrap(), 0);
+    world.host.destroy(&name("user2")).await.unwrap();
+    assert_eq!(remove().await.unwrap(), 1);
     assert_eq!(world.host.layer(&key).await.unwrap(), None);
+    assert_eq!(world.host.made_with(&name("user2")).await.unwrap(), None);
 }
 
 #[tokio::test]

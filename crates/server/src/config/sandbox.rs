@@ -69,7 +69,8 @@ pub struct RawSandbox {
     pub package_sources: Option<PathBuf>,
     /// How long the packages of one environment may take to install, all together.
     pub package_install_time: Span,
-    /// How long installed packages are kept that no session asks for.
+    /// How long installed packages are kept that no session asks for. Those that a kept sandbox was made
+    /// with stay. `"0s"`: for ever.
     pub package_keep: Span,
 }
 

@@ -16,7 +16,8 @@ pub struct RootSettings {
     pub allowed: Vec<RootChoice>,
     pub package_sources: Option<PathBuf>,
     pub package_install_time: Duration,
-    pub package_keep: Duration,
+    /// `None`: for ever.
+    pub package_keep: Option<Duration>,
 }
 
 impl RawSandbox {
@@ -56,7 +57,7 @@ impl RawSandbox {
             allowed,
             package_sources: sources.map(|folder| at.path(&["sandbox", "package_sources"], folder)),
             package_install_time: self.package_install_time.0,
-            package_keep: self.package_keep.0,
+            package_keep: Some(self.package_keep.0).filter(|keep| !keep.is_zero()),
         }
     }
 }
