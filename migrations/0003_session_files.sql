@@ -19,12 +19,14 @@ create index session_resources_by_origin on session_resources (origin_id, file_i
 create index files_by_scope on files (scope_id) where scope_id is not null;
 
 -- What stands in the outputs of a session's sandbox. `file_id` is null for what isn't shown: it is
--- too large, or somebody deleted the file. `fingerprint` tells whether it has changed since; it is
+-- too large, or somebody deleted the file. `sha256` is of the bytes that were kept last, and stays
+-- when somebody deletes their file. `fingerprint` tells whether the path has changed since; it is
 -- null for what an earlier sandbox of the session made.
 create table session_outputs (
     session_id text not null,
     path text not null,
     file_id text,
+    sha256 text,
     fingerprint text,
     primary key (session_id, path)
 );

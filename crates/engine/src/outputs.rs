@@ -15,7 +15,7 @@ use hostler_protocol::event::{Draft, Event};
 use hostler_protocol::file::{made_filename, mime_type};
 use hostler_protocol::id::SessionId;
 use hostler_sandbox::{Fingerprint, OutputFile, OutputScan, Outputs, SandboxError};
-use hostler_store::{NewFile, OutputKept, StoreError};
+use hostler_store::{NewFile, OutputKept, OutputWritten, SeenOutput, StoreError};
 use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 
@@ -228,7 +228,8 @@ impl Look<'_> {
             let gib = OUTPUT_BYTES_MAX >> 30;
             Some(format!("the outputs have more than {gib} GiB in all"))
         } else {
-            match self.keep(&file.path).await? {
+            let before = known.fingerprints.get(&file.path).map(String::as_str);
+            match self.keep(&file, before).await? {
                 Kept::Yes { fingerprint } => {
                     known.fingerprints.insert(file.path, fingerprint);
                     return Ok(None);
@@ -236,6 +237,11 @@ impl Look<'_> {
                 // The next look finds out what became of it.
                 Kept::Gone => return Ok(None),
                 Kept::No(why) => Some(why),
+                // What it held before stays, and it is kept as soon as there is room.
+                Kept::NoRoom => {
+                    let path = file.path;
+                    return Ok(Some(format!("{path} (the storage quota is used up)")));
+                }
             }
         };
         let path = file.path;
@@ -248,12 +254,20 @@ impl Look<'_> {
         Ok(why.map(|why| format!("{path} ({why})")))
     }
 
-    async fn keep(&self, path: &str) -> Result<Kept, CaptureError> {
+    async fn keep(&self, seen: &OutputFile, before: Option<&str>) -> Result<Kept, CaptureError> {
+        let (parts, session, path) = (self.parts, self.session, seen.path.as_str());
+        let size = seen.fingerprint.size;
+        let has_room =
+            parts
+                .store
+                .has_room_for_output(session, path.to_owned(), size, STORAGE_BYTES_MAX);
+        if !has_room.await? {
+            return Ok(Kept::NoRoom);
+        }
         let (file, fingerprint) = match self.outputs.read(path.to_owned()).await? {
             Ok(opened) => opened,
             Err(_) => return Ok(Kept::Gone),
         };
-        let (parts, session) = (self.parts, self.session);
         let filename = made_filename(path);
         let new = NewFile {
             id: parts.env.id(),
@@ -278,14 +292,16 @@ impl Look<'_> {
             }
             upload.write(&chunk[..length]).await?;
         }
-        let fingerprint = text(fingerprint);
-        let kept =
-            parts
-                .store
-                .keep_output(session, path.to_owned(), fingerprint.clone(), new, upload);
+        let seen = SeenOutput {
+            path: path.to_owned(),
+            written: written(before, fingerprint),
+            fingerprint: text(fingerprint),
+        };
+        let fingerprint = seen.fingerprint.clone();
+        let kept = parts.store.keep_output(session, seen, new, upload);
         Ok(match kept.await? {
             OutputKept::Kept(_) | OutputKept::Unchanged => Kept::Yes { fingerprint },
-            OutputKept::QuotaExceeded => Kept::No("the storage quota is used up".to_owned()),
+            OutputKept::QuotaExceeded => Kept::NoRoom,
             OutputKept::NoSuchSession => Kept::Gone,
         })
     }
@@ -294,6 +310,7 @@ impl Look<'_> {
 enum Kept {
     Yes { fingerprint: String },
     No(String),
+    NoRoom,
     Gone,
 }
 
@@ -309,4 +326,17 @@ fn text(fingerprint: Fingerprint) -> String {
         changed_ns,
     } = fingerprint;
     format!("{size}.{inode}.{modified_ns}.{changed_ns}")
+}
+
+/// A restored sandbox has other inodes, and archives know seconds.
+fn written(before: Option<&str>, now: Fingerprint) -> OutputWritten {
+    let mut before = before.unwrap_or_default().split('.');
+    let size = before.next().and_then(|size| size.parse().ok());
+    let modified_ns: Option<i64> = before.nth(1).and_then(|time| time.parse().ok());
+    let seconds = |nanoseconds: i64| nanoseconds.div_euclid(1_000_000_000);
+    if size == Some(now.size) && modified_ns.map(seconds) == Some(seconds(now.modified_ns)) {
+        OutputWritten::AsBefore
+    } else {
+        OutputWritten::Anew
+    }
 }

@@ -51,7 +51,7 @@ pub use options::{StoreOptions, WakeUps};
 pub use order::{Order, TimeRange};
 pub use page::{Archived, PageRange};
 pub use session_environments::SessionEnvironment;
-pub use session_outputs::{KnownOutput, OutputKept};
+pub use session_outputs::{KnownOutput, OutputKept, OutputWritten, SeenOutput};
 pub use session_resources::{Mount, MountRefusal, Mounted, MountsGeneration, NewMount, Unmounted};
 pub use sessions::{CreateSession, NewSession, SessionBrief, SessionRow};
 pub use sessions_change::{ChangeError, Changed, SessionEdit};

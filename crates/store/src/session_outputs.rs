@@ -20,12 +20,29 @@ pub struct KnownOutput {
     pub fingerprint: Option<String>,
 }
 
+/// A path in the outputs, as it was when its bytes were read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenOutput {
+    pub path: String,
+    pub fingerprint: String,
+    pub written: OutputWritten,
+}
+
+/// Whether a path seems to have been written since it was captured last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputWritten {
+    /// Or it is not known.
+    Anew,
+    /// It is what it was, under another fingerprint: its sandbox was restored elsewhere.
+    AsBefore,
+}
+
 /// What became of the wish to keep a path's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputKept {
     /// As a file with this id.
     Kept(FileId),
-    /// They are those that the path's file has.
+    /// They are those that the path's file has, or had before somebody deleted it.
     Unchanged,
     QuotaExceeded,
     NoSuchSession,
@@ -37,17 +54,20 @@ const KNOWN: &str = "\
     select path, fingerprint from session_outputs where session_id = $1 order by path";
 
 const FILE_OF_PATH: &str = "\
-    select f.id, f.sha256, f.size_bytes from session_outputs o join files f on f.id = o.file_id \
+    select f.id, f.size_bytes from session_outputs o join files f on f.id = o.file_id \
     where o.session_id = $1 and o.path = $2";
+
+const DIGEST_OF_PATH: &str = "\
+    select sha256, file_id from session_outputs where session_id = $1 and path = $2";
 
 const CREATE: &str = "\
     insert into files (id, workspace_id, filename, mime_type, size_bytes, sha256, downloadable, \
     scope_id, created_at, expires_at) values ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9)";
 
 const SAVE: &str = "\
-    insert into session_outputs (session_id, path, file_id, fingerprint) values ($1, $2, $3, $4) \
-    on conflict (session_id, path) do update \
-    set file_id = excluded.file_id, fingerprint = excluded.fingerprint";
+    insert into session_outputs (session_id, path, file_id, sha256, fingerprint) \
+    values ($1, $2, $3, $4, $5) on conflict (session_id, path) do update set \
+    file_id = excluded.file_id, sha256 = excluded.sha256, fingerprint = excluded.fingerprint";
 
 const TOUCH: &str = "\
     update session_outputs set fingerprint = $3 where session_id = $1 and path = $2";
@@ -82,18 +102,13 @@ impl Store {
     pub async fn keep_output(
         &self,
         session: SessionId,
-        path: String,
-        fingerprint: String,
+        seen: SeenOutput,
         file: NewFile,
         upload: BlobUpload,
     ) -> Result<OutputKept, StoreError> {
         let new = file.id;
         let blob = upload.finish().await?;
-        let output = Output {
-            session,
-            path,
-            fingerprint,
-        };
+        let output = Output { session, seen };
         let keep = move |tx: &Tx<'_>| output.keep(tx, &file, blob.size, &blob.sha256);
         let kept: Result<(OutputKept, Option<FileId>), StoreError> = self.db.write(keep).await;
         if !matches!(kept, Ok((OutputKept::Kept(_), _))) {
@@ -117,7 +132,10 @@ impl Store {
             };
             let lost = take_file(tx, workspace, session, &path)?;
             let none: Option<String> = None;
-            tx.execute(SAVE, &[&session.to_string(), &path, &none, &fingerprint])?;
+            tx.execute(
+                SAVE,
+                &[&session.to_string(), &path, &none, &none, &fingerprint],
+            )?;
             Ok::<_, StoreError>(lost)
         };
         let lost = self.db.write(hide).await?;
@@ -145,6 +163,22 @@ impl Store {
         self.delete_blobs(lost).await
     }
 
+    /// Whether the storage has room for a path's bytes, given what they replace: asked before they
+    /// are read.
+    pub async fn has_room_for_output(
+        &self,
+        session: SessionId,
+        path: String,
+        size: u64,
+        quota_bytes: u64,
+    ) -> Result<bool, StoreError> {
+        let ask = move |tx: &Tx<'_>| match workspace_of(tx, session)? {
+            Some(workspace) => has_room(tx, workspace, session, &path, size, quota_bytes),
+            None => Ok(true),
+        };
+        self.db.read(ask).await
+    }
+
     /// Keeps the files of a sandbox that is no more: that a later one lacks them says nothing.
     pub async fn forget_output_fingerprints(&self, session: SessionId) -> Result<(), StoreError> {
         let forget = move |tx: &Tx<'_>| tx.execute(FORGET, &[&session.to_string()]).map(drop);
@@ -154,8 +188,7 @@ impl Store {
 
 struct Output {
     session: SessionId,
-    path: String,
-    fingerprint: String,
+    seen: SeenOutput,
 }
 
 impl Output {
@@ -171,22 +204,25 @@ impl Output {
             return Ok((OutputKept::NoSuchSession, None));
         };
         let session = self.session.to_string();
-        let before = tx.one(FILE_OF_PATH, &[&session, &self.path], |row: &Row<'_>| {
-            Ok((row.text(1)?, row.integer(2)?))
+        let SeenOutput {
+            path,
+            fingerprint,
+            written,
+        } = &self.seen;
+        let before = tx.one(DIGEST_OF_PATH, &[&session, path], |row: &Row<'_>| {
+            Ok((row.optional_text(0)?, row.optional_text(1)?.is_some()))
         })?;
-        let size_before = match before {
-            Some((same, _)) if same == sha256 => {
-                tx.execute(TOUCH, &[&session, &self.path, &self.fingerprint])?;
-                return Ok((OutputKept::Unchanged, None));
-            }
-            Some((_, size)) => u64::try_from(size).unwrap_or(0),
-            None => 0,
-        };
-        let stored = stored_bytes(tx, workspace)?.saturating_sub(size_before);
-        if stored.saturating_add(size) > file.quota_bytes {
+        let is_unchanged = before.is_some_and(|(digest, is_shown)| {
+            digest.as_deref() == Some(sha256) && (is_shown || *written == OutputWritten::AsBefore)
+        });
+        if is_unchanged {
+            tx.execute(TOUCH, &[&session, path, fingerprint])?;
+            return Ok((OutputKept::Unchanged, None));
+        }
+        if !has_room(tx, workspace, self.session, path, size, file.quota_bytes)? {
             return Ok((OutputKept::QuotaExceeded, None));
         }
-        let replaced = take_file(tx, workspace, self.session, &self.path)?;
+        let replaced = take_file(tx, workspace, self.session, path)?;
         let size = i64::try_from(size).unwrap_or(i64::MAX);
         tx.execute(
             CREATE,
@@ -204,13 +240,29 @@ impl Output {
         )?;
         add_stored_bytes(tx, workspace, size)?;
         let id = file.id.to_string();
-        tx.execute(SAVE, &[&session, &self.path, &id, &self.fingerprint])?;
+        tx.execute(SAVE, &[&session, path, &id, &sha256, fingerprint])?;
         Ok((OutputKept::Kept(file.id), replaced))
     }
 }
 
 fn workspace_of(tx: &Tx<'_>, session: SessionId) -> Result<Option<WorkspaceId>, StoreError> {
     tx.one(WORKSPACE, &[&session.to_string()], |row| row.id(0))
+}
+
+fn has_room(
+    tx: &Tx<'_>,
+    workspace: WorkspaceId,
+    session: SessionId,
+    path: &str,
+    size: u64,
+    quota_bytes: u64,
+) -> Result<bool, StoreError> {
+    let replaced = tx.one(FILE_OF_PATH, &[&session.to_string(), &path], |row| {
+        row.integer(1)
+    })?;
+    let replaced = u64::try_from(replaced.unwrap_or(0)).unwrap_or(0);
+    let stored = stored_bytes(tx, workspace)?.saturating_sub(replaced);
+    Ok(stored.saturating_add(size) <= quota_bytes)
 }
 
 /// Deletes the row of a path's file.
@@ -229,7 +281,8 @@ fn take_file(
     Ok(file)
 }
 
-/// A file that somebody deletes doesn't come back before its path has changed.
+/// A file that somebody deletes doesn't come back before its path has been written again. Its
+/// digest stays, to tell that from a restore of the sandbox.
 pub(crate) fn lose_file(tx: &Tx<'_>, file: FileId) -> Result<(), StoreError> {
     tx.execute(LOSE_FILE, &[&file.to_string()]).map(drop)
 }

@@ -2,7 +2,7 @@
 
 use hostler_protocol::file::FileMetadata;
 use hostler_protocol::id::SessionId;
-use hostler_store::{NewFile, OutputKept};
+use hostler_store::{NewFile, OutputKept, OutputWritten, SeenOutput};
 
 use crate::session_folder::SessionFolder;
 use crate::store_folder::first;
@@ -14,9 +14,23 @@ async fn keep(
     print: &str,
     content: &[u8],
 ) -> OutputKept {
+    let seen = SeenOutput {
+        path: path.into(),
+        fingerprint: print.into(),
+        written: OutputWritten::Anew,
+    };
+    keep_seen(at, session, seen, content).await
+}
+
+async fn keep_seen(
+    at: &SessionFolder,
+    session: SessionId,
+    seen: SeenOutput,
+    content: &[u8],
+) -> OutputKept {
     let file = NewFile {
         id: at.env.id(),
-        filename: path.rsplit('/').next().unwrap().into(),
+        filename: seen.path.rsplit('/').next().unwrap().into(),
         mime_type: "text/plain".into(),
         created_at: at.env.now(),
         expires_at: None,
@@ -24,9 +38,7 @@ async fn keep(
     };
     let mut upload = at.store.begin_upload(file.id).await.unwrap();
     upload.write(content).await.unwrap();
-    let kept = at
-        .store
-        .keep_output(session, path.into(), print.into(), file, upload);
+    let kept = at.store.keep_output(session, seen, file, upload);
     kept.await.unwrap()
 }
 
@@ -83,6 +95,12 @@ async fn outputs_count_to_the_quota_and_go_with_their_session() {
     keep(&at, id, "a", "1", b"123456").await;
     let refused = keep(&at, id, "b", "1", b"12345").await;
     assert_eq!(refused, OutputKept::QuotaExceeded);
+    // It is not remembered, so that the next look tries again.
+    assert_eq!(known(&at, id).await, [("a".into(), Some("1".into()))]);
+    for (path, size, fits) in [("b", 4, true), ("b", 5, false), ("a", 10, true)] {
+        let asked = at.store.has_room_for_output(id, path.into(), size, 10);
+        assert_eq!(asked.await.unwrap(), fits, "{path} {size}");
+    }
     // What it replaces makes room for it.
     assert!(matches!(
         keep(&at, id, "a", "2", b"1234567890").await,
@@ -133,4 +151,30 @@ async fn what_is_deleted_hidden_or_gone_is_not_listed() {
     at.store.forget_output_fingerprints(id).await.unwrap();
     let forgotten = ["deleted", "hidden"].map(|path| (path.to_owned(), None));
     assert_eq!(known(&at, id).await, forgotten);
+}
+
+#[tokio::test]
+async fn a_deleted_output_comes_back_when_written_and_not_when_restored() {
+    let at = SessionFolder::new().await;
+    let id = at.session().await.id;
+    let OutputKept::Kept(file) = keep(&at, id, "a", "1", b"one").await else {
+        panic!("not kept")
+    };
+    assert!(at.store.delete_file(at.workspace, file).await.unwrap());
+    let restored = |print: &str| SeenOutput {
+        path: "a".into(),
+        fingerprint: print.into(),
+        written: OutputWritten::AsBefore,
+    };
+    let same = keep_seen(&at, id, restored("2"), b"one").await;
+    assert_eq!(same, OutputKept::Unchanged);
+    assert_eq!((files(&at, id).await, blobs(&at)), (Vec::new(), 0));
+    assert_eq!(known(&at, id).await, [("a".into(), Some("2".into()))]);
+    let other = keep_seen(&at, id, restored("3"), b"two").await;
+    let OutputKept::Kept(file) = other else {
+        panic!("{other:?}")
+    };
+    assert!(at.store.delete_file(at.workspace, file).await.unwrap());
+    let again = keep(&at, id, "a", "4", b"two").await;
+    assert!(matches!(again, OutputKept::Kept(_)));
 }
