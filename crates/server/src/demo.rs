@@ -170,10 +170,23 @@ async fn show_session(client: &Client, model: &str) -> anyhow::Result<()> {
     if stop_reason != "end_turn" {
         bail!("the turn ended because of {stop_reason}");
     }
-    let content = match produced_file(client, &session).await? {
-        Some(content) => content,
-        // The last command showed the file.
-        None => tool_output,
+    show_result(client, &session, tool_output).await
+}
+
+/// The end of the demo: the file as a client gets it.
+async fn show_result(client: &Client, session: &str, tool_output: String) -> anyhow::Result<()> {
+    let list = format!("/v1/files?scope_id={session}");
+    let content = match produced_file(client, &list).await? {
+        Some((id, content)) => {
+            say(&format!(
+                "\nGET {list}\n        | {FILE}  {id}\nGET /v1/files/{id}/content\n"
+            ));
+            content
+        }
+        None => {
+            say("\nThe agent left no such file in /mnt/session/outputs. Its last result says:\n");
+            tool_output
+        }
     };
     if !content.contains(LAST_NUMBER) {
         bail!("{FILE} does not hold the first 20 Fibonacci numbers");
@@ -182,18 +195,18 @@ async fn show_session(client: &Client, model: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The file that the agent left for its user, where the server offers it.
-async fn produced_file(client: &Client, session: &str) -> anyhow::Result<Option<String>> {
-    let files = client.get(&format!("/v1/files?scope_id={session}")).await?;
+/// The file that the agent left for its user, with its id.
+async fn produced_file(client: &Client, list: &str) -> anyhow::Result<Option<(String, String)>> {
+    let files = client.get(list).await?;
     let is_it = |file: &&Value| file["filename"] == FILE && file["downloadable"] == true;
     let file = files["data"]
         .as_array()
         .and_then(|files| files.iter().find(is_it));
     match file.and_then(|file| file["id"].as_str()) {
-        Some(id) => client
-            .text(&format!("/v1/files/{id}/content"))
-            .await
-            .map(Some),
+        Some(id) => {
+            let content = client.text(&format!("/v1/files/{id}/content")).await?;
+            Ok(Some((id.to_owned(), content)))
+        }
         None => Ok(None),
     }
 }

@@ -18,6 +18,8 @@ fn the_demo_shows_a_session_and_the_file_that_it_made() {
             "no line {line:?} in:\n{session}"
         );
     }
+    let downloaded = |line: &str| line.starts_with("GET /v1/files/file_");
+    assert!(session.lines().any(downloaded), "{session}");
     let numbers: Vec<&str> = file
         .lines()
         .map(|line| line.trim_start_matches([' ', '|']))
