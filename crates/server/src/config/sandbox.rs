@@ -48,10 +48,11 @@ pub struct RawSandbox {
     /// session rests, a new and empty one takes its place, and the agent is told. `"0s"`: for ever.
     pub keep: Span,
     /// Where the files of a sandbox are that was stopped: `local` leaves them in `state_dir`, `blobs` writes
-    /// an archive to the blob store as well, from which the sandbox can be made again.
+    /// an archive to the blob store as well, from which the sandbox can be made again. Not with the mode
+    /// `docker`.
     pub checkpoint: CheckpointPlace,
     /// Whether the files go from `state_dir` once their archive is in the blob store. The next command waits
-    /// until they are back.
+    /// until they are back. Those of a sandbox with a root or packages of its own stay.
     pub checkpoint_evict: bool,
     /// The least that must separate a sandbox from this machine: `restricted`, `user` or `full`, as told in
     /// docs/security.md. Where the machine gives less, the server refuses to start and says what is missing.
@@ -224,6 +225,14 @@ impl RawSandbox {
             refuse(
                 "uid_base",
                 format!("must be from {UID_BASE_MIN} to {UID_BASE_MAX}"),
+            );
+        }
+        if self.mode == SandboxMode::Docker && self.checkpoint == CheckpointPlace::Blobs {
+            refuse(
+                "checkpoint",
+                "must be `local` when sandbox.mode is `docker`: an archive would hold neither what was \
+                 installed in the container nor the state of its shell"
+                    .to_owned(),
             );
         }
         SandboxOptions {

@@ -288,6 +288,15 @@ fn models() {
 }
 
 #[test]
+fn containers_as_archives() {
+    refused(
+        "[sandbox]\nmode = \"docker\"\ncheckpoint = \"blobs\"\ndocker.image = \"debian:12\"\n",
+        "hostler.toml:3:14: sandbox.checkpoint: must be `local` when sandbox.mode is `docker`: an archive \
+         would hold neither what was installed in the container nor the state of its shell",
+    );
+}
+
+#[test]
 fn files_that_cannot_be_read() {
     let file = ConfigFile::new("[server\nlisten = \n");
     let problems = file.problems([]);
