@@ -11,12 +11,12 @@ use futures::StreamExt;
 use hostler_protocol::Timestamp;
 use hostler_protocol::id::{EventId, SessionId};
 use hostler_sandbox::{Checkpoint, SandboxError, SandboxName};
-use hostler_store::{BlobStream, SandboxCheckpoint, StoreError};
+use hostler_store::{BlobStream, BlobUpload, SandboxCheckpoint, StoreError};
 use tokio::sync::mpsc;
 
 use crate::limits::{CHECKPOINT_CHUNK_BYTES, CHECKPOINT_CHUNKS_IN_FLIGHT};
 use crate::options::{Checkpoints, Parts};
-use crate::outputs;
+use crate::{outputs, session_sandbox};
 
 /// The archives that this version writes and reads.
 const FORMAT: i64 = 1;
@@ -53,13 +53,8 @@ async fn write(
     let id: EventId = parts.env.id();
     let mark = id.to_string();
     let mut upload = parts.store.begin_checkpoint(id).await.map_err(store)?;
-    let (sink, mut chunks) = sink();
-    let uploading = async {
-        while let Some(chunk) = chunks.recv().await {
-            upload.write(&chunk).await?;
-        }
-        Ok::<_, StoreError>(())
-    };
+    let (sink, chunks) = sink();
+    let uploading = drain(chunks, &mut upload);
     let packing = parts.sandboxes.checkpoint(name, &mark, sink);
     let (done, uploaded) = tokio::join!(packing, uploading);
     uploaded.map_err(store)?;
@@ -79,7 +74,7 @@ async fn write(
 /// Makes the session's sandbox of its archive, where it has one and no files here. One that was
 /// kept long enough is let go instead.
 pub(crate) async fn bring_back(parts: &Parts, session: SessionId, name: &SandboxName) -> Kept {
-    if parts.sandboxes.is_known_alive(name) || parts.sandboxes.has_files(name) {
+    if parts.sandboxes.is_known_alive(name) || parts.sandboxes.has_files(name).await {
         return Ok(());
     }
     let Some(found) = parts.store.checkpoint(session).await.map_err(store)? else {
@@ -87,16 +82,54 @@ pub(crate) async fn bring_back(parts: &Parts, session: SessionId, name: &Sandbox
     };
     let age = parts.env.now().since(found.made_at);
     if parts.options.sandbox_keep.is_some_and(|keep| age >= keep) {
+        // That its outputs are missing from now on doesn't mean that they were deleted.
         outputs::forget(parts, session).await?;
-        forget(parts, session).await?;
-        parts.sandboxes.expire(name).await?;
-        return Ok(());
+        parts.sandboxes.begin_expired(name).await?;
+        return forget(parts, session).await;
     }
     if found.format != FORMAT {
         let reason = format!("its archive has the format {}, not {FORMAT}", found.format);
         return Err(SandboxError::Unavailable { reason });
     }
     read(parts, name, &found).await
+}
+
+/// Lets go of the archives of sandboxes that have no files here and were kept long enough.
+pub(crate) async fn expire_old(parts: &Parts) -> Kept {
+    let Some(keep) = parts.options.sandbox_keep else {
+        return Ok(());
+    };
+    let keep = i64::try_from(keep.as_micros()).unwrap_or(i64::MAX);
+    let now = parts.env.now().as_micros();
+    let oldest = Timestamp::from_micros(now.saturating_sub(keep));
+    let mut after = None;
+    loop {
+        let old = parts.store.checkpoints_made_until(oldest, after).await;
+        let old = old.map_err(store)?;
+        let Some(last) = old.last() else {
+            return Ok(());
+        };
+        after = Some(*last);
+        for session in old {
+            let name = session_sandbox::name(session)?;
+            // With files here, it goes with these.
+            if !parts.sandboxes.has_files(&name).await {
+                expire(parts, session, &name).await?;
+            }
+        }
+    }
+}
+
+/// A sandbox that was kept long enough: files, archive, and what is known of its outputs. What was
+/// captured of these stays. In use, it stays whole.
+pub(crate) async fn expire(parts: &Parts, session: SessionId, name: &SandboxName) -> Kept {
+    let forgetting = async {
+        // That outputs are missing soon doesn't mean that they were deleted.
+        outputs::forget(parts, session).await?;
+        // Before the files: with an archive they would come back.
+        forget(parts, session).await
+    };
+    parts.sandboxes.expire(name, forgetting).await.map(drop)
 }
 
 async fn read(parts: &Parts, name: &SandboxName, found: &SandboxCheckpoint) -> Kept {
@@ -144,6 +177,32 @@ fn sink() -> (Sink, mpsc::Receiver<Vec<u8>>) {
     let (chunks, receiver) = mpsc::channel(CHECKPOINT_CHUNKS_IN_FLIGHT);
     let chunk = Vec::with_capacity(CHECKPOINT_CHUNK_BYTES);
     (Sink { chunk, chunks }, receiver)
+}
+
+/// Where the chunks of an archive go.
+trait Chunks: Send {
+    type Error;
+
+    fn take(&mut self, chunk: Vec<u8>) -> impl Future<Output = Result<(), Self::Error>> + Send;
+}
+
+impl Chunks for BlobUpload {
+    type Error = StoreError;
+
+    async fn take(&mut self, chunk: Vec<u8>) -> Result<(), StoreError> {
+        self.write(&chunk).await
+    }
+}
+
+/// Owns the chunks: a failure drops them, and whoever packs breaks off instead of waiting for ever.
+async fn drain<C: Chunks>(
+    mut chunks: mpsc::Receiver<Vec<u8>>,
+    taker: &mut C,
+) -> Result<(), C::Error> {
+    while let Some(chunk) = chunks.recv().await {
+        taker.take(chunk).await?;
+    }
+    Ok(())
 }
 
 impl Write for Sink {
@@ -201,5 +260,36 @@ impl Read for Source {
                 Some(chunk) => self.chunk = io::Cursor::new(chunk.map_err(|error| failed(&error))?),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Full;
+
+    impl Chunks for Full {
+        type Error = &'static str;
+
+        async fn take(&mut self, _chunk: Vec<u8>) -> Result<(), &'static str> {
+            Err("the disk is full")
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_packs_breaks_off_when_the_upload_fails() {
+        let (mut sink, chunks) = sink();
+        // More than is ever on its way.
+        let packing = tokio::task::spawn_blocking(move || {
+            let chunk = vec![0; CHECKPOINT_CHUNK_BYTES];
+            (0..=2 * CHECKPOINT_CHUNKS_IN_FLIGHT).try_for_each(|_| sink.write_all(&chunk))
+        });
+        let mut full = Full;
+        let uploading = drain(chunks, &mut full);
+        let (packed, uploaded) = tokio::join!(packing, uploading);
+        assert_eq!(uploaded, Err("the disk is full"));
+        let error = packed.unwrap().unwrap_err();
+        assert!(error.to_string().contains("was given up"), "{error}");
     }
 }

@@ -50,6 +50,8 @@ async fn open_for(
     session: SessionId,
 ) -> Result<Opened, SandboxError> {
     let name = name(session)?;
+    // Between a look at its files and their use they must not become an archive.
+    let _in_use = parts.sandboxes.hold(&name);
     // Held until the files are placed: of two that open, the second attaches.
     let mut wanted = uploads::wanted(parts, session).await?;
     let running = match purpose {
@@ -79,7 +81,7 @@ async fn launch(
     wanted.expect_nothing();
     parts.networks.forget(session);
     checkpoints::bring_back(parts, session, name).await?;
-    if !parts.sandboxes.has_files(name) {
+    if !parts.sandboxes.has_files(name).await {
         // The directories will be new: that they are empty doesn't mean that files were deleted.
         outputs::forget(parts, session).await?;
     }

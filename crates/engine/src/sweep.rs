@@ -120,13 +120,9 @@ async fn stop(parts: &Parts, session: SessionId, name: &SandboxName) -> Result<(
     Ok(())
 }
 
-/// The files that were kept of it stay, so that they are missing soon must mean nothing.
 async fn expire(parts: &Parts, session: SessionId, name: &SandboxName) -> Result<(), SandboxError> {
     outputs::capture(parts, session).await;
-    outputs::forget(parts, session).await?;
-    // Before the files: with an archive they would come back.
-    checkpoints::forget(parts, session).await?;
-    parts.sandboxes.expire(name).await.map(drop)
+    checkpoints::expire(parts, session, name).await
 }
 
 fn fate(parts: &Parts, sandbox: &Listed, brief: Option<&SessionBrief>) -> Fate {
@@ -158,10 +154,13 @@ fn fate(parts: &Parts, sandbox: &Listed, brief: Option<&SessionBrief>) -> Fate {
     }
 }
 
-/// Deletes the archives of deleted sessions.
+/// Deletes the archives of deleted sessions, and those that were kept long enough.
 pub(crate) async fn archives(parts: &Parts) {
     if let Err(error) = parts.store.delete_checkpoints_of_nobody().await {
         tracing::error!(%error, "archives of sandboxes can't be deleted");
+    }
+    if let Err(error) = checkpoints::expire_old(parts).await {
+        tracing::error!(%error, "old archives of sandboxes can't be let go");
     }
 }
 

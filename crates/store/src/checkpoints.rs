@@ -44,6 +44,10 @@ const OF_NOBODY: &str = "\
     select session_id from sandbox_checkpoints \
     where session_id not in (select id from sessions) limit $1";
 
+const MADE_UNTIL: &str = "\
+    select session_id from sandbox_checkpoints \
+    where made_at <= $1 and session_id > $2 order by session_id limit $3";
+
 const EXISTS: &str = "select blob_id from sandbox_checkpoints where blob_id = $1";
 
 impl Store {
@@ -138,6 +142,24 @@ impl Store {
             self.delete_checkpoint(*session).await?;
         }
         Ok(gone.len())
+    }
+
+    /// The sessions with archives of sandboxes that were made by then, a page at a time: each
+    /// continues after the last session of the one before.
+    pub async fn checkpoints_made_until(
+        &self,
+        at: Timestamp,
+        after: Option<SessionId>,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let after = after.map(|session| session.to_string()).unwrap_or_default();
+        let at = at.as_micros();
+        self.db
+            .read(move |tx| {
+                tx.all(MADE_UNTIL, &[&at, &after, &SWEPT_CHECKPOINTS_MAX], |row| {
+                    row.id(0)
+                })
+            })
+            .await
     }
 
     /// Deletes blobs without a row: only at the start of the one server of the data folder, as

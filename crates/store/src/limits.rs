@@ -39,5 +39,5 @@ pub(crate) const FOLLOW_PAGE_EVENTS: usize = 256;
 pub(crate) const PAGE_BYTES: usize = 8 * 1024 * 1024;
 /// Events on one page of the list.
 pub(crate) const LIST_PAGE_EVENTS: usize = 1_000;
-/// Archives of deleted sessions that are deleted at a time.
+/// Archives of deleted sessions that are deleted at a time, and old ones that are read at a time.
 pub(crate) const SWEPT_CHECKPOINTS_MAX: i64 = 64;

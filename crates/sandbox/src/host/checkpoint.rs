@@ -10,7 +10,7 @@ use std::os::fd::AsFd;
 use std::time::SystemTime;
 
 use super::state_dir::{self, is_laid_out, open_directory};
-use super::{SandboxHost, blocking, user_ids};
+use super::{SandboxHost, blocking, root_record, user_ids};
 use crate::archive::{Bases, Packed, pack, unpack};
 use crate::error::SandboxError;
 use crate::limits::RECORD_BYTES_MAX;
@@ -77,17 +77,25 @@ impl SandboxHost {
         Ok(read.await?)
     }
 
-    /// Whether the sandbox of this name has files here.
-    pub fn has_files(&self, name: &SandboxName) -> bool {
+    /// Whether the sandbox of this name has files here. Somebody who holds it may count on the
+    /// answer: an eviction that began before is over by then.
+    pub async fn has_files(&self, name: &SandboxName) -> bool {
+        let _alone = self.inner.occupancy.claim(name).await;
         is_laid_out(&self.inner.state.directory_of(name))
     }
 
     /// Throws away the files of a sandbox whose archive has this mark, and says whether it did:
-    /// not if it is in use or was started since.
+    /// not if it is in use or was started since, nor if its root has layers. These are outside of
+    /// the archive, and only a sandbox that has files here keeps them from being removed.
     pub async fn evict(&self, name: &SandboxName, mark: &str) -> Result<bool, SandboxError> {
         let _alone = self.inner.occupancy.claim(name).await;
-        let is_used = self.inner.occupancy.is_used(name);
-        if is_used || self.mark(name).await?.as_deref() != Some(mark) {
+        if self.inner.occupancy.is_used(name) || self.mark(name).await?.as_deref() != Some(mark) {
+            return Ok(false);
+        }
+        let directory = self.inner.state.directory_of(name);
+        let root = blocking(move || root_record::root(&directory)).await?;
+        // Whoever came meanwhile finds the files where they are.
+        if !root.layers().is_empty() || self.inner.occupancy.is_used(name) {
             return Ok(false);
         }
         self.inner.throw_away(name).await?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::connection::ask_to_rest;
 use super::news::Notice;
+use super::state_dir::is_laid_out;
 use super::{Inner, SandboxHost, Stop, blocking};
 use crate::error::SandboxError;
 use crate::name::SandboxName;
@@ -38,22 +39,40 @@ impl SandboxHost {
     }
 
     /// Throws its files away as well, and has the next [`SandboxHost::open`] say
-    /// [`Provenance::Expired`]. One in use goes on, as with [`SandboxHost::stop`].
-    pub async fn expire(&self, name: &SandboxName) -> Result<Stop, SandboxError> {
+    /// [`Provenance::Expired`]. One in use goes on, as with [`SandboxHost::stop`]. `before` is done
+    /// while nobody can open it, and only if it is not in use; its failure leaves the files.
+    pub async fn expire(
+        &self,
+        name: &SandboxName,
+        before: impl Future<Output = Result<(), SandboxError>>,
+    ) -> Result<Stop, SandboxError> {
         let _alone = self.inner.occupancy.claim(name).await;
         if self.inner.occupancy.is_used(name) {
             return Ok(Stop::InUse);
         }
+        before.await?;
         self.inner.throw_away(name).await?;
-        self.inner
-            .state
-            .prepare(name, self.inner.processes.uid_base())?;
-        Notice::expired(&self.inner.state.directory_of(name))?;
+        self.inner.begin_expired(name)?;
         Ok(Stop::Stopped)
+    }
+
+    /// The same for a sandbox that has no files here, on behalf of whoever uses it. One that has
+    /// stays as it is.
+    pub async fn begin_expired(&self, name: &SandboxName) -> Result<(), SandboxError> {
+        let _alone = self.inner.occupancy.claim(name).await;
+        if is_laid_out(&self.inner.state.directory_of(name)) {
+            return Ok(());
+        }
+        self.inner.begin_expired(name)
     }
 }
 
 impl Inner {
+    fn begin_expired(&self, name: &SandboxName) -> Result<(), SandboxError> {
+        self.state.prepare(name, self.processes.uid_base())?;
+        Ok(Notice::expired(&self.state.directory_of(name))?)
+    }
+
     /// Ends the processes of a sandbox that may come back.
     pub(super) async fn rest(&self, name: &SandboxName) -> io::Result<()> {
         let directory = self.state.directory_of(name);

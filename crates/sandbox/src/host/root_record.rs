@@ -108,9 +108,14 @@ pub(super) fn settle(directory: &Path, mode: Mode, wanted: &Spec) -> Result<Spec
     })
 }
 
+/// The root of the sandbox in `directory`, which it keeps.
+pub(super) fn root(directory: &Path) -> io::Result<Root> {
+    Ok(load(directory, ROOT_FILE)?.unwrap_or_default())
+}
+
 /// The layers that the sandbox in `directory` is made of.
 pub(super) fn layers(directory: &Path) -> io::Result<Vec<PathBuf>> {
-    let root = load::<Root>(directory, ROOT_FILE)?.unwrap_or_default();
+    let root = root(directory)?;
     let extras = load::<Extras>(directory, EXTRAS_FILE)?;
     let packages = extras.map(|extras| extras.packages).unwrap_or_default();
     Ok(layers_of(&root, &packages).cloned().collect())

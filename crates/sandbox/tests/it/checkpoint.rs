@@ -4,7 +4,7 @@ use std::io::{self, Cursor, Read, Write};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use hostler_sandbox::{Checkpoint, Provenance, SandboxHost, Spec};
+use hostler_sandbox::{Checkpoint, Provenance, SandboxHost, Spec, Stop};
 use tempfile::TempDir;
 
 use crate::world::{CleanUp, World, bash, name, ok, options};
@@ -125,7 +125,7 @@ async fn only_files_that_are_packed_as_they_are_go() {
     assert!(!world.host.evict(&two, "mark_0").await.unwrap());
     drop(world.host.open(&two, &Spec::default()).await.unwrap());
     assert!(!world.host.evict(&two, "mark_1").await.unwrap());
-    assert!(world.host.has_files(&two));
+    assert!(world.host.has_files(&two).await);
     let absent = world
         .host
         .checkpoint(&name("three"), "mark_1", Archive::default())
@@ -133,7 +133,7 @@ async fn only_files_that_are_packed_as_they_are_go() {
     assert_eq!(absent.unwrap(), Checkpoint::Absent);
     pack(&world.host, "two").await;
     assert!(world.host.evict(&two, "mark_1").await.unwrap());
-    assert!(!world.host.has_files(&two));
+    assert!(!world.host.has_files(&two).await);
     world
         .host
         .restore(&two, "mark_1", created_at, archive.reader())
@@ -141,6 +141,49 @@ async fn only_files_that_are_packed_as_they_are_go() {
         .unwrap();
     let opened = world.host.open(&two, &Spec::default()).await.unwrap();
     ok(&bash(&opened.sandbox, "cat kept").await, "file\n");
+    drop(opened);
+    world.host.destroy(&two).await.unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn whoever_asks_during_an_eviction_hears_of_its_end() {
+    let world = World::new().await;
+    let two = name("two");
+    drop(world.host.open(&two, &Spec::default()).await.unwrap());
+    pack(&world.host, "two").await;
+    let has_files = async {
+        let _in_use = world.host.hold(&two);
+        world.host.has_files(&two).await
+    };
+    // The eviction has the sandbox first. It may see that it is used, or it may be too late.
+    let (evicted, has_files) = tokio::join!(world.host.evict(&two, "mark_1"), has_files);
+    assert_ne!(evicted.unwrap(), has_files);
+    world.host.destroy(&two).await.unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn one_that_is_elsewhere_may_be_expired_by_its_own_user() {
+    let world = World::new().await;
+    let two = name("two");
+    let opened = world.host.open(&two, &Spec::default()).await.unwrap();
+    bash(&opened.sandbox, "echo file > kept").await;
+    // With files here it stays.
+    world.host.begin_expired(&two).await.unwrap();
+    let in_use = world.host.hold(&two);
+    drop(opened);
+    let forgetting = async { panic!("it is in use") };
+    let stop = world.host.expire(&two, forgetting).await.unwrap();
+    assert_eq!(stop, Stop::InUse);
+    drop(in_use);
+    pack(&world.host, "two").await;
+    assert!(world.host.evict(&two, "mark_1").await.unwrap());
+    let _in_use = world.host.hold(&two);
+    world.host.begin_expired(&two).await.unwrap();
+    let opened = world.host.open(&two, &Spec::default()).await.unwrap();
+    assert_eq!(opened.provenance, Provenance::Expired);
+    ok(&bash(&opened.sandbox, "ls").await, "(no output)");
     drop(opened);
     world.host.destroy(&two).await.unwrap();
     world.end().await;

@@ -202,7 +202,7 @@ async fn an_archive_that_lies_makes_nothing_and_takes_nothing() {
             matches!(restored, Err(SandboxError::Io(_))),
             "{what}: {restored:?}"
         );
-        assert!(!world.host.has_files(&two), "{what}");
+        assert!(!world.host.has_files(&two).await, "{what}");
     }
     let found: Vec<_> = fs::read_dir(outside.path()).unwrap().collect();
     assert_eq!(found.len(), 1, "something was made outside");

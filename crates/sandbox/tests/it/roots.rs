@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hostler_sandbox::{
-    Losses, Provenance, Root, Sandbox, SandboxError, SandboxHost, Spec, layers_in_use,
+    Checkpoint, Losses, Provenance, Root, Sandbox, SandboxError, SandboxHost, Spec, layers_in_use,
 };
 use tempfile::TempDir;
 
@@ -276,4 +276,16 @@ async fn no_remount_opens_a_layer() {
     let below = fs::read_to_string(world.layer.join("opt/lower/file")).unwrap();
     assert_eq!(below, "from below\n");
     assert!(fs::metadata(world.layer.join("usr/bin/cat")).unwrap().len() > 1000);
+}
+
+#[tokio::test]
+async fn one_over_layers_keeps_its_files_here() {
+    let world = LayeredWorld::new().await;
+    drop(world.open().await);
+    let one = name("one");
+    let packed = world.host.checkpoint(&one, "mark_1", std::io::sink()).await;
+    assert!(matches!(packed.unwrap(), Checkpoint::Packed { .. }));
+    assert!(!world.host.evict(&one, "mark_1").await.unwrap());
+    let in_use = layers_in_use(&world.state.path().join("state")).unwrap();
+    assert!(in_use.contains(&world.layer), "{in_use:?}");
 }

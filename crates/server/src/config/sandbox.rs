@@ -52,7 +52,7 @@ pub struct RawSandbox {
     /// `docker`.
     pub checkpoint: CheckpointPlace,
     /// Whether the files go from `state_dir` once their archive is in the blob store. The next command waits
-    /// until they are back. Those of a sandbox with a root or packages of its own stay.
+    /// until they are back. Those of a sandbox with a root of its own stay.
     pub checkpoint_evict: bool,
     /// The least that must separate a sandbox from this machine: `restricted`, `user` or `full`, as told in
     /// docs/security.md. Where the machine gives less, the server refuses to start and says what is missing.

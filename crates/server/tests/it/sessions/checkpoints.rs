@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hostler_protocol::id::SessionId;
+use hostler_store::StoreOptions;
 use hostler_testkit::Reply;
 use serde_json::json;
 
@@ -107,4 +108,50 @@ async fn what_nobody_knows_is_deleted_and_what_somebody_knows_is_not() {
     let kept = world.store.checkpoint(session).await.unwrap().unwrap();
     let place = format!("blobs/checkpoints/{}", kept.id);
     assert!(world.folder.path().join(place).is_file());
+}
+
+#[tokio::test]
+async fn an_archive_that_was_kept_long_enough_goes_and_the_model_is_told() {
+    let world = World::new()
+        .await
+        .with_idle_stop(Duration::from_millis(50))
+        .with_checkpoints(true);
+    let (session, engine) = archived(&world).await;
+    engine.drain().await;
+    let archive = archives(&world).pop().unwrap();
+    let mut world = world.with_keep(Duration::ZERO);
+    world.reopen(StoreOptions::default());
+    let _engine = world.engine().await;
+    // Nobody asks for it, and it goes.
+    gone(&archive).await;
+    let results = look(&world, session).await;
+    assert!(results[1].contains("No such file"), "{results:?}");
+    assert!(
+        results[1].contains("a new one has taken its place"),
+        "{results:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_archive_that_is_too_old_when_it_is_needed_is_not_taken() {
+    let world = World::new()
+        .await
+        .with_idle_stop(Duration::from_millis(50))
+        .with_checkpoints(true);
+    let (session, engine) = archived(&world).await;
+    engine.drain().await;
+    let mut world = world.with_keep(Duration::ZERO);
+    world.reopen(StoreOptions::default());
+    world.model.reply(bash("ls; echo A=$A; pwd"));
+    world.model.reply(Reply::text("There."));
+    // Before there is a sweep: the runner has the sandbox first.
+    world.say(session, "And now?").await;
+    let _engine = world.engine().await;
+    let log = public(&world.log_after_turns(session, 2).await);
+    let told = log.iter().rfind(|line| line.starts_with("gives")).unwrap();
+    let told = told.strip_prefix("gives A=\n/workspace\n");
+    assert!(
+        told.is_some_and(|note| note.contains("a new one has taken its place")),
+        "{log:?}"
+    );
 }
