@@ -227,14 +227,7 @@ impl RawSandbox {
                 format!("must be from {UID_BASE_MIN} to {UID_BASE_MAX}"),
             );
         }
-        if self.mode == SandboxMode::Docker && self.checkpoint == CheckpointPlace::Blobs {
-            refuse(
-                "checkpoint",
-                "must be `local` when sandbox.mode is `docker`: an archive would hold neither what was \
-                 installed in the container nor the state of its shell"
-                    .to_owned(),
-            );
-        }
+        self.check_checkpoint(at, problems);
         SandboxOptions {
             roots: self.resolve_roots(at, problems),
             mode: self.mode,
@@ -257,6 +250,14 @@ impl RawSandbox {
             keep: Some(self.keep.0).filter(|limit| !limit.is_zero()),
             checkpoint: self.checkpoint,
             checkpoint_evict: self.checkpoint_evict,
+        }
+    }
+
+    fn check_checkpoint(&self, at: &Resolving<'_>, problems: &mut Vec<Problem>) {
+        if self.mode == SandboxMode::Docker && self.checkpoint == CheckpointPlace::Blobs {
+            let message = "must be `local` when sandbox.mode is `docker`: an archive would hold neither \
+                 what was installed in the container nor the state of its shell";
+            problems.push(at.problem(&["sandbox", "checkpoint"], message.to_owned()));
         }
     }
 }
