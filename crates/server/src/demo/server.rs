@@ -5,6 +5,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use hostler_sandbox::kill_all;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -25,7 +26,7 @@ pub(super) struct DemoServer {
     process: Child,
     /// Kept open, so that the server can write to it.
     _stdout: Lines<BufReader<ChildStdout>>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl DemoServer {
@@ -51,7 +52,7 @@ impl DemoServer {
             api_key,
             process,
             _stdout: stdout,
-            _folder: folder,
+            folder,
         })
     }
 
@@ -63,7 +64,7 @@ impl DemoServer {
             .context("the server cannot be waited for")
     }
 
-    /// Asks the server to end, and waits until it has.
+    /// Asks the server to end, waits until it has, and ends its sandboxes, which would outlive it.
     pub(super) async fn stop(&mut self) -> anyhow::Result<()> {
         let pid = self
             .process
@@ -74,6 +75,10 @@ impl DemoServer {
         kill_process(pid, Signal::TERM).context("the server cannot be stopped")?;
         let status = tokio::time::timeout(STOP_TIME_MAX, self.process.wait()).await;
         let status = status.context("the server did not end in time")??;
+        let sandboxes = self.folder.path().join("sandboxes");
+        tokio::task::spawn_blocking(move || kill_all(&sandboxes))
+            .await?
+            .context("the sandboxes cannot be ended")?;
         if !status.success() {
             bail!("the server did not end well: {status}");
         }
