@@ -328,13 +328,12 @@ fn text(fingerprint: Fingerprint) -> String {
     format!("{size}.{inode}.{modified_ns}.{changed_ns}")
 }
 
-/// A restored sandbox has other inodes, and archives know seconds.
+/// A restored sandbox has other inodes; the time of a file's last change is in its archive.
 fn written(before: Option<&str>, now: Fingerprint) -> OutputWritten {
     let mut before = before.unwrap_or_default().split('.');
     let size = before.next().and_then(|size| size.parse().ok());
     let modified_ns: Option<i64> = before.nth(1).and_then(|time| time.parse().ok());
-    let seconds = |nanoseconds: i64| nanoseconds.div_euclid(1_000_000_000);
-    if size == Some(now.size) && modified_ns.map(seconds) == Some(seconds(now.modified_ns)) {
+    if size == Some(now.size) && modified_ns == Some(now.modified_ns) {
         OutputWritten::AsBefore
     } else {
         OutputWritten::Anew
