@@ -9,7 +9,7 @@ SMOKE ?=
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: compiler ## Build the release binary, target/release/hostler
@@ -20,7 +20,7 @@ demo: compiler ## Start a server and watch a session work in it; needs no key
 	scripts/demo.sh
 
 .PHONY: test
-test: test-rust test-sdk ## Run all tests, those through the official SDKs too
+test: test-rust test-sdk test-kills ## Run all tests, those through the official SDKs too
 
 .PHONY: test-rust
 test-rust: compiler nextest engines network-clients
@@ -31,6 +31,16 @@ test-sdk: compiler sdk-clients
 	@# The same selection as above, so that the binary is there already and nothing is built with other features.
 	cargo test --workspace --locked --no-run --quiet
 	tests/run-sdk-tests
+
+# How often the server is killed, and what the moments are derived from.
+KILLS ?= 40
+SEED ?= 1
+
+.PHONY: test-kills
+test-kills: compiler ## Kill a server under load (KILLS=1000 SEED=7) and hold it against its clients' books
+	@# The selection of the other tests, so that nothing is built again with other features.
+	cargo test --workspace --locked --no-run --quiet
+	@"$${CARGO_TARGET_DIR:-target}/debug/hostler-bench" kills --kills $(KILLS) --seed $(SEED)
 
 .PHONY: check
 check: compiler nextest ## Check format, lints, Rust tests and documentation

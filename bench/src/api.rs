@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use crate::client::{Connection, EventStream, Target};
@@ -55,8 +55,13 @@ impl Api {
     }
 
     pub(crate) async fn create_session(&mut self) -> anyhow::Result<String> {
-        let body = json!({ "agent": self.agent, "environment_id": self.environment });
+        let body = self.session_body();
         id_of(&self.connection.post("/v1/sessions", &body).await?)
+    }
+
+    /// The request for a session of this client's agent, for whoever makes it on another connection.
+    pub(crate) fn session_body(&self) -> Value {
+        json!({ "agent": self.agent, "environment_id": self.environment })
     }
 
     /// Says a message on the client's own connection; the id of the event.
@@ -77,22 +82,28 @@ impl Api {
         Connection::open(&self.target).await?.stream(&path).await
     }
 
-    /// The ids of all events of a session, in the order of the list.
-    pub(crate) async fn event_ids(&mut self, session: &str) -> anyhow::Result<Vec<String>> {
-        let mut ids = Vec::new();
+    /// All events of a session, in the order of the list.
+    pub(crate) async fn events(&mut self, session: &str) -> anyhow::Result<Vec<Value>> {
+        let mut events = Vec::new();
         let mut query = "limit=1000".to_owned();
         loop {
             let path = format!("/v1/sessions/{session}/events?{query}");
-            let page = self.connection.get(&path).await?;
-            let events = page["data"].as_array().context("a list without data")?;
-            for event in events {
-                ids.push(id_of(event)?);
-            }
-            match page["next_page"].as_str() {
+            let mut page = self.connection.get(&path).await?;
+            let next = page["next_page"].as_str().map(str::to_owned);
+            let Value::Array(data) = page["data"].take() else {
+                bail!("a list without data: {page}");
+            };
+            events.extend(data);
+            match next {
                 Some(next) => query = format!("limit=1000&page={next}"),
-                None => return Ok(ids),
+                None => return Ok(events),
             }
         }
+    }
+
+    /// The ids of all events of a session, in the order of the list.
+    pub(crate) async fn event_ids(&mut self, session: &str) -> anyhow::Result<Vec<String>> {
+        self.events(session).await?.iter().map(id_of).collect()
     }
 
     /// How many of these ids the session's list lacks, and how many it has twice.
@@ -122,7 +133,7 @@ pub(crate) async fn say(
     id_of(&answer["data"][0])
 }
 
-fn id_of(value: &Value) -> anyhow::Result<String> {
+pub(crate) fn id_of(value: &Value) -> anyhow::Result<String> {
     let id = value["id"]
         .as_str()
         .with_context(|| format!("no id in {value}"))?;

@@ -18,11 +18,23 @@ use tokio::task::JoinSet;
 use crate::sse::{Frame, Frames};
 
 /// Whom the driver talks to and with what key.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     pub(crate) key: String,
 }
+
+/// The server has answered, and refused.
+#[derive(Debug)]
+pub(crate) struct Refusal(String);
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refusal {}
 
 /// One request at a time. The connection ends with it.
 #[derive(Debug)]
@@ -117,10 +129,8 @@ impl Connection {
         let status = answer.status();
         if !status.is_success() {
             let bytes = answer.into_body().collect().await?.to_bytes();
-            bail!(
-                "{method} {path}: {status}: {}",
-                String::from_utf8_lossy(&bytes)
-            );
+            let said = String::from_utf8_lossy(&bytes);
+            bail!(Refusal(format!("{method} {path}: {status}: {said}")));
         }
         Ok(answer)
     }

@@ -12,6 +12,7 @@ mod machine;
 mod model;
 mod options;
 mod outcome;
+mod random;
 mod report;
 mod rig;
 mod samples;
@@ -55,7 +56,7 @@ async fn run(options: &Options) -> anyhow::Result<ExitCode> {
     print(&report::head(&machine));
     let mut outcomes = Vec::new();
     for (choice, title, id) in SCENARIOS {
-        if [options::Choice::All, choice].contains(&options.scenario) {
+        if options.wants(choice) {
             eprintln!("hostler-bench: {id}, {title}");
             let outcome = measure(choice, id, title, options).await?;
             print(&report::section(&outcome));

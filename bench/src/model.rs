@@ -5,6 +5,7 @@
 //! It never checks what it is asked: that is the work of the tests.
 
 mod script;
+mod tasks;
 mod wire;
 
 use std::collections::VecDeque;
@@ -25,7 +26,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-pub(crate) use script::{Asked, Between, Script, Token};
+pub(crate) use script::{Asked, Between, By, Script, Token};
+pub(crate) use tasks::{SHOWN, Task};
 
 use script::{Answer, Scripts};
 
@@ -107,7 +109,7 @@ async fn answer(
     let arrived = Instant::now();
     let body = request.into_body().collect().await?.to_bytes();
     let prepared = Token::find(&body).and_then(|token| {
-        let answer = lock(&scripts).ask(token, arrived)?;
+        let answer = lock(&scripts).ask(token, &body, arrived)?;
         Some((token, answer))
     });
     let Some((token, answer)) = prepared else {

@@ -12,7 +12,7 @@ use clap::{Parser, ValueEnum};
 pub(crate) struct Options {
     /// What to measure
     #[arg(default_value = "all")]
-    pub(crate) scenario: Choice,
+    scenario: Choice,
     /// The server's binary; without it, the one beside this program
     #[arg(long, value_name = "FILE", env = "HOSTLER_BIN")]
     server: Option<PathBuf>,
@@ -31,6 +31,12 @@ pub(crate) struct Options {
     /// Sessions that are stored while the idle server is measured
     #[arg(long)]
     sessions: Option<usize>,
+    /// How often the server is killed while clients use it
+    #[arg(long)]
+    kills: Option<usize>,
+    /// What the choices of clients and the moments of kills are derived from
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
     /// Turns that begin in a second, where turns begin at a given rate
     #[arg(long, default_value_t = 50)]
     pub(crate) rate: u64,
@@ -62,6 +68,9 @@ pub(crate) enum Choice {
     Idle,
     /// P7: what a turn without tools adds to the model
     ModelPath,
+    /// R1, R2: killed again and again under load, with the clients' own books as the judge. Not part of
+    /// `all`, but for a smoke run
+    Kills,
 }
 
 impl Options {
@@ -99,6 +108,16 @@ impl Options {
 
     pub(crate) fn sessions(&self) -> usize {
         self.sessions.unwrap_or(self.few_or(50, 1_000)).max(1)
+    }
+
+    pub(crate) fn kills(&self) -> usize {
+        self.kills.unwrap_or(self.few_or(15, 1_000))
+    }
+
+    /// Whether this scenario is to be run.
+    pub(crate) fn wants(&self, scenario: Choice) -> bool {
+        let takes_long = scenario == Choice::Kills;
+        self.scenario == scenario || (self.scenario == Choice::All && (self.smoke || !takes_long))
     }
 
     pub(crate) fn few_or(&self, few: usize, many: usize) -> usize {

@@ -13,7 +13,7 @@ use crate::counters;
 use crate::floor::Floor;
 use crate::model::Model;
 use crate::options::Options;
-use crate::server::{Server, last_lines};
+use crate::server::{Server, Starting, last_lines};
 
 /// A turn of the instant model that is not over by then hangs.
 pub(crate) const TURN_WAIT: Duration = Duration::from_secs(60);
@@ -50,6 +50,11 @@ impl<'a> Rig<'a> {
         let server = self.start().await?;
         let api = Api::new(server.target.clone()).await?;
         Ok((server, api))
+    }
+
+    /// Not yet ready, so that it can be killed before that too.
+    pub(crate) fn spawn(&self) -> anyhow::Result<Starting> {
+        Starting::spawn(&self.binary, &self.data(), &self.model)
     }
 
     fn data(&self) -> PathBuf {

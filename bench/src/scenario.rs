@@ -3,6 +3,7 @@
 mod append;
 mod first_token;
 mod idle;
+mod kills;
 mod model_path;
 mod readers;
 mod sandbox;
@@ -13,7 +14,7 @@ use crate::outcome::Outcome;
 use crate::rig::Rig;
 
 /// In the order in which they run, with the name of their goal.
-pub(crate) const SCENARIOS: [(Choice, &str, &str); 7] = [
+pub(crate) const SCENARIOS: [(Choice, &str, &str); 8] = [
     (Choice::TurnOverhead, "turn overhead", "P1"),
     (Choice::FirstToken, "time to the first token", "P2"),
     (Choice::Append, "messages acknowledged in a second", "P3"),
@@ -25,6 +26,7 @@ pub(crate) const SCENARIOS: [(Choice, &str, &str); 7] = [
         "P6",
     ),
     (Choice::ModelPath, "turns without tools", "P7"),
+    (Choice::Kills, "killed under load", "R1, R2"),
 ];
 
 pub(crate) async fn run(
@@ -42,5 +44,6 @@ pub(crate) async fn run(
         Choice::Sandbox => Box::pin(sandbox::run(rig, outcome)).await,
         Choice::Idle => Box::pin(idle::run(rig, outcome)).await,
         Choice::ModelPath => Box::pin(model_path::run(rig, outcome)).await,
+        Choice::Kills => Box::pin(kills::run(rig, outcome)).await,
     }
 }

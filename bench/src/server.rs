@@ -34,6 +34,49 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(binary: &Path, data: &Path, model: &Model) -> anyhow::Result<Self> {
+        let mut starting = Starting::spawn(binary, data, model)?;
+        match timeout(START_WAIT, starting.until_ready()).await {
+            Ok(Ok(target)) => starting.server(target),
+            Ok(Err(error)) => Err(error.context(last_lines(data))),
+            Err(_elapsed) => bail!(
+                "the server is not ready after {START_WAIT:?}; {}",
+                last_lines(data)
+            ),
+        }
+    }
+
+    /// Ends it at once, as a crash does, and waits until it is gone.
+    pub(crate) async fn kill(mut self) -> anyhow::Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
+    /// Asks it to end, and waits for that.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        let process = i32::try_from(self.process).ok().and_then(Pid::from_raw);
+        kill_process(process.context("no process id")?, Signal::TERM)?;
+        match timeout(STOP_WAIT, self.child.wait()).await {
+            Ok(status) => {
+                status?;
+            }
+            Err(_elapsed) => {
+                self.child.kill().await?;
+                bail!("the server had to be killed {STOP_WAIT:?} after SIGTERM");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A server that was spawned and has not said yet that it is ready.
+#[derive(Debug)]
+pub(crate) struct Starting {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    begun: Instant,
+}
+
+impl Starting {
+    pub(crate) fn spawn(binary: &Path, data: &Path, model: &Model) -> anyhow::Result<Self> {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -57,44 +100,38 @@ impl Server {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("starting {}", binary.display()))?;
-        let mut stdout = BufReader::new(child.stdout.take().context("no stdout")?);
-        let address = match timeout(START_WAIT, read_banner(&mut stdout)).await {
-            Ok(Ok(address)) => address,
-            Ok(Err(error)) => return Err(error.context(last_lines(data))),
-            Err(_elapsed) => bail!(
-                "the server is not ready after {START_WAIT:?}; {}",
-                last_lines(data)
-            ),
-        };
-        let ready_after = begun.elapsed();
-        let process = child.id().context("the server has ended")?;
-        let target = Target {
-            address: address.parse()?,
-            key: KEY.to_owned(),
-        };
+        let stdout = BufReader::new(child.stdout.take().context("no stdout")?);
         Ok(Self {
             child,
-            _stdout: stdout,
+            stdout,
+            begun,
+        })
+    }
+
+    /// Where it listens. Not cancel-safe: one that is given up is killed.
+    pub(crate) async fn until_ready(&mut self) -> anyhow::Result<Target> {
+        let address = read_banner(&mut self.stdout).await?;
+        Ok(Target {
+            address: address.parse()?,
+            key: KEY.to_owned(),
+        })
+    }
+
+    /// The server, right after it became ready.
+    pub(crate) fn server(self, target: Target) -> anyhow::Result<Server> {
+        let ready_after = self.begun.elapsed();
+        let process = self.child.id().context("the server has ended")?;
+        Ok(Server {
+            child: self.child,
+            _stdout: self.stdout,
             process,
             target,
             ready_after,
         })
     }
 
-    /// Asks it to end, and waits for that.
-    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
-        let process = i32::try_from(self.process).ok().and_then(Pid::from_raw);
-        kill_process(process.context("no process id")?, Signal::TERM)?;
-        match timeout(STOP_WAIT, self.child.wait()).await {
-            Ok(status) => {
-                status?;
-            }
-            Err(_elapsed) => {
-                self.child.kill().await?;
-                bail!("the server had to be killed {STOP_WAIT:?} after SIGTERM");
-            }
-        }
-        Ok(())
+    pub(crate) async fn kill(mut self) -> anyhow::Result<()> {
+        Ok(self.child.kill().await?)
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use tokio::sync::{Notify, watch};
 
+use super::tasks::{Call, next_call};
 use super::wire::{self, Pieces};
 use crate::counters::Reading;
 use crate::floor::Floor;
@@ -39,9 +40,20 @@ impl fmt::Display for Token {
     }
 }
 
-/// What one session is answered: so many tool calls, then text to everything.
+/// What decides the answer to a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum By {
+    /// How many requests there were before: so many tool calls, then text to everything.
+    #[default]
+    Number,
+    /// What its messages ask for and was not begun: a request that is made again is answered as before.
+    Tasks,
+}
+
+/// How the requests with one token are answered.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Script {
+    pub(crate) by: By,
     pub(crate) tool_calls: usize,
     /// Answers wait until it is open.
     pub(crate) gate: Option<watch::Receiver<bool>>,
@@ -116,17 +128,23 @@ impl Scripts {
         token
     }
 
-    pub(super) fn ask(&mut self, token: Token, arrived: Instant) -> Option<Answer> {
+    pub(super) fn ask(&mut self, token: Token, body: &[u8], arrived: Instant) -> Option<Answer> {
         let (script, asked) = self.by_token.get_mut(&token)?;
         let number = asked.len();
         asked.push(Asked {
             arrived,
             answered: None,
         });
-        let pieces = if number < script.tool_calls {
-            wire::tool_call(&format!("toolu_{}_{number}", token.0))
-        } else {
-            wire::text()
+        let call = match script.by {
+            By::Number => (number < script.tool_calls).then(|| Call {
+                id: format!("toolu_{}_{number}", token.0),
+                command: "true".to_owned(),
+            }),
+            By::Tasks => next_call(body),
+        };
+        let pieces = match call {
+            Some(call) => wire::bash(&call.id, &call.command),
+            None => wire::text(),
         };
         Some(Answer {
             number,

@@ -1,4 +1,4 @@
-//! The answers of the instant model as Anthropic's event stream: `bash true`, or two words.
+//! The answers of the instant model as Anthropic's event stream: a call of `bash`, or two words.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 /// An answer in two pieces: the second begins behind the first sign of what the model says.
 pub(super) type Pieces = [Bytes; 2];
 
-/// A call of `bash` that does nothing.
-pub(super) fn tool_call(id: &str) -> Pieces {
+/// A call of `bash` with this command.
+pub(super) fn bash(id: &str, command: &str) -> Pieces {
     let mut frames = begin();
     let block = json!({ "type": "tool_use", "id": id, "name": "bash", "input": {} });
     frames.push(json!({ "type": "content_block_start", "index": 0, "content_block": block }));
-    let delta = json!({ "type": "input_json_delta", "partial_json": "{\"command\":\"true\"}" });
+    let input = json!({ "command": command }).to_string();
+    let delta = json!({ "type": "input_json_delta", "partial_json": input });
     frames.push(json!({ "type": "content_block_delta", "index": 0, "delta": delta }));
     end(frames, "tool_use")
 }
@@ -66,7 +67,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_a_stream_that_begins_and_ends_as_the_protocol_says() {
-        for (answer, stop) in [(tool_call("toolu_1"), "tool_use"), (text(), "end_turn")] {
+        for (answer, stop) in [(bash("toolu_1", "true"), "tool_use"), (text(), "end_turn")] {
             let mut frames = Frames::default();
             frames.push(&answer.concat()).unwrap();
             let all: Vec<Value> = std::iter::from_fn(|| frames.next())
