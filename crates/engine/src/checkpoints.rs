@@ -2,7 +2,8 @@
 //! blob store, from which any server of this database makes them again.
 //!
 //! **Invariant:** files are let go only when the row of their archive is committed and they were
-//! not touched since. A crash at any point costs an archive that nobody knows, never a file.
+//! not touched since. A crash at any point costs an archive that nobody knows, never a file. An
+//! archive takes the place of the one that its files came after, and of no other.
 
 use std::io::{self, Read, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,8 +11,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures::StreamExt;
 use hostler_protocol::Timestamp;
 use hostler_protocol::id::{EventId, SessionId};
-use hostler_sandbox::{Checkpoint, SandboxError, SandboxName};
-use hostler_store::{BlobStream, BlobUpload, SandboxCheckpoint, StoreError};
+use hostler_sandbox::{Checkpoint, SandboxError, SandboxName, Standing};
+use hostler_store::{
+    BlobStream, BlobUpload, CheckpointCommit, NewCheckpoint, SandboxCheckpoint, StoreError,
+};
 use tokio::sync::mpsc;
 
 use crate::limits::{CHECKPOINT_CHUNK_BYTES, CHECKPOINT_CHUNKS_IN_FLIGHT};
@@ -28,11 +31,15 @@ pub(crate) async fn keep(parts: &Parts, session: SessionId, name: &SandboxName) 
         return Ok(());
     };
     let known = parts.store.checkpoint(session).await.map_err(store)?;
-    let known = known.map(|checkpoint| checkpoint.id.to_string());
-    let mark = parts.sandboxes.mark(name).await?;
-    let mark = match mark {
-        Some(mark) if known.as_ref() == Some(&mark) => Some(mark),
-        Some(_) | None => write(parts, session, name).await?,
+    let known = known.map(|checkpoint| checkpoint.id);
+    let mark = match standing(parts, name, known).await? {
+        Standing::Packed => known.map(|id| id.to_string()),
+        Standing::Ahead => write(parts, session, name, known).await?,
+        Standing::Absent => None,
+        Standing::Behind => {
+            tracing::info!(%session, "a sandbox went on on another server; its files here stay");
+            None
+        }
     };
     if let Some(mark) = mark.filter(|_| evict)
         && parts.sandboxes.evict(name, &mark).await?
@@ -44,46 +51,81 @@ pub(crate) async fn keep(parts: &Parts, session: SessionId, name: &SandboxName) 
 
 type Kept = Result<(), SandboxError>;
 
+/// What the files here are worth. Without any archive they are all that there is.
+async fn standing(
+    parts: &Parts,
+    name: &SandboxName,
+    newest: Option<EventId>,
+) -> Result<Standing, SandboxError> {
+    match newest {
+        Some(newest) => parts.sandboxes.standing(name, &newest.to_string()).await,
+        None => Ok(Standing::Ahead),
+    }
+}
+
 /// The mark of the archive; `None` if there was nothing to pack or somebody uses it.
 async fn write(
     parts: &Parts,
     session: SessionId,
     name: &SandboxName,
+    follows: Option<EventId>,
 ) -> Result<Option<String>, SandboxError> {
     let id: EventId = parts.env.id();
     let mark = id.to_string();
     let mut upload = parts.store.begin_checkpoint(id).await.map_err(store)?;
     let (sink, chunks) = sink();
     let uploading = drain(chunks, &mut upload);
-    let packing = parts.sandboxes.checkpoint(name, &mark, sink);
+    let before = follows.map(|before| before.to_string());
+    let packing = parts
+        .sandboxes
+        .checkpoint(name, &mark, before.as_deref(), sink);
     let (done, uploaded) = tokio::join!(packing, uploading);
     uploaded.map_err(store)?;
     match done? {
         Checkpoint::Packed { created_at, .. } => {
-            let (made_at, now) = (timestamp(created_at), parts.env.now());
-            let committed = parts
-                .store
-                .commit_checkpoint(session, id, FORMAT, made_at, now, upload);
-            committed.await.map_err(store)?;
-            Ok(Some(mark))
+            let new = NewCheckpoint {
+                session,
+                id,
+                follows,
+                format: FORMAT,
+                made_at: timestamp(created_at),
+                created_at: parts.env.now(),
+            };
+            let committed = parts.store.commit_checkpoint(new, upload).await;
+            match committed.map_err(store)? {
+                CheckpointCommit::Kept => Ok(Some(mark)),
+                CheckpointCommit::Superseded => {
+                    tracing::info!(%session, "another server has kept its archive of a sandbox");
+                    Ok(None)
+                }
+            }
         }
         Checkpoint::InUse | Checkpoint::Absent => Ok(None),
     }
 }
 
-/// Makes the session's sandbox of its archive, where it has one and no files here. One that was
-/// kept long enough is let go instead.
+/// Makes the session's sandbox of its archive, where it has one and no files here, or but files
+/// that went on elsewhere. One that was kept long enough is let go instead.
 pub(crate) async fn bring_back(parts: &Parts, session: SessionId, name: &SandboxName) -> Kept {
-    if parts.sandboxes.is_known_alive(name) || parts.sandboxes.has_files(name).await {
+    if parts.sandboxes.is_known_alive(name) {
         return Ok(());
     }
     let Some(found) = parts.store.checkpoint(session).await.map_err(store)? else {
         return Ok(());
     };
+    match standing(parts, name, Some(found.id)).await? {
+        Standing::Packed | Standing::Ahead => return Ok(()),
+        Standing::Absent => {}
+        Standing::Behind => {
+            tracing::info!(%session, "a sandbox comes back from another server");
+        }
+    }
     let age = parts.env.now().since(found.made_at);
     if parts.options.sandbox_keep.is_some_and(|keep| age >= keep) {
         // That its outputs are missing from now on doesn't mean that they were deleted.
         outputs::forget(parts, session).await?;
+        // Files that are behind are no longer anybody's.
+        parts.sandboxes.throw_away(name).await?;
         parts.sandboxes.begin_expired(name).await?;
         return forget(parts, session).await;
     }

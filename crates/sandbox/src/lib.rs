@@ -23,7 +23,7 @@
 //! boxes/<name>/
 //!   layout                  written last; without it the rest is thrown away
 //!   shell_state             how a stopped sandbox's shell was left, for the next one
-//!   packed                  the archive that is as good as these files, until they change
+//!   archive.json            the archive that is as good as these files, and those before it
 //!   news.json               what was lost and nobody was told yet
 //!   user_ids                the first of the ids that its files belong to, where it has a range
 //!   process.json            pid, start time, boot and cgroups of the first process
@@ -72,7 +72,7 @@ pub use error::{SandboxError, Unavailable};
 pub use host::{
     Backend, Checkpoint, DiskUse, Docker, Fingerprint, GatewaySockets, HostOptions, InnerProcess,
     Inspected, LeftOut, Listed, News, Opened, OutputFile, OutputScan, Outputs, Parting, Sandbox,
-    SandboxHost, SandboxUse, Stop, Surveyed, Upload, Why, inspect, kill_all, kill_one,
+    SandboxHost, SandboxUse, Standing, Stop, Surveyed, Upload, Why, inspect, kill_all, kill_one,
     layers_in_use, names, survey,
 };
 pub use inner_path::{InnerPath, InvalidInnerPath};

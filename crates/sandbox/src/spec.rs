@@ -15,6 +15,9 @@ pub struct Spec {
     /// Only what is isolated has one of its own.
     #[serde(default)]
     pub root: Root,
+    /// The same for two roots of the same layers, wherever a host has these. `None`: nobody knows.
+    #[serde(default)]
+    pub identity: Option<String>,
     #[serde(default)]
     pub packages: Packages,
     /// Variables that each new shell starts with; `PATH` may be one of them.

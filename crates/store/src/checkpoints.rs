@@ -25,18 +25,41 @@ pub struct SandboxCheckpoint {
     pub created_at: Timestamp,
 }
 
+/// What becomes the archive of a session's sandbox, if the one before is still `follows`.
+#[derive(Debug, Clone, Copy)]
+pub struct NewCheckpoint {
+    pub session: SessionId,
+    pub id: EventId,
+    /// `None`: it is the first.
+    pub follows: Option<EventId>,
+    pub format: i64,
+    /// When the sandbox was made.
+    pub made_at: Timestamp,
+    pub created_at: Timestamp,
+}
+
+/// What became of a new archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckpointCommit {
+    Kept,
+    /// Another one was kept since: this one, which may be older, is deleted.
+    Superseded,
+}
+
 const FOLDER: &str = "checkpoints";
 
 const FIND: &str = "\
     select blob_id, format, size_bytes, sha256, made_at, created_at \
     from sandbox_checkpoints where session_id = $1";
 
-const REPLACE: &str = "\
+const INSERT: &str = "\
     insert into sandbox_checkpoints \
     (session_id, blob_id, format, size_bytes, sha256, made_at, created_at) \
-    values ($1, $2, $3, $4, $5, $6, $7) on conflict (session_id) do update set \
-    blob_id = excluded.blob_id, format = excluded.format, size_bytes = excluded.size_bytes, \
-    sha256 = excluded.sha256, made_at = excluded.made_at, created_at = excluded.created_at";
+    values ($1, $2, $3, $4, $5, $6, $7) on conflict (session_id) do nothing";
+
+const REPLACE: &str = "\
+    update sandbox_checkpoints set blob_id = $2, format = $3, size_bytes = $4, sha256 = $5, \
+    made_at = $6, created_at = $7 where session_id = $1 and blob_id = $8";
 
 const DELETE: &str = "delete from sandbox_checkpoints where session_id = $1";
 
@@ -59,41 +82,43 @@ impl Store {
     /// Makes it the archive of the session's sandbox. The one before is deleted after that.
     pub async fn commit_checkpoint(
         &self,
-        session: SessionId,
-        id: EventId,
-        format: i64,
-        made_at: Timestamp,
-        created_at: Timestamp,
+        new: NewCheckpoint,
         upload: BlobUpload,
-    ) -> Result<(), StoreError> {
+    ) -> Result<CheckpointCommit, StoreError> {
         let blob = upload.finish().await?;
         let size = i64::try_from(blob.size).unwrap_or(i64::MAX);
-        let before: Option<SandboxCheckpoint> = self
-            .db
-            .write(move |tx| {
-                let session = session.to_string();
-                let before = tx.one(FIND, &[&session], read)?;
-                let id = id.to_string();
-                let times = (made_at.as_micros(), created_at.as_micros());
-                tx.execute(
+        let written = self.db.write(move |tx| {
+            let (session, id) = (new.session.to_string(), new.id.to_string());
+            let (made_at, created_at) = (new.made_at.as_micros(), new.created_at.as_micros());
+            let (format, sha256) = (new.format, &blob.sha256);
+            match new.follows.map(|before| before.to_string()) {
+                None => tx.execute(
+                    INSERT,
+                    &[&session, &id, &format, &size, sha256, &made_at, &created_at],
+                ),
+                Some(before) => tx.execute(
                     REPLACE,
                     &[
                         &session,
                         &id,
                         &format,
                         &size,
-                        &blob.sha256,
-                        &times.0,
-                        &times.1,
+                        sha256,
+                        &made_at,
+                        &created_at,
+                        &before,
                     ],
-                )?;
-                Ok::<_, StoreError>(before)
-            })
-            .await?;
-        match before {
-            Some(before) if before.id != id => self.blobs.delete(&blob_name(before.id)).await,
-            Some(_) | None => Ok(()),
+                ),
+            }
+        });
+        if written.await? == 0 {
+            self.blobs.delete(&blob_name(new.id)).await?;
+            return Ok(CheckpointCommit::Superseded);
         }
+        if let Some(before) = new.follows {
+            self.blobs.delete(&blob_name(before)).await?;
+        }
+        Ok(CheckpointCommit::Kept)
     }
 
     pub async fn checkpoint(

@@ -37,7 +37,7 @@ mod wire_event;
 
 pub use agents::{AgentFilter, AgentSave, AgentSaved};
 pub use blobs::{BlobStream, BlobUpload};
-pub use checkpoints::SandboxCheckpoint;
+pub use checkpoints::{CheckpointCommit, NewCheckpoint, SandboxCheckpoint};
 pub use environments::{EnvironmentDeleted, EnvironmentUpdated};
 pub use error::StoreError;
 pub use events_list::{EventCursor, EventPage, EventQuery};

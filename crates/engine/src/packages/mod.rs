@@ -63,7 +63,8 @@ pub(crate) async fn prepare(
     config: &EnvironmentConfig,
     chosen: ChosenRoot,
 ) -> Result<Spec, SandboxError> {
-    let spec = Spec {
+    let mut spec = Spec {
+        identity: identity(&chosen),
         root: chosen.root,
         environment: chosen.environment,
         ..Spec::default()
@@ -77,6 +78,9 @@ pub(crate) async fn prepare(
     };
     let key = key(&chosen.identity, wanted.lists)?;
     let layer = parts.builds.layer(parts, &key, wanted, &spec).await?;
+    if let Some(identity) = &mut spec.identity {
+        *identity = format!("{identity} {key}");
+    }
     Ok(with_layer(spec, layer))
 }
 
@@ -90,6 +94,14 @@ fn with_layer(mut spec: Spec, layer: PathBuf) -> Spec {
         Root::Layers(layers) => layers.push(layer),
     }
     spec
+}
+
+/// What the host's programs are has no part in what a sandbox wrote.
+fn identity(chosen: &ChosenRoot) -> Option<String> {
+    match &chosen.root {
+        Root::Host => None,
+        Root::Layers(_) => Some(chosen.identity.clone()),
+    }
 }
 
 /// The same for all that must have the same layer.

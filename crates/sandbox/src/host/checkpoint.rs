@@ -4,19 +4,16 @@
 //! sandbox carries a mark until it is started again: only as long as it does, its archive is as
 //! good as its files, and these may go.
 
-use std::fs;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::time::SystemTime;
 
+use super::archive_record::ArchiveRecord;
 use super::state_dir::{self, is_laid_out, open_directory};
 use super::{SandboxHost, blocking, root_record, user_ids};
 use crate::archive::{Bases, Packed, pack, unpack};
 use crate::error::SandboxError;
-use crate::limits::RECORD_BYTES_MAX;
 use crate::name::SandboxName;
-
-const MARK: &str = "packed";
 
 /// What became of the wish to pack a sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,11 +31,12 @@ pub enum Checkpoint {
 
 impl SandboxHost {
     /// Stops the sandbox of this name and writes an archive of its files to `out`. `mark` names
-    /// that archive; see [`SandboxHost::evict`].
+    /// that archive, and `follows` the one whose place it is to take; see [`SandboxHost::standing`].
     pub async fn checkpoint(
         &self,
         name: &SandboxName,
         mark: &str,
+        follows: Option<&str>,
         out: impl Write + Send + 'static,
     ) -> Result<Checkpoint, SandboxError> {
         let _alone = self.inner.occupancy.claim(name).await;
@@ -50,12 +48,12 @@ impl SandboxHost {
             return Ok(Checkpoint::Absent);
         }
         self.inner.rest(name).await?;
-        let mark = mark.to_owned();
+        let (mark, follows) = (mark.to_owned(), follows.map(str::to_owned));
         let packed = blocking(move || {
             let handle = open_directory(&directory)?;
             let packed = pack(handle.as_fd(), bases(&directory)?, out)?;
             let created_at = state_dir::created_at(&directory)?;
-            fs::write(directory.join(MARK), mark)?;
+            ArchiveRecord::packed(&directory, &mark, follows.as_deref())?;
             Ok(Checkpoint::Packed { packed, created_at })
         });
         Ok(packed.await?)
@@ -64,17 +62,9 @@ impl SandboxHost {
     /// The mark of the archive that is as good as the sandbox's files. `None`: it was started
     /// since, was never packed, or is not there.
     pub async fn mark(&self, name: &SandboxName) -> Result<Option<String>, SandboxError> {
-        let path = self.inner.state.directory_of(name).join(MARK);
-        let read = blocking(move || match fs::File::open(path) {
-            Ok(file) => {
-                let mut mark = String::new();
-                file.take(RECORD_BYTES_MAX).read_to_string(&mut mark)?;
-                Ok(Some(mark))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        });
-        Ok(read.await?)
+        let directory = self.inner.state.directory_of(name);
+        let record = blocking(move || ArchiveRecord::of(&directory)).await?;
+        Ok(record.and_then(|record| record.packed))
     }
 
     /// Whether the sandbox of this name has files here. Somebody who holds it may count on the
@@ -120,7 +110,7 @@ impl SandboxHost {
         let unpacked = blocking(move || {
             let handle = open_directory(&place)?;
             let packed = unpack(handle.as_fd(), owner, input)?;
-            fs::write(place.join(MARK), mark)?;
+            ArchiveRecord::packed(&place, &mark, None)?;
             Ok(packed)
         });
         match unpacked.await {
@@ -152,12 +142,4 @@ fn bases(directory: &std::path::Path) -> io::Result<Bases> {
             gid: rustix::process::getegid().as_raw(),
         },
     })
-}
-
-/// Before the processes of a sandbox start: from then on its archive is an old one.
-pub(super) fn forget_mark(directory: &std::path::Path) -> io::Result<()> {
-    match fs::remove_file(directory.join(MARK)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(()),
-    }
 }

@@ -2,6 +2,7 @@
 
 mod agent_socket;
 mod ahead;
+mod archive_record;
 mod backend;
 pub(crate) mod beneath;
 mod checkpoint;
@@ -36,6 +37,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use self::archive_record::ArchiveRecord;
+pub use self::archive_record::Standing;
 pub use self::backend::{Backend, Docker};
 pub use self::checkpoint::Checkpoint;
 pub use self::gateway_sockets::GatewaySockets;
@@ -243,7 +246,7 @@ impl Inner {
         if files == Files::Kept {
             // Before the launch, so that a crash of the server between the two forgets nothing.
             Notice::starting(&directory, ran_before)?;
-            checkpoint::forget_mark(&directory)?;
+            ArchiveRecord::goes_on(&directory)?;
         }
         let spec = root_record::settle(&directory, self.options.backend.mode(), spec)?;
         let order = LaunchOrder {

@@ -26,12 +26,15 @@ use crate::spec::Spec;
 const ROOT_FILE: &str = "root.json";
 const EXTRAS_FILE: &str = "extras.json";
 
-/// What else than its root a sandbox was started with the last time. It stays on this machine.
+/// What else than its root a sandbox was started with the last time.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Extras {
     packages: Packages,
     environment: BTreeMap<String, String>,
+    /// As in [`Spec::identity`], of the root on record.
+    #[serde(default)]
+    identity: Option<String>,
 }
 
 impl SandboxHost {
@@ -52,6 +55,7 @@ fn made_with(directory: &Path) -> io::Result<Option<Spec>> {
         root,
         packages: extras.packages,
         environment: extras.environment,
+        identity: extras.identity,
         ..Spec::default()
     };
     let are_there = layers_of(&spec.root, &spec.packages).all(|layer| is_there(layer));
@@ -83,29 +87,46 @@ pub(super) fn settle(directory: &Path, mode: Mode, wanted: &Spec) -> Result<Spec
             ));
         }
     }
-    let root = match load(directory, ROOT_FILE)? {
-        Some(recorded) => recorded,
-        None => {
-            save(directory, ROOT_FILE, &wanted.root)?;
-            wanted.root.clone()
-        }
-    };
+    let (root, identity) = settle_root(directory, wanted)?;
     // Before the look: from then on, nobody removes its packages.
     let extras = Extras {
         packages: wanted.packages.clone(),
         environment: wanted.environment.clone(),
+        identity,
     };
     save(directory, EXTRAS_FILE, &extras)?;
     if let Some(layer) = layers_of(&root, &wanted.packages).find(|layer| !is_there(layer)) {
         return Err(refused(format!(
-            "the layer {} of its root file system or packages does not exist (any more)",
+            "the layer {} of its root file system or packages does not exist (any more), and what \
+             its environment asks for is another one here",
             layer.display()
         )));
     }
     Ok(Spec {
         root,
+        identity: extras.identity,
         ..wanted.clone()
     })
+}
+
+/// The root that the sandbox has, and its identity. Layers that were removed, or that another host
+/// had elsewhere, are replaced by those of the same identity.
+fn settle_root(directory: &Path, wanted: &Spec) -> io::Result<(Root, Option<String>)> {
+    let identity = load::<Extras>(directory, EXTRAS_FILE)?.and_then(|extras| extras.identity);
+    match load::<Root>(directory, ROOT_FILE)? {
+        Some(recorded) if recorded == wanted.root => Ok((recorded, wanted.identity.clone())),
+        Some(recorded)
+            if identity.is_none()
+                || identity != wanted.identity
+                || recorded.layers().iter().all(|layer| is_there(layer)) =>
+        {
+            Ok((recorded, identity))
+        }
+        Some(_) | None => {
+            save(directory, ROOT_FILE, &wanted.root)?;
+            Ok((wanted.root.clone(), wanted.identity.clone()))
+        }
+    }
 }
 
 /// The root of the sandbox in `directory`, which it keeps.
@@ -133,7 +154,7 @@ fn is_there(layer: &Path) -> bool {
     fs::symlink_metadata(layer).is_ok_and(|found| found.is_dir())
 }
 
-fn load<T: DeserializeOwned>(directory: &Path, name: &str) -> io::Result<Option<T>> {
+pub(super) fn load<T: DeserializeOwned>(directory: &Path, name: &str) -> io::Result<Option<T>> {
     let file = match File::open(directory.join(name)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -145,7 +166,7 @@ fn load<T: DeserializeOwned>(directory: &Path, name: &str) -> io::Result<Option<
 }
 
 /// Whole or not at all: half a record would keep the sandbox from being opened.
-fn save(directory: &Path, name: &str, record: &impl Serialize) -> io::Result<()> {
+pub(super) fn save(directory: &Path, name: &str, record: &impl Serialize) -> io::Result<()> {
     let text = serde_json::to_vec(record)?;
     if text.len() as u64 > RECORD_BYTES_MAX {
         return Err(io::Error::other(format!(

@@ -13,6 +13,7 @@ use std::time::SystemTime;
 
 use rustix::fs::{FlockOperation, Mode as FileMode, OFlags, flock};
 
+use super::archive_record::ArchiveRecord;
 use super::removal::remove_tree;
 use super::user_ids::{self, UserIds};
 use crate::name::SandboxName;
@@ -174,6 +175,7 @@ impl StateDir {
         for name in OUTSIDE {
             make_directory(&directory.join(name), 0o700)?;
         }
+        ArchiveRecord::begin(directory)?;
         Ok(owner)
     }
 

@@ -40,7 +40,7 @@ async fn another_host() -> (SandboxHost, TempDir) {
 async fn pack(host: &SandboxHost, named: &str) -> (Archive, SystemTime) {
     let archive = Archive::default();
     let done = host
-        .checkpoint(&name(named), "mark_1", archive.clone())
+        .checkpoint(&name(named), "mark_1", None, archive.clone())
         .await;
     match done.unwrap() {
         Checkpoint::Packed { created_at, .. } => (archive, created_at),
@@ -83,7 +83,7 @@ async fn what_is_packed_here_is_the_same_elsewhere() {
     assert_eq!(
         world
             .host
-            .checkpoint(&name("two"), "mark_1", Archive::default())
+            .checkpoint(&name("two"), "mark_1", None, Archive::default())
             .await
             .unwrap(),
         Checkpoint::InUse
@@ -128,7 +128,7 @@ async fn only_files_that_are_packed_as_they_are_go() {
     assert!(world.host.has_files(&two).await);
     let absent = world
         .host
-        .checkpoint(&name("three"), "mark_1", Archive::default())
+        .checkpoint(&name("three"), "mark_1", None, Archive::default())
         .await;
     assert_eq!(absent.unwrap(), Checkpoint::Absent);
     pack(&world.host, "two").await;

@@ -283,7 +283,10 @@ async fn one_over_layers_keeps_its_files_here() {
     let world = LayeredWorld::new().await;
     drop(world.open().await);
     let one = name("one");
-    let packed = world.host.checkpoint(&one, "mark_1", std::io::sink()).await;
+    let packed = world
+        .host
+        .checkpoint(&one, "mark_1", None, std::io::sink())
+        .await;
     assert!(matches!(packed.unwrap(), Checkpoint::Packed { .. }));
     assert!(!world.host.evict(&one, "mark_1").await.unwrap());
     let in_use = layers_in_use(&world.state.path().join("state")).unwrap();

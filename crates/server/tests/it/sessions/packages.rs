@@ -17,7 +17,7 @@ fn bash(command: &str) -> Reply {
 }
 
 /// A wheel with one module, made of nothing but a zip.
-fn write_wheel(folder: &Path) {
+pub(super) fn write_wheel(folder: &Path) {
     fs::create_dir_all(folder).unwrap();
     let make = r#"
 import sys, zipfile
@@ -50,7 +50,7 @@ fn layers(world: &World) -> usize {
         .count()
 }
 
-const LOCAL_WHEEL: &str = "/opt/package-sources/hostler_greeting-1.0-py3-none-any.whl";
+pub(super) const LOCAL_WHEEL: &str = "/opt/package-sources/hostler_greeting-1.0-py3-none-any.whl";
 
 #[tokio::test]
 async fn packages_are_installed_once_for_all_sessions_that_want_them() {

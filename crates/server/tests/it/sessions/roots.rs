@@ -1,50 +1,16 @@
 //! Root file systems that environments ask for.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use hostler_engine::RootOptions;
 use hostler_image::ImageStore;
 use hostler_testkit::Reply;
 use serde_json::json;
 
+use super::little_root;
 use super::shown::public;
 use super::world::World;
 
 fn bash(command: &str) -> Reply {
     Reply::tool_use("bash", json!({"command": command}))
-}
-
-/// A few programs of this machine and what they link to.
-fn write_root(root: &Path) {
-    for name in ["usr/bin", "usr/lib", "usr/lib64", "etc"] {
-        fs::create_dir_all(root.join(name)).unwrap();
-    }
-    for (target, name) in [
-        ("usr/bin", "bin"),
-        ("usr/lib", "lib"),
-        ("usr/lib64", "lib64"),
-    ] {
-        symlink(target, root.join(name)).unwrap();
-    }
-    let mut files = BTreeSet::new();
-    for program in ["bash", "cat", "ls"] {
-        let program = PathBuf::from("/usr/bin").join(program);
-        let told = Command::new("ldd").arg(&program).output().unwrap().stdout;
-        let told = String::from_utf8(told).unwrap();
-        let words = told.split_whitespace().filter(|word| word.starts_with('/'));
-        files.extend(words.map(PathBuf::from));
-        files.insert(program);
-    }
-    for file in files {
-        let copy = root.join(file.strip_prefix("/").unwrap());
-        fs::create_dir_all(copy.parent().unwrap()).unwrap();
-        fs::copy(&file, copy).unwrap();
-    }
-    fs::write(root.join("etc/os-release"), "ID=little\n").unwrap();
 }
 
 async fn answer(world: &World, command: &str) -> String {
@@ -62,7 +28,7 @@ async fn answer(world: &World, command: &str) -> String {
 async fn an_environment_chooses_among_the_roots_that_are_permitted() {
     let mut world = World::new().await;
     let folder = world.folder.path().join("little");
-    write_root(&folder);
+    little_root::write(&folder, &["bash", "cat", "ls"]);
     let little = format!("dir:{}", folder.display());
     world.roots = RootOptions {
         images: Some(ImageStore::open(&world.folder.path().join("images")).unwrap()),
@@ -74,10 +40,13 @@ async fn an_environment_chooses_among_the_roots_that_are_permitted() {
     let look = "cat /etc/os-release; echo mine > /usr/own; ls /usr";
     assert_eq!(
         answer(&world, look).await,
-        "gives ID=little\nbin\nlib\nlib64\nown\n"
+        "gives ID=little\nbin\nlib\nlib64\nown\nsbin\n"
     );
     // The next session has its own copy of nothing, and a clean root.
-    assert_eq!(answer(&world, "ls /usr").await, "gives bin\nlib\nlib64\n");
+    assert_eq!(
+        answer(&world, "ls /usr").await,
+        "gives bin\nlib\nlib64\nsbin\n"
+    );
     world.environment = json!({"name": "other", "metadata": {"hostler.root": "dir:/etc"}});
     let refused = answer(&world, "ls /").await;
     assert!(

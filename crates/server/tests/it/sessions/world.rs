@@ -52,7 +52,11 @@ pub(super) struct World {
 /// Sandboxes outlive a server on purpose; they shall not outlive a test.
 impl Drop for World {
     fn drop(&mut self) {
-        let killed = kill_all(&self.folder.path().join("sandboxes"));
+        let folders =
+            ["sandboxes", "sandboxes_elsewhere"].map(|name| self.folder.path().join(name));
+        let killed = folders
+            .iter()
+            .try_for_each(|folder| kill_all(folder).map(drop));
         // A second panic while a test fails would hide the first.
         if !std::thread::panicking() {
             killed.unwrap();

@@ -2,10 +2,12 @@
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use hostler_protocol::id::SessionId;
-use hostler_sandbox::{Call, Spec, Tool};
+use hostler_protocol::id::{EventId, SessionId};
+use hostler_sandbox::{Call, HostOptions, SandboxHost, Spec, Tool};
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -82,6 +84,56 @@ impl World {
 
     pub(super) fn workspace_file(&self, session: SessionId, name: &str) -> Option<String> {
         std::fs::read_to_string(self.workspace(session).join(name)).ok()
+    }
+}
+
+const OF_ONE_HOST: [&str; 2] = ["sandboxes", "images"];
+const AWAY: [&str; 2] = ["sandboxes_away", "images_away"];
+
+impl World {
+    /// From now on the engines of this world are on another machine: the same database and blob
+    /// store, other folders and other user ids, and nothing of what the first has.
+    pub(super) async fn on_another_host(&mut self) -> SandboxHost {
+        let mut options = HostOptions::new(self.folder.path().join("sandboxes_elsewhere"));
+        options.launcher = PathBuf::from(env!("CARGO_BIN_EXE_hostler"));
+        options.uid_base = 700_000_000;
+        let there = SandboxHost::start(options).await.unwrap();
+        self.rename(OF_ONE_HOST, AWAY);
+        std::mem::replace(&mut self.sandboxes, there)
+    }
+
+    /// On the first machine again.
+    pub(super) fn on_the_first_host(&mut self, host: SandboxHost) {
+        self.rename(AWAY, OF_ONE_HOST);
+        self.sandboxes = host;
+    }
+
+    fn rename(&self, from: [&str; 2], to: [&str; 2]) {
+        for (from, to) in from.into_iter().zip(to) {
+            let place = |name: &str| self.folder.path().join(name);
+            if place(from).exists() {
+                std::fs::rename(place(from), place(to)).unwrap();
+            }
+        }
+    }
+
+    /// Waits until the session has an archive, and another one than `before`.
+    pub(super) async fn archived(&self, session: SessionId, before: Option<EventId>) -> EventId {
+        let watch = Arc::new(init(CreateFlags::CLOEXEC).unwrap());
+        // The database says so by writing to its files.
+        add_watch(&watch, self.folder.path(), WatchFlags::MODIFY).unwrap();
+        loop {
+            let archive = self.store.checkpoint(session).await.unwrap();
+            if let Some(archive) = archive.filter(|archive| Some(archive.id) != before) {
+                return archive.id;
+            }
+            let watch = Arc::clone(&watch);
+            let read = move || rustix::io::read(&*watch, &mut [0; 4096]);
+            tokio::task::spawn_blocking(read).await.unwrap().unwrap();
+            // It is written before it can be read. A write that changes nothing waits for its turn.
+            let nobody = self.env.id();
+            self.store.delete_checkpoint(nobody).await.unwrap();
+        }
     }
 }
 
