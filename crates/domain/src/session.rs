@@ -10,6 +10,7 @@ mod closing;
 mod conversation;
 mod fold;
 mod next;
+mod runs;
 mod state;
 mod summary;
 

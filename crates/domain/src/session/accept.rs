@@ -8,7 +8,7 @@ use hostler_protocol::event::{Empty, Event, ThreadStatus, UserInterrupt, UserMes
 use super::summary::{SessionStatus, Summary};
 
 /// Inputs that may wait in one session.
-const QUEUED_INPUTS_MAX: usize = 1_000;
+pub(super) const QUEUED_INPUTS_MAX: usize = 1_000;
 /// Beyond that, room for interrupts alone: a session whose queue is full can still be stopped.
 const QUEUED_INTERRUPTS_EXTRA: usize = 100;
 

@@ -41,6 +41,7 @@ pub struct Summary {
     pub thread: ThreadId,
     pub agent_name: String,
     /// Rows of inputs that were received and are not processed, oldest first.
+    #[serde(with = "super::runs")]
     pub queued: Vec<Seq>,
     pub tokens: TokenUsage,
     pub cost_nano_dollars: u64,
