@@ -15,6 +15,7 @@ use axum::response::Response;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::{Stream, StreamExt};
 use hostler_protocol::id::RequestId;
+use hostler_store::{Preview, WireEvent};
 use tokio::time::sleep;
 
 use crate::limits::{FRAMES_PER_WRITE, STREAM_RETRY};
@@ -23,29 +24,34 @@ use crate::{Api, ApiError};
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const PING: &[u8] = b"event: ping\ndata: {\"type\":\"ping\"}\n\n";
 
-/// One event on the wire.
+/// One event on the wire. Its text is shared by all who are sent it.
 #[derive(Debug, Clone)]
-pub(crate) struct Frame {
-    /// Its position in the log, by which a client resumes. Previews have none.
-    pub(crate) seq: Option<i64>,
-    /// The `type` of the JSON: SDKs drop frames without it.
-    pub(crate) event: String,
-    /// The JSON, on one line.
-    pub(crate) data: Arc<str>,
+pub(crate) enum Frame {
+    /// With its position in the log, by which a client resumes.
+    Event(Arc<WireEvent>),
+    Preview(Preview),
+    /// The JSON of an error.
+    Failure(String),
 }
 
 impl Frame {
     fn write(&self, out: &mut BytesMut) {
-        debug_assert!(!self.data.contains('\n'), "JSON of an event is one line");
-        out.reserve(self.event.len() + self.data.len() + 48);
+        // SDKs drop frames whose name is not the `type` of the JSON.
+        let (seq, name, json) = match self {
+            Self::Event(event) => (event.seq, event.name.as_str(), event.json.as_str()),
+            Self::Preview(preview) => (None, preview.name, &*preview.json),
+            Self::Failure(json) => (None, "error", json.as_str()),
+        };
+        debug_assert!(!json.contains('\n'), "JSON of an event is one line");
+        out.reserve(name.len() + json.len() + 48);
         out.put_slice(b"event: ");
-        out.put_slice(self.event.as_bytes());
-        if let Some(seq) = self.seq {
+        out.put_slice(name.as_bytes());
+        if let Some(seq) = seq {
             out.put_slice(b"\nid: ");
-            out.put_slice(seq.to_string().as_bytes());
+            out.put_slice(seq.0.to_string().as_bytes());
         }
         out.put_slice(b"\ndata: ");
-        out.put_slice(self.data.as_bytes());
+        out.put_slice(json.as_bytes());
         out.put_slice(b"\n\n");
     }
 }
@@ -130,12 +136,7 @@ fn written(ready: Vec<Result<Frame, ApiError>>, request_id: RequestId) -> (Bytes
             Err(error) => {
                 tracing::error!(%request_id, cause = error.cause(), "the event stream failed");
                 let data = serde_json::to_string(&error.body(request_id)).unwrap_or_default();
-                let frame = Frame {
-                    seq: None,
-                    event: "error".to_owned(),
-                    data: data.into(),
-                };
-                frame.write(&mut out);
+                Frame::Failure(data).write(&mut out);
                 return (out.freeze(), true);
             }
         }
@@ -150,14 +151,25 @@ mod tests {
     use axum::body::to_bytes;
     use futures::stream;
     use hostler_domain::Env;
+    use hostler_protocol::event::Seq;
     use hostler_store::Store;
 
-    fn frame(seq: Option<i64>, event: &str) -> Frame {
-        Frame {
-            seq,
-            event: event.to_owned(),
-            data: format!(r#"{{"type":"{event}"}}"#).into(),
-        }
+    fn event(seq: i64, name: &str) -> Frame {
+        Frame::Event(Arc::new(WireEvent {
+            seq: Some(Seq(seq)),
+            id: "sevt_1".to_owned(),
+            name: name.to_owned(),
+            json: format!(r#"{{"type":"{name}"}}"#),
+        }))
+    }
+
+    fn delta() -> Frame {
+        Frame::Preview(Preview {
+            name: "event_delta",
+            of: "agent.message",
+            event_id: Env::fixed(1).id(),
+            json: r#"{"type":"event_delta"}"#.into(),
+        })
     }
 
     fn api(options: HttpOptions) -> (Api, tempfile::TempDir) {
@@ -177,10 +189,7 @@ mod tests {
     #[tokio::test]
     async fn frames_have_the_form_that_sdks_read() {
         let (api, _folder) = api(HttpOptions::default());
-        let frames = stream::iter([
-            Ok(frame(Some(7), "session.status_idle")),
-            Ok(frame(None, "event_delta")),
-        ]);
+        let frames = stream::iter([Ok(event(7, "session.status_idle")), Ok(delta())]);
         let response = event_stream(&api, api.env.id(), frames).unwrap();
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["cache-control"], "no-cache");
@@ -195,7 +204,7 @@ mod tests {
     async fn a_failure_is_the_last_event() {
         let (api, _folder) = api(HttpOptions::default());
         let failure = ApiError::internal("the disk caught fire");
-        let frames = stream::iter([Err(failure), Ok(frame(Some(1), "never"))]);
+        let frames = stream::iter([Err(failure), Ok(event(1, "never"))]);
         let written = text(event_stream(&api, api.env.id(), frames).unwrap()).await;
         assert!(written.starts_with("event: error\ndata: {\"type\":\"error\""));
         assert!(!written.contains("fire") && !written.contains("never"));

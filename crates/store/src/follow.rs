@@ -2,23 +2,27 @@
 //! without an end until the session has one.
 //!
 //! A follower subscribes before its first read and then loops: read a page; if it is empty, wait
-//! for "look". There is no hand-over between history and live.
+//! for "look". There is no hand-over between history and live. Followers of one session share
+//! what one of them reads at its end (`tail.rs`).
 //!
 //! Previews are shown between events. **Invariant:** a preview is never shown before an event
 //! that was in the log when the preview was made, never after the event that it previews, and
 //! without a gap in the previews of one event.
 
 use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::Arc;
 
 use hostler_domain::session::SessionStatus;
 use hostler_protocol::event::Seq;
 use hostler_protocol::id::{EventId, SessionId, WorkspaceId};
-use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use crate::db::Tx;
-use crate::hub::Audience;
+use crate::hub::{Audience, Woken};
 use crate::limits::{FOLLOW_PAGE_EVENTS, PREVIEWED_EVENTS, PREVIEWS};
+use crate::previews::Lost;
 use crate::public_rows::{PageInMaking, PublicRange};
+use crate::tail::{Advice, End, Look, Reason};
 use crate::wire_event::WireEvent;
 use crate::{Order, Preview, Store, StoreError, TimeRange};
 
@@ -34,10 +38,10 @@ pub enum From {
 /// What comes next.
 #[derive(Debug, Clone)]
 pub enum Followed {
-    Event(WireEvent),
+    Event(Arc<WireEvent>),
     Preview(Preview),
     /// The session was deleted; this is the event that says so, and the last.
-    Deleted(WireEvent),
+    Deleted(Arc<WireEvent>),
     /// There will be nothing more.
     Ended,
 }
@@ -50,27 +54,13 @@ pub struct Follow {
     audience: Audience,
     /// Everything up to here has been read.
     read_to: Seq,
-    page: VecDeque<WireEvent>,
+    page: VecDeque<Arc<WireEvent>>,
     previews: VecDeque<Preview>,
     /// Events of which `event_start` was taken and nothing was lost since.
     started: Vec<EventId>,
     must_look: bool,
-    end: Option<End>,
-}
-
-/// What is behind the last event.
-#[derive(Debug, Clone)]
-enum End {
-    Deleted(WireEvent),
-    Nothing,
-}
-
-/// What one look at the database found.
-struct Look {
-    events: Vec<WireEvent>,
-    read_to: Seq,
-    /// There is more behind the events.
-    more: bool,
+    /// Why, if it must look.
+    reason: Reason,
     end: Option<End>,
 }
 
@@ -101,6 +91,7 @@ impl Store {
         Ok(position.await?.map(|read_to| Follow {
             store: self.clone(),
             session,
+            reason: audience.channel().tail.ask(),
             audience,
             read_to,
             page: VecDeque::new(),
@@ -182,9 +173,22 @@ impl Follow {
         // Until the answer is in, this stays true, whoever gives up the wait.
         self.must_look = true;
         self.audience.watch.mark_seen();
-        let (session, after) = (self.session, self.read_to);
-        let look = self.store.db.read(move |tx| look(tx, session, after));
-        let look = look.await?;
+        let channel = Arc::clone(self.audience.channel());
+        self.reason = self.reason.max(channel.tail.asked());
+        let look = loop {
+            let mut looked = pin!(channel.tail.looked());
+            looked.as_mut().enable();
+            match channel.tail.advise(self.read_to, self.reason) {
+                Advice::Take(look) => break look,
+                Advice::ReadAlone => break self.read_log().await?,
+                Advice::Look(looking) => {
+                    let look = self.read_log().await?;
+                    looking.found(&look, channel.is_shared());
+                    break look;
+                }
+                Advice::Wait => looked.await,
+            }
+        };
         self.take_previews(&look.events);
         self.must_look = look.more;
         self.read_to = look.read_to;
@@ -193,15 +197,18 @@ impl Follow {
         Ok(())
     }
 
+    async fn read_log(&self) -> Result<Look, StoreError> {
+        let (session, after) = (self.session, self.read_to);
+        let read = self.store.db.read(move |tx| look(tx, session, after));
+        read.await
+    }
+
     /// All previews of `events` were made before those events were appended, so they are here by
     /// now; they are not needed any more.
-    fn take_previews(&mut self, events: &[WireEvent]) {
-        loop {
-            match self.audience.previews.try_recv() {
-                Ok(preview) => self.take_preview(preview),
-                Err(TryRecvError::Lagged(_)) => self.previews_lost(),
-                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
-            }
+    fn take_previews(&mut self, events: &[Arc<WireEvent>]) {
+        let channel = Arc::clone(self.audience.channel());
+        while let Some(taken) = channel.previews.take(&mut self.audience.place) {
+            self.took(taken);
         }
         self.started.retain(|started| {
             let id = started.to_string();
@@ -210,6 +217,13 @@ impl Follow {
         let started = &self.started;
         self.previews
             .retain(|preview| started.contains(&preview.event_id));
+    }
+
+    fn took(&mut self, taken: Result<Preview, Lost>) {
+        match taken {
+            Ok(preview) => self.take_preview(preview),
+            Err(Lost) => self.previews_lost(),
+        }
     }
 
     fn take_preview(&mut self, preview: Preview) {
@@ -235,15 +249,28 @@ impl Follow {
     }
 
     async fn wait(&mut self) {
+        // Whoever waits may do so for long.
+        self.page = VecDeque::new();
+        let channel = Arc::clone(self.audience.channel());
+        let audience = &mut self.audience;
         tokio::select! {
             biased;
-            () = self.audience.watch.changed() => self.must_look = true,
-            preview = self.audience.previews.recv() => match preview {
-                Ok(preview) => self.take_preview(preview),
-                Err(RecvError::Lagged(_)) => self.previews_lost(),
-                // The sender lives as long as our watch.
-                Err(RecvError::Closed) => self.audience.watch.changed().await,
-            },
+            woken = audience.watch.changed() => self.woken(woken),
+            taken = channel.previews.next(&mut audience.place) => self.took(taken),
+        }
+    }
+
+    fn woken(&mut self, woken: Woken) {
+        let tail = &self.audience.channel().tail;
+        let period = self.audience.watch.period();
+        match woken {
+            Woken::ByAppend => self.must_look = true,
+            // Time asks for one look at the session, not for one by each of its readers.
+            Woken::ByTime if tail.was_looked_at_within(period / 2) => {}
+            Woken::ByTime => {
+                self.reason = tail.ask();
+                self.must_look = true;
+            }
         }
     }
 }
@@ -279,7 +306,7 @@ fn look(tx: &Tx<'_>, session: SessionId, after: Seq) -> Result<Look, StoreError>
     Ok(Look {
         read_to,
         more: page.is_full(),
-        events: page.into_events(),
+        events: page.into_events().into_iter().map(Arc::new).collect(),
         end: is_end.then_some(End::Nothing),
     })
 }
@@ -289,13 +316,8 @@ fn deletion(tx: &Tx<'_>, id: &str) -> Result<End, StoreError> {
         let (event_id, at) = (row.text(0)?, row.timestamp(1)?);
         let name = "session.deleted";
         let body = format!("{{\"type\":\"{name}\"}}");
-        Ok(WireEvent::new(
-            None,
-            event_id,
-            name.to_owned(),
-            Some(at),
-            &body,
-        ))
+        let (name, at) = (name.to_owned(), Some(at));
+        Ok(Arc::new(WireEvent::new(None, event_id, name, at, &body)))
     })?;
     Ok(event.map_or(End::Nothing, End::Deleted))
 }

@@ -1,39 +1,57 @@
 //! Wake-ups: "look at this session", never "here is what is new". Losing every one of them must
 //! only cost latency.
 //!
-//! The hub also carries previews of a message that the model is writing. They are the one thing
-//! that is not in the log, and a slow reader may lose some.
+//! The hub is also where those who watch the same session find what they share: the tail of its
+//! log (`tail.rs`) and the previews of what a model is writing (`previews.rs`).
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hostler_domain::session::Summary;
 use hostler_protocol::id::{EventId, SessionId};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use crate::limits::{DIRTY_SESSIONS, PREVIEWS};
+use crate::limits::DIRTY_SESSIONS;
 use crate::options::{StoreOptions, WakeUps};
-
-/// A frame of a message that the model is still writing, as it goes on the wire.
-#[derive(Debug, Clone)]
-pub struct Preview {
-    /// `event_start` or `event_delta`.
-    pub name: &'static str,
-    /// The type of the event that is being previewed, for the reader's filter.
-    pub of: &'static str,
-    /// That event's id.
-    pub event_id: EventId,
-    pub json: Arc<str>,
-}
+use crate::previews::{Place, Preview, Previews};
+use crate::tail::{Tail, TailBudget};
 
 #[derive(Debug)]
 struct Topic {
-    wake: watch::Sender<()>,
-    previews: broadcast::Sender<Preview>,
+    channel: Arc<Channel>,
     /// How many [`Watch`]es there are, counted under the lock of the topics.
     watches: usize,
+}
+
+/// What those who watch one session share.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    wake: watch::Sender<()>,
+    pub(crate) tail: Arc<Tail>,
+    pub(crate) previews: Previews,
+    followers: AtomicUsize,
+}
+
+impl Channel {
+    fn has_followers(&self) -> bool {
+        self.followers.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether more than one reader follows the session.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.followers.load(Ordering::Relaxed) > 1
+    }
+}
+
+/// Why it is time to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Woken {
+    ByAppend,
+    /// Nobody has said anything for long.
+    ByTime,
 }
 
 /// Who listens to which session.
@@ -41,6 +59,7 @@ struct Topic {
 pub(crate) struct Hub {
     options: StoreOptions,
     topics: Mutex<HashMap<SessionId, Topic>>,
+    tail_budget: Arc<TailBudget>,
     dirty: mpsc::Sender<SessionId>,
     dirty_receiver: Mutex<Option<mpsc::Receiver<SessionId>>>,
 }
@@ -51,6 +70,7 @@ impl Hub {
         Self {
             options,
             topics: Mutex::default(),
+            tail_budget: Arc::default(),
             dirty,
             dirty_receiver: Mutex::new(Some(receiver)),
         }
@@ -61,7 +81,8 @@ impl Hub {
         if self.options.wake_ups == WakeUps::On
             && let Some(topic) = self.topics().get(&session)
         {
-            topic.wake.send_replace(());
+            topic.channel.tail.ask();
+            topic.channel.wake.send_replace(());
         }
     }
 
@@ -82,40 +103,60 @@ impl Hub {
 
     pub(crate) fn watch(self: &Arc<Self>, session: SessionId) -> Watch {
         let mut topics = self.topics();
-        self.watch_topic(topic(&mut topics, session), session)
-    }
-
-    pub(crate) fn follow(self: &Arc<Self>, session: SessionId) -> Audience {
-        let mut topics = self.topics();
-        let topic = topic(&mut topics, session);
-        Audience {
-            previews: topic.previews.subscribe(),
-            watch: self.watch_topic(topic, session),
-        }
-    }
-
-    fn watch_topic(self: &Arc<Self>, topic: &mut Topic, session: SessionId) -> Watch {
+        let topic = topics.entry(session).or_insert_with(|| Topic {
+            channel: Arc::new(Channel {
+                wake: watch::Sender::new(()),
+                tail: Arc::new(Tail::new(Arc::clone(&self.tail_budget))),
+                previews: Previews::default(),
+                followers: AtomicUsize::new(0),
+            }),
+            watches: 0,
+        });
         topic.watches += 1;
         Watch {
-            wake: topic.wake.subscribe(),
+            wake: topic.channel.wake.subscribe(),
+            channel: Arc::clone(&topic.channel),
             looks: looks(self.options.look_interval),
             session,
             hub: Arc::clone(self),
         }
     }
 
+    pub(crate) fn follow(self: &Arc<Self>, session: SessionId) -> Audience {
+        let watch = self.watch(session);
+        watch.channel.followers.fetch_add(1, Ordering::Relaxed);
+        Audience {
+            place: watch.channel.previews.end(),
+            watch,
+        }
+    }
+
     pub(crate) fn preview(&self, session: SessionId, preview: Preview) {
-        if let Some(topic) = self.topics().get(&session) {
-            // No reader is no failure.
-            let _ = topic.previews.send(preview);
+        let channel = self.channel(session);
+        // No reader is no failure.
+        if let Some(channel) = channel.filter(|channel| channel.has_followers()) {
+            channel.previews.publish(preview);
+        }
+    }
+
+    /// Previews of `events` are of no use any more.
+    pub(crate) fn previews_superseded(&self, session: SessionId, events: &[EventId]) {
+        if !events.is_empty()
+            && let Some(channel) = self.channel(session)
+        {
+            channel.previews.superseded_by(events);
         }
     }
 
     /// Whether anybody would see a preview, so that none is made for nobody.
     pub(crate) fn has_followers(&self, session: SessionId) -> bool {
-        self.topics()
-            .get(&session)
-            .is_some_and(|topic| topic.previews.receiver_count() > 0)
+        self.channel(session)
+            .is_some_and(|channel| channel.has_followers())
+    }
+
+    fn channel(&self, session: SessionId) -> Option<Arc<Channel>> {
+        let topics = self.topics();
+        topics.get(&session).map(|topic| Arc::clone(&topic.channel))
     }
 
     /// The queue of sessions to look at, for the one supervisor of this process.
@@ -131,14 +172,6 @@ impl Hub {
     }
 }
 
-fn topic(topics: &mut HashMap<SessionId, Topic>, session: SessionId) -> &mut Topic {
-    topics.entry(session).or_insert_with(|| Topic {
-        wake: watch::Sender::new(()),
-        previews: broadcast::Sender::new(PREVIEWS),
-        watches: 0,
-    })
-}
-
 fn looks(period: Duration) -> Interval {
     let mut looks = interval_at(Instant::now() + period, period);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -149,6 +182,7 @@ fn looks(period: Duration) -> Interval {
 #[derive(Debug)]
 pub(crate) struct Watch {
     wake: watch::Receiver<()>,
+    channel: Arc<Channel>,
     /// Its state outlives a cancelled wait, so that frequent cancelling can't keep it from ticking.
     looks: Interval,
     session: SessionId,
@@ -158,13 +192,21 @@ pub(crate) struct Watch {
 impl Watch {
     /// Waits until it is time to look: after a wake-up, or since the last look was long ago.
     /// Cancel-safe.
-    pub(crate) async fn changed(&mut self) {
+    pub(crate) async fn changed(&mut self) -> Woken {
         tokio::select! {
             biased;
-            // The sender is in the topic, which this watch keeps alive.
-            Ok(()) = self.wake.changed() => self.looks.reset(),
-            _ = self.looks.tick() => {}
+            // The sender is in the channel, which this watch keeps alive.
+            Ok(()) = self.wake.changed() => {
+                self.looks.reset();
+                Woken::ByAppend
+            }
+            _ = self.looks.tick() => Woken::ByTime,
         }
+    }
+
+    /// How long it waits without a wake-up.
+    pub(crate) fn period(&self) -> Duration {
+        self.looks.period()
     }
 
     /// Whether a wake-up has come that nobody has looked after.
@@ -193,8 +235,21 @@ impl Drop for Watch {
 /// A [`Watch`] that is also shown previews.
 #[derive(Debug)]
 pub(crate) struct Audience {
-    pub(crate) previews: broadcast::Receiver<Preview>,
     pub(crate) watch: Watch,
+    /// The next preview.
+    pub(crate) place: Place,
+}
+
+impl Audience {
+    pub(crate) fn channel(&self) -> &Arc<Channel> {
+        &self.watch.channel
+    }
+}
+
+impl Drop for Audience {
+    fn drop(&mut self) {
+        self.watch.channel.followers.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Wake-ups of one session, for its runner.
@@ -204,6 +259,6 @@ pub struct Wakes(pub(crate) Watch);
 impl Wakes {
     /// Waits until it is time to look at the session: it may have changed. Cancel-safe.
     pub async fn changed(&mut self) {
-        self.0.changed().await;
+        let _ = self.0.changed().await;
     }
 }

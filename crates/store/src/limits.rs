@@ -34,6 +34,10 @@ pub(crate) const PREVIEWS: usize = 256;
 pub(crate) const PREVIEWED_EVENTS: usize = 64;
 /// Sessions that wait for a runner before further wake-ups are left to the sweep.
 pub(crate) const DIRTY_SESSIONS: usize = 4_096;
+/// Rows and bytes that are kept for the readers who share a session, and bytes for all sessions.
+pub(crate) const TAIL_EVENTS: usize = 256;
+pub(crate) const TAIL_BYTES: usize = 256 * 1024;
+pub(crate) const TAIL_BYTES_ALL: usize = 64 * 1024 * 1024;
 /// Rows that a follower holds in memory, and their text; one event may be longer.
 pub(crate) const FOLLOW_PAGE_EVENTS: usize = 256;
 pub(crate) const PAGE_BYTES: usize = 8 * 1024 * 1024;

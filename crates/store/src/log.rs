@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use hostler_domain::session::Summary;
 use hostler_protocol::agent::SessionAgent;
 use hostler_protocol::event::{Audience, Draft, Epoch, Event, Recorded, Seq};
-use hostler_protocol::id::SessionId;
+use hostler_protocol::id::{EventId, SessionId};
 use rusqlite::ToSql;
 
 use crate::db::Tx;
@@ -101,6 +101,7 @@ impl Store {
         }
         let session = lease.session;
         let lease = lease.clone();
+        let previewed = previewed(&drafts);
         if self
             .power_cut
             .as_ref()
@@ -117,7 +118,10 @@ impl Store {
         };
         // The supervisor knows of the runner that appends.
         let hub = Arc::clone(&self.hub);
-        let tell = move |_: &Appended| hub.wake(session);
+        let tell = move |_: &Appended| {
+            hub.wake(session);
+            hub.previews_superseded(session, &previewed);
+        };
         self.db.write_and_tell(append, tell).await?;
         if self.is_cut_off() {
             // On disk, and nobody is left to hear of it.
@@ -149,6 +153,18 @@ impl Store {
             })
             .await
     }
+}
+
+/// Those of which previews may have been shown.
+fn previewed(drafts: &[Draft]) -> Vec<EventId> {
+    let is_previewed = |draft: &&Draft| {
+        matches!(
+            draft.event,
+            Event::AgentMessage(_) | Event::AgentThinking(_)
+        )
+    };
+    let previewed = drafts.iter().filter(is_previewed);
+    previewed.map(|draft| draft.id).collect()
 }
 
 /// Appends `drafts`, which must be some, and brings the session's row up to date.

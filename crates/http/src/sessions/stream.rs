@@ -13,7 +13,7 @@ use axum::response::Response;
 use futures::Stream;
 use hostler_protocol::event::Seq;
 use hostler_protocol::id::{RequestId, SessionId};
-use hostler_store::{Follow, Followed, From, WireEvent};
+use hostler_store::{Follow, Followed, From};
 
 use crate::caller::Caller;
 use crate::limits::EVENT_DELTAS_MAX;
@@ -72,29 +72,17 @@ fn frames(
     try_stream! {
         loop {
             match follow.next().await? {
-                Followed::Event(event) => yield frame(event),
+                Followed::Event(event) => yield Frame::Event(event),
                 Followed::Preview(preview) if previewed.contains(&preview.of) => {
-                    yield Frame {
-                        seq: None,
-                        event: preview.name.to_owned(),
-                        data: preview.json,
-                    };
+                    yield Frame::Preview(preview);
                 }
                 Followed::Preview(_) => {}
                 Followed::Deleted(event) => {
-                    yield frame(event);
+                    yield Frame::Event(event);
                     break;
                 }
                 Followed::Ended => break,
             }
         }
-    }
-}
-
-fn frame(event: WireEvent) -> Frame {
-    Frame {
-        seq: event.seq.map(|seq| seq.0),
-        event: event.name,
-        data: event.json.into(),
     }
 }

@@ -64,8 +64,8 @@ async fn a_deleted_session_says_so_and_ends() {
         "{{\"id\":\"{event_id}\",\"processed_at\":\"{now}\",\"type\":\"session.deleted\"}}"
     );
     assert_eq!(
-        (event.name.as_str(), event.json),
-        ("session.deleted", expected)
+        (event.name.as_str(), event.json.as_str()),
+        ("session.deleted", expected.as_str())
     );
     assert!(matches!(follow.next().await.unwrap(), Followed::Ended));
     let gone = at.store.follow(at.workspace, id, From::Now).await;
@@ -89,7 +89,7 @@ async fn giving_up_a_wait_loses_nothing() {
         };
         match polled {
             None => {}
-            Some(Followed::Event(event)) => seen.push(event.name),
+            Some(Followed::Event(event)) => seen.push(event.name.clone()),
             Some(_) => break,
         }
     }
@@ -125,7 +125,7 @@ async fn shown(follow: &mut Follow, last: EventId) -> Vec<String> {
     loop {
         match follow.next().await.unwrap() {
             Followed::Event(event) => {
-                names.push(event.name);
+                names.push(event.name.clone());
                 if event.id == last.to_string() {
                     return names;
                 }
@@ -207,4 +207,27 @@ async fn a_runner_is_woken_by_what_others_append() {
     wakes.changed().await;
     let (sent, ()) = tokio::join!(at.send(id, &["more"]), wakes.changed());
     assert_eq!(sent.row.last_seq, Seq(5));
+}
+
+#[tokio::test]
+async fn previews_of_a_message_that_a_runner_has_appended_are_forgotten() {
+    let at = SessionFolder::new().await;
+    let id = at.session().await.id;
+    let (first, second): (EventId, EventId) = (at.env.id(), at.env.id());
+    let mut follow = at.follow(id, From::Now).await;
+    at.store.preview(id, preview(first, "event_start"));
+    at.store.preview(id, preview(first, "event_delta"));
+    let lease = at.claim(id, "me").await.unwrap();
+    let draft = Draft {
+        id: first,
+        ..at.draft(Event::AgentMessage(AgentMessage {
+            content: vec![ContentBlock::text("done")],
+        }))
+    };
+    let appended = at.store.append(&lease, Seq(1), vec![draft]).await;
+    appended.unwrap();
+    at.store.preview(id, preview(second, "event_start"));
+    assert_eq!(shown(&mut follow, first).await, ["agent.message"]);
+    let followed = follow.next().await.unwrap();
+    assert!(matches!(followed, Followed::Preview(p) if p.event_id == second));
 }

@@ -19,4 +19,5 @@ mod session_folder;
 mod session_outputs;
 mod session_resources;
 mod sessions;
+mod shared_tail;
 mod store_folder;

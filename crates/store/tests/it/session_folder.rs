@@ -1,6 +1,7 @@
 //! A store with an environment, and sessions in it that a test moves by hand.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hostler_domain::Env;
@@ -263,7 +264,7 @@ pub(crate) fn names(events: &[WireEvent]) -> Vec<&str> {
 /// The next event of a stream that shows nothing else now.
 pub(crate) async fn next_event(follow: &mut Follow) -> WireEvent {
     match follow.next().await.unwrap() {
-        Followed::Event(event) => event,
+        Followed::Event(event) => Arc::unwrap_or_clone(event),
         Followed::Preview(_) | Followed::Deleted(_) | Followed::Ended => panic!("no event"),
     }
 }
@@ -273,7 +274,7 @@ pub(crate) async fn all_events(follow: &mut Follow) -> Vec<WireEvent> {
     let mut events = Vec::new();
     loop {
         match follow.next().await.unwrap() {
-            Followed::Event(event) => events.push(event),
+            Followed::Event(event) => events.push(Arc::unwrap_or_clone(event)),
             Followed::Ended => return events,
             Followed::Preview(_) | Followed::Deleted(_) => panic!("not in this test"),
         }
