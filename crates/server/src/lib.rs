@@ -11,6 +11,7 @@ pub mod data_folder;
 pub mod demo;
 pub mod doctor;
 pub mod first_start;
+mod handover;
 pub mod images;
 pub mod keys;
 pub mod lifecycle;

@@ -48,3 +48,6 @@ pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a session at rest keeps its runner: the pause of a program between two messages, not
 /// that of a person.
 pub(crate) const RUNNER_REST: Duration = Duration::from_secs(1);
+
+/// What a client sends while it reads an event stream is read in pieces of this size, and ignored.
+pub(crate) const LONG_ANSWER_READ_BYTES: usize = 64;

@@ -10,17 +10,18 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::io;
 
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
+use hyper_util::rt::TokioTimer;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tower::Service;
+use tower::{Service, ServiceExt};
 
+use crate::handover::{Asked, Handover};
 use crate::limits::{
     ACCEPT_PAUSE, CONNECTIONS_MAX, REQUEST_HEAD_BYTES_MAX, REQUEST_HEAD_TIME_MAX, UNREAD_TIME_MAX,
 };
@@ -35,8 +36,7 @@ pub async fn serve<S, B>(
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + 'static,
     S::Future: Send + 'static,
-    B: Body + Send + 'static,
-    B::Data: Send,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let graceful = GracefulShutdown::new();
@@ -48,16 +48,9 @@ pub async fn serve<S, B>(
             Some(ended) = connections.join_next() => note_end(ended),
             accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
                 Ok((stream, _)) => {
-                    let service = TowerToHyperService::new(service.clone());
-                    let connection =
-                        connection_builder().serve_connection(prepared(stream), service);
-                    let connection = graceful.watch(connection);
-                    connections.spawn(async move {
-                        // Its client went away, or sent what is no HTTP: nobody is left to tell.
-                        if let Err(error) = connection.await {
-                            tracing::debug!("a connection ended in an error: {error}");
-                        }
-                    });
+                    let (stream, service) = (prepared(stream), service.clone());
+                    let (hyper, ours) = (graceful.watcher(), graceful.watcher());
+                    connections.spawn(connection(stream, service, hyper, ours));
                 }
                 Err(error) => pause_after(&error).await,
             },
@@ -71,6 +64,37 @@ pub async fn serve<S, B>(
     connections.shutdown().await;
 }
 
+/// Serves one connection: by hyper, and what is left of it by us.
+async fn connection<S, B>(stream: TcpStream, service: S, hyper: Watcher, ours: Watcher)
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let handover = Handover::new();
+    let answers = handover.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (answers, asked) = (answers.clone(), Asked::by(&request));
+        let answered = service.clone().oneshot(request);
+        async move { Ok::<_, Infallible>(answers.answer(asked, answered.await?)) }
+    });
+    let served = connection_builder().serve_connection(handover.socket(stream), service);
+    // In a box, so that a long answer does not keep the room of what hyper needed.
+    let served = Box::pin(hyper.watch(served)).await;
+    let written = match handover.left() {
+        Some(answer) => answer.write().await.map_err(|error| error.to_string()),
+        None => served.map_err(|error| error.to_string()),
+    };
+    // Its client went away, or sent what is no HTTP: nobody is left to tell.
+    if let Err(error) = written {
+        tracing::debug!("a connection ended in an error: {error}");
+    }
+    // The shutdown waits for answers too.
+    drop(ours);
+}
+
 fn connection_builder() -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
@@ -82,13 +106,13 @@ fn connection_builder() -> http1::Builder {
 }
 
 /// A socket that refuses one of these is only slower, or held for longer.
-fn prepared(stream: TcpStream) -> TokioIo<TcpStream> {
+fn prepared(stream: TcpStream) -> TcpStream {
     // An event is small and must leave at once.
     let _ = stream.set_nodelay(true);
     // Whoever asks and never reads the answer holds a connection, and what was written for it.
     let unread_ms = u32::try_from(UNREAD_TIME_MAX.as_millis()).unwrap_or(u32::MAX);
     let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, unread_ms);
-    TokioIo::new(stream)
+    stream
 }
 
 /// Errors of one connection are its own; all others come again at once, so accepting rests.
