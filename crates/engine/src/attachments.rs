@@ -38,7 +38,7 @@ enum Content {
 pub(crate) async fn load(
     parts: &Parts,
     session: SessionId,
-    messages: &[Message],
+    messages: &[Arc<Message>],
 ) -> HashMap<String, Arc<RawValue>> {
     let mut loaded = HashMap::new();
     let mut room = ATTACHMENT_BYTES_MAX;

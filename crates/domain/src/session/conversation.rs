@@ -58,14 +58,15 @@ pub struct Message {
     pub blocks: Vec<Block>,
 }
 
-/// The messages so far. Neighbours of one role are one message.
+/// The messages so far. Neighbours of one role are one message. They are shared with the copies
+/// that a model's request is made from, however many they are.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Conversation {
-    messages: Vec<Message>,
+    messages: Vec<Arc<Message>>,
 }
 
 impl Conversation {
-    pub(super) fn messages(&self) -> &[Message] {
+    pub(super) fn messages(&self) -> &[Arc<Message>] {
         &self.messages
     }
 
@@ -74,8 +75,8 @@ impl Conversation {
             return;
         }
         match self.messages.last_mut() {
-            Some(last) if last.role == role => last.blocks.extend(blocks),
-            _ => self.messages.push(Message { role, blocks }),
+            Some(last) if last.role == role => Arc::make_mut(last).blocks.extend(blocks),
+            _ => self.messages.push(Arc::new(Message { role, blocks })),
         }
     }
 
@@ -84,7 +85,8 @@ impl Conversation {
         if let Some(last) = self.messages.last_mut()
             && last.role == Role::User
         {
-            last.blocks.iter_mut().for_each(leave_out_media);
+            let blocks = &mut Arc::make_mut(last).blocks;
+            blocks.iter_mut().for_each(leave_out_media);
         }
     }
 

@@ -148,7 +148,7 @@ impl State {
     }
 
     /// The conversation so far, oldest first.
-    pub fn messages(&self) -> &[Message] {
+    pub fn messages(&self) -> &[Arc<Message>] {
         self.conversation.messages()
     }
 

@@ -1,5 +1,7 @@
 //! What every provider demands of a conversation.
 
+use std::sync::Arc;
+
 use hostler_domain::session::{Message, Role};
 use serde_json::Value;
 
@@ -7,7 +9,7 @@ use crate::show::block_json;
 
 /// Users begin, roles alternate, no message and no text is empty, and every call is answered at
 /// the beginning of the message that follows it. No answer ends with a thought.
-pub(crate) fn check(messages: &[Message]) {
+pub(crate) fn check(messages: &[Arc<Message>]) {
     let first = messages.first().expect("a conversation");
     assert_eq!(first.role, Role::User, "{messages:#?}");
     let mut open: Vec<String> = Vec::new();

@@ -80,7 +80,7 @@ impl Log {
 
     /// What the model would be shown: a line for a message, blocks between bars.
     pub(crate) fn shown(&self) -> String {
-        let message = |message: &hostler_domain::session::Message| {
+        let message = |message: &std::sync::Arc<hostler_domain::session::Message>| {
             let role = match message.role {
                 Role::User => "user",
                 Role::Assistant => "assistant",
