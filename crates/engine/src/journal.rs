@@ -11,6 +11,7 @@ use std::sync::Arc;
 use hostler_domain::session::{Policy, State, Step};
 use hostler_protocol::event::{Draft, Event, Seq};
 use hostler_store::{AppendError, Lease, StoreError};
+use tokio::time::Instant;
 
 use crate::limits::{DECISIONS_MAX, LOG_PAGE, TOOL_ROUNDS_MAX};
 use crate::options::Parts;
@@ -33,6 +34,8 @@ pub(crate) struct Journal {
     durable: Seq,
     /// What the world answered and the log does not hold yet.
     facts: Vec<Draft>,
+    /// When rows of others were last read.
+    looked_at: Instant,
 }
 
 impl Journal {
@@ -45,6 +48,7 @@ impl Journal {
             state,
             durable,
             facts: Vec::new(),
+            looked_at: Instant::now(),
         })
     }
 
@@ -56,13 +60,23 @@ impl Journal {
         &self.lease
     }
 
+    /// The last row that is known to be in the log.
+    pub(crate) fn durable(&self) -> Seq {
+        self.durable
+    }
+
     /// Facts to be appended by the next [`Journal::settle`].
     pub(crate) fn note(&mut self, facts: Vec<Draft>) {
         self.facts.extend(facts);
     }
 
+    pub(crate) fn looked_at(&self) -> Instant {
+        self.looked_at
+    }
+
     /// Folds rows that others have appended.
     pub(crate) async fn read(&mut self) -> Result<(), JournalError> {
+        self.looked_at = Instant::now();
         loop {
             let rows = self
                 .parts

@@ -38,6 +38,9 @@ pub(crate) const PACKAGE_FAILURE_KEPT: Duration = Duration::from_secs(20);
 pub(crate) const PACKAGE_LOG_CHARS: usize = 1_500;
 /// Each so many sweeps one looks at every sandbox on disk, those without processes too.
 pub(crate) const FULL_SWEEP_EVERY: u32 = 12;
+/// While something is being done: between two looks at what others have appended. An interrupt that
+/// comes right behind another input waits so long at most.
+pub(crate) const LOOK_PAUSE: Duration = Duration::from_millis(25);
 /// The pause after an activity that ended without the facts that its step needs, which is a bug.
 pub(crate) const PAUSE_AFTER_NOTHING: Duration = Duration::from_millis(100);
 /// How long an interrupt waits for a sandbox to take the word that ends what an earlier server had

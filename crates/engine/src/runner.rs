@@ -10,14 +10,15 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use hostler_domain::session::{ModelCall, SessionStatus, Step, ToolRun};
 use hostler_protocol::Timestamp;
-use hostler_protocol::event::Draft;
+use hostler_protocol::event::{Draft, Seq};
 use hostler_protocol::id::EventId;
 use hostler_sandbox::Parting;
 use hostler_store::{Lease, Wakes};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::journal::{Journal, JournalError};
-use crate::limits::PAUSE_AFTER_NOTHING;
+use crate::limits::{LOOK_PAUSE, PAUSE_AFTER_NOTHING};
 use crate::model_call::call_model;
 use crate::options::Parts;
 use crate::outputs;
@@ -196,15 +197,29 @@ async fn wait(
             None => std::future::pending().await,
         }
     };
+    let not_before = (!resting).then(|| journal.looked_at() + LOOK_PAUSE);
+    let known = journal.durable();
     tokio::select! {
         facts = next_facts(activity) => {
+            // What came in the pause is read now: the append would find that the log has moved.
+            if wakes.take_changed(known) {
+                journal.read().await?;
+            }
             journal.note(facts);
             Ok(())
         }
-        () = wakes.changed() => journal.read().await,
+        () = changed(wakes, known, not_before) => journal.read().await,
         () = timer => Ok(()),
         () = stop.cancelled(), if resting => Ok(()),
     }
+}
+
+/// Waits for a change, and for the moment. The change is used up last: cancel-safe.
+async fn changed(wakes: &mut Wakes, known: Seq, not_before: Option<Instant>) {
+    if let Some(moment) = not_before {
+        tokio::time::sleep_until(moment).await;
+    }
+    wakes.changed(known).await;
 }
 
 async fn next_facts(activity: &mut Option<Activity>) -> Vec<Draft> {

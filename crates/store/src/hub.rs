@@ -5,11 +5,12 @@
 //! log (`tail.rs`) and the previews of what a model is writing (`previews.rs`).
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hostler_domain::session::Summary;
+use hostler_protocol::event::Seq;
 use hostler_protocol::id::{EventId, SessionId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
@@ -33,6 +34,8 @@ pub(crate) struct Channel {
     pub(crate) tail: Arc<Tail>,
     pub(crate) previews: Previews,
     followers: AtomicUsize,
+    /// Where the log ends at least, by the wake-ups so far.
+    grown_to: AtomicI64,
 }
 
 impl Channel {
@@ -76,11 +79,14 @@ impl Hub {
         }
     }
 
-    /// Tells everybody who watches the session to look at it.
-    pub(crate) fn wake(&self, session: SessionId) {
+    /// Tells everybody who watches the session to look at it. `grown_to` is where the log ends at
+    /// least, if that is known: who has read that far already need not look for this.
+    pub(crate) fn wake(&self, session: SessionId, grown_to: Option<Seq>) {
         if self.options.wake_ups == WakeUps::On
             && let Some(topic) = self.topics().get(&session)
         {
+            let grown_to = grown_to.map_or(i64::MAX, |seq| seq.0);
+            topic.channel.grown_to.fetch_max(grown_to, Ordering::SeqCst);
             topic.channel.tail.ask();
             topic.channel.wake.send_replace(());
         }
@@ -109,6 +115,7 @@ impl Hub {
                 tail: Arc::new(Tail::new(Arc::clone(&self.tail_budget))),
                 previews: Previews::default(),
                 followers: AtomicUsize::new(0),
+                grown_to: AtomicI64::new(0),
             }),
             watches: 0,
         });
@@ -257,8 +264,26 @@ impl Drop for Audience {
 pub struct Wakes(pub(crate) Watch);
 
 impl Wakes {
-    /// Waits until it is time to look at the session: it may have changed. Cancel-safe.
-    pub async fn changed(&mut self) {
-        let _ = self.0.changed().await;
+    /// Waits until it is time to look at the session behind `known`: it may have changed.
+    /// Cancel-safe.
+    pub async fn changed(&mut self, known: Seq) {
+        loop {
+            match self.0.changed().await {
+                // As after the runner's own appends.
+                Woken::ByAppend if !self.has_grown(known) => {}
+                Woken::ByAppend | Woken::ByTime => return,
+            }
+        }
+    }
+
+    /// Whether there is a wake-up that [`Wakes::changed`] would not wait for. It is used up.
+    pub fn take_changed(&mut self, known: Seq) -> bool {
+        let is_changed = self.0.is_changed();
+        self.0.mark_seen();
+        is_changed && self.has_grown(known)
+    }
+
+    fn has_grown(&self, known: Seq) -> bool {
+        self.0.channel.grown_to.load(Ordering::SeqCst) > known.0
     }
 }

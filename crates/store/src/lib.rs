@@ -34,6 +34,7 @@ mod session_resources;
 mod sessions;
 mod sessions_change;
 mod sessions_list;
+mod sessions_send;
 mod tail;
 mod wire_event;
 

@@ -4,9 +4,8 @@
 //! them (status, usage, queue, when a runner is due) in the same transaction. Positions come from
 //! the session's row, so they have no gaps and no two writers get the same one.
 
-use std::sync::Arc;
-
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use hostler_domain::session::Summary;
 use hostler_protocol::agent::SessionAgent;
@@ -36,12 +35,10 @@ pub enum AppendError {
 
 /// Who appends.
 pub(crate) enum Writer<'l> {
-    Client,
+    /// Who has read the summary in this transaction.
+    Client(&'l Summary),
     /// Only with this lease, and only if the log ends at `expected`.
-    Runner {
-        lease: &'l Lease,
-        expected: Seq,
-    },
+    Runner { lease: &'l Lease, expected: Seq },
 }
 
 /// What became of an append.
@@ -59,8 +56,7 @@ struct Places {
 }
 
 const TAKE_PLACES: &str = "\
-    update sessions set last_seq = last_seq + $2 where id = $1 \
-    returning key, last_seq, summary";
+    update sessions set last_seq = last_seq + $2 where id = $1 returning key, last_seq";
 
 const TAKE_PLACES_AS_RUNNER: &str = "\
     update sessions set last_seq = last_seq + $2 \
@@ -118,8 +114,8 @@ impl Store {
         };
         // The supervisor knows of the runner that appends.
         let hub = Arc::clone(&self.hub);
-        let tell = move |_: &Appended| {
-            hub.wake(session);
+        let tell = move |appended: &Appended| {
+            hub.wake(session, Some(appended.last));
             hub.previews_superseded(session, &previewed);
         };
         self.db.write_and_tell(append, tell).await?;
@@ -181,7 +177,7 @@ pub(crate) fn insert_events(
         mut summary,
     } = take_places(tx, session, writer, count)?;
     let epoch = match writer {
-        Writer::Client => Epoch::CLIENT,
+        Writer::Client(_) => Epoch::CLIENT,
         Writer::Runner { lease, .. } => lease.epoch,
     };
     let first = Seq(last.0 - count + 1);
@@ -212,26 +208,32 @@ fn take_places(
     count: i64,
 ) -> Result<Places, AppendError> {
     let id = session.to_string();
-    let read = |row: &Row<'_>| {
-        Ok(Places {
-            key: row.integer(0)?,
-            last: Seq(row.integer(1)?),
-            summary: row.json(2)?,
-        })
-    };
-    let (places, lease) = match writer {
-        Writer::Client => (tx.one(TAKE_PLACES, &[&id, &count], read)?, None),
+    match writer {
+        Writer::Client(summary) => {
+            let places = tx.one(TAKE_PLACES, &[&id, &count], |row| {
+                Ok(Places {
+                    key: row.integer(0)?,
+                    last: Seq(row.integer(1)?),
+                    summary: (*summary).clone(),
+                })
+            });
+            places?.ok_or(AppendError::NoSuchSession)
+        }
         Writer::Runner { lease, expected } => {
             let parameters: [&dyn ToSql; 5] =
                 [&id, &count, &expected.0, &lease.owner, &lease.epoch.0];
-            let places = tx.one(TAKE_PLACES_AS_RUNNER, &parameters, read)?;
-            (places, Some(lease))
+            let places = tx.one(TAKE_PLACES_AS_RUNNER, &parameters, |row| {
+                Ok(Places {
+                    key: row.integer(0)?,
+                    last: Seq(row.integer(1)?),
+                    summary: row.json(2)?,
+                })
+            });
+            match places? {
+                Some(places) => Ok(places),
+                None => Err(why_no_places(tx, &id, lease)?),
+            }
         }
-    };
-    match (places, lease) {
-        (Some(places), _) => Ok(places),
-        (None, None) => Err(AppendError::NoSuchSession),
-        (None, Some(lease)) => Err(why_no_places(tx, &id, lease)?),
     }
 }
 

@@ -207,7 +207,7 @@ fn insert_session(
     })?;
     tx.execute(INSERT_AGENT, &[&key, &json(&new.agent)?])?;
     insert_session_environment(tx, key, environment)?;
-    let appended = insert_events(tx, new.id, &Writer::Client, new.events);
+    let appended = insert_events(tx, new.id, &Writer::Client(&summary), new.events);
     let appended = appended.map_err(|error| match error {
         AppendError::Store(error) => error,
         AppendError::Moved | AppendError::LostLease | AppendError::NoSuchSession => {

@@ -49,6 +49,17 @@ pub enum ChangeError<R> {
     Store(#[from] StoreError),
 }
 
+impl<R> From<AppendError> for ChangeError<R> {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Store(error) => Self::Store(error),
+            AppendError::Moved | AppendError::LostLease | AppendError::NoSuchSession => {
+                Self::NoSuchSession
+            }
+        }
+    }
+}
+
 const UPDATE_SESSION: &str = "\
     update sessions set title = $2, metadata = $3, archived_at = $4 where key = $1";
 
@@ -79,7 +90,7 @@ impl Store {
         let hub = Arc::clone(&self.hub);
         let tell = move |changed: &Changed| {
             if changed.row.last_seq >= changed.first_seq {
-                hub.wake(id);
+                hub.wake(id, Some(changed.row.last_seq));
                 hub.wake_supervisor_for(id, &changed.row.summary);
             }
         };
@@ -126,7 +137,7 @@ impl Store {
         let hub = Arc::clone(&self.hub);
         let mounts_changed = self.mounts_changed();
         let tell = move |files: &Vec<FileId>| {
-            hub.wake(id);
+            hub.wake(id, None);
             mounts_changed(files);
         };
         let files = self.db.write_and_tell(delete, tell).await?;
@@ -143,13 +154,7 @@ fn apply_edit<R>(
 ) -> Result<Changed, ChangeError<R>> {
     let first_seq = row.last_seq.next();
     if !edit.drafts.is_empty() {
-        let appended = insert_events(tx, row.id, &Writer::Client, edit.drafts);
-        let appended = appended.map_err(|error| match error {
-            AppendError::Store(error) => ChangeError::Store(error),
-            AppendError::Moved | AppendError::LostLease | AppendError::NoSuchSession => {
-                ChangeError::NoSuchSession
-            }
-        })?;
+        let appended = insert_events(tx, row.id, &Writer::Client(&row.summary), edit.drafts)?;
         row.summary = appended.summary;
         row.last_seq = appended.last;
         debug_assert_eq!(appended.first, first_seq, "one writer at a time");

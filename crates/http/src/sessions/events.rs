@@ -6,12 +6,12 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
-use hostler_domain::session::{Input, accept};
+use hostler_domain::session::{Input, Summary, accept};
 use hostler_protocol::content::{ContentBlock, Source};
 use hostler_protocol::event::{Event, Seq, UserMessage};
 use hostler_protocol::id::{EventId, FileId, SessionId, WorkspaceId};
 use hostler_protocol::session::{SentEvent, decode_sent_events};
-use hostler_store::{EventCursor, EventPage, EventQuery, Order, SessionEdit, SessionRow};
+use hostler_store::{EventCursor, EventPage, EventQuery, Order};
 
 use super::listed_types::LISTED_TYPES;
 use super::{drafts, not_changed};
@@ -49,20 +49,17 @@ pub(crate) async fn send(
     let ids: Vec<EventId> = sent.iter().map(|_| api.env.id()).collect();
     let answer: Vec<String> = ids.iter().zip(&sent).map(queued_json).collect();
     let (env, at) = (api.env.clone(), api.env.now());
-    let decide = move |row: &SessionRow| {
+    let decide = move |summary: &Summary| {
         let inputs = sent.into_iter().map(input_of).collect();
         // What was sent comes first, one for one.
-        let mut drafts = drafts(&env, at, accept(&row.summary, inputs)?);
+        let mut drafts = drafts(&env, at, accept(summary, inputs)?);
         for (draft, id) in drafts.iter_mut().zip(ids) {
             draft.id = id;
         }
-        Ok(SessionEdit {
-            drafts,
-            ..SessionEdit::default()
-        })
+        Ok(drafts)
     };
-    let changing = api.store.change_session(caller.workspace_id, id, decide);
-    changing.await.map_err(|error| not_changed(id, error))?;
+    let sending = api.store.send_to_session(caller.workspace_id, id, decide);
+    sending.await.map_err(|error| not_changed(id, error))?;
     Ok(json(format!("{{\"data\":[{}]}}", answer.join(","))))
 }
 

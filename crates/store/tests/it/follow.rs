@@ -203,10 +203,26 @@ async fn a_runner_is_woken_by_what_others_append() {
     let at = SessionFolder::new().await;
     let id = at.session().await.id;
     let mut wakes = at.store.wakes(id);
-    at.send(id, &["hi"]).await;
-    wakes.changed().await;
-    let (sent, ()) = tokio::join!(at.send(id, &["more"]), wakes.changed());
+    let sent = at.send(id, &["hi"]).await;
+    wakes.changed(Seq(1)).await;
+    let known = sent.row.last_seq;
+    let (sent, ()) = tokio::join!(at.send(id, &["more"]), wakes.changed(known));
     assert_eq!(sent.row.last_seq, Seq(5));
+}
+
+#[tokio::test]
+async fn a_runner_is_not_woken_by_what_it_knows() {
+    let at = SessionFolder::new().await;
+    let id = at.session().await.id;
+    let mut wakes = at.store.wakes(id);
+    let lease = at.claim(id, "me").await.unwrap();
+    let thinking = || vec![at.draft(Event::AgentThinking(Empty {}))];
+    at.store.append(&lease, Seq(1), thinking()).await.unwrap();
+    assert!(!wakes.take_changed(Seq(2)));
+    at.store.append(&lease, Seq(2), thinking()).await.unwrap();
+    at.send(id, &["hi"]).await;
+    assert!(wakes.take_changed(Seq(3)));
+    assert!(!wakes.take_changed(Seq(3)), "used up");
 }
 
 #[tokio::test]

@@ -347,7 +347,8 @@ impl World {
             if enough(&log) {
                 return log;
             }
-            wakes.changed().await;
+            let known = log.last().map_or(Seq::default(), |row| row.seq);
+            wakes.changed(known).await;
         }
     }
 

@@ -1,0 +1,42 @@
+//! What clients send to a session. It is by far the most frequent change, so that it reads what the
+//! decision needs and nothing else: not the agent, nor what is mounted.
+
+use std::sync::Arc;
+
+use hostler_domain::session::Summary;
+use hostler_protocol::event::Draft;
+use hostler_protocol::id::{SessionId, WorkspaceId};
+
+use crate::db::Tx;
+use crate::log::{Appended, Writer, insert_events};
+use crate::{ChangeError, Store};
+
+const SUMMARY: &str = "select summary from sessions where workspace_id = $1 and id = $2";
+
+impl Store {
+    /// Appends what `decide`, which must say something, says on seeing the summary of the session,
+    /// in one transaction.
+    ///
+    /// # Errors
+    /// See [`ChangeError`].
+    pub async fn send_to_session<R: Send + 'static>(
+        &self,
+        workspace: WorkspaceId,
+        id: SessionId,
+        decide: impl FnOnce(&Summary) -> Result<Vec<Draft>, R> + Send + 'static,
+    ) -> Result<(), ChangeError<R>> {
+        let send = move |tx: &Tx<'_>| {
+            let parameters: [&dyn rusqlite::ToSql; 2] = [&workspace.to_string(), &id.to_string()];
+            let summary: Option<Summary> = tx.one(SUMMARY, &parameters, |row| row.json(0))?;
+            let summary = summary.ok_or(ChangeError::NoSuchSession)?;
+            let drafts = decide(&summary).map_err(ChangeError::Refused)?;
+            Ok(insert_events(tx, id, &Writer::Client(&summary), drafts)?)
+        };
+        let hub = Arc::clone(&self.hub);
+        let tell = move |appended: &Appended| {
+            hub.wake(id, Some(appended.last));
+            hub.wake_supervisor_for(id, &appended.summary);
+        };
+        self.db.write_and_tell(send, tell).await.map(|_| ())
+    }
+}
