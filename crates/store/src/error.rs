@@ -7,7 +7,7 @@ pub enum StoreError {
     /// A unique index refused the row. Callers that expect it turn it into an outcome.
     #[error("a row with this key exists")]
     Unique,
-    /// Another process holds the database for too long.
+    /// Another process holds the database for too long, or too much waits for it.
     #[error("the database is busy")]
     Busy,
     /// A row that doesn't hold what was written: a bug, or a damaged file.

@@ -19,6 +19,7 @@ mod hub;
 mod keys;
 mod lease;
 mod limits;
+mod load;
 mod log;
 mod migrate;
 mod options;
@@ -69,6 +70,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use blobs::Blobs;
 use db::Db;
 use hub::Hub;
+use load::Load;
 
 /// The database of one data folder. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -76,6 +78,7 @@ pub struct Store {
     db: Db,
     hub: Arc<Hub>,
     blobs: Blobs,
+    load: Arc<Load>,
     /// See [`MountsGeneration`].
     mounts_generation: Arc<AtomicU64>,
     power_cut: Option<Arc<PowerCut>>,
@@ -125,6 +128,7 @@ impl Store {
             db,
             hub: Arc::new(Hub::new(options)),
             blobs: Blobs::open(folder)?,
+            load: Arc::new(Load::new()),
             mounts_generation: Arc::default(),
             power_cut: options.runner_appends_max.map(|appends| {
                 Arc::new(PowerCut {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use hostler_domain::session::Summary;
 use hostler_protocol::event::Draft;
 use hostler_protocol::id::{SessionId, WorkspaceId};
+use tokio::time::Instant;
 
 use crate::db::Tx;
 use crate::log::{Appended, Writer, insert_events};
-use crate::{ChangeError, Store};
+use crate::{ChangeError, Store, StoreError};
 
 const SUMMARY: &str = "select summary from sessions where workspace_id = $1 and id = $2";
 
@@ -18,13 +19,15 @@ impl Store {
     /// in one transaction.
     ///
     /// # Errors
-    /// See [`ChangeError`].
+    /// See [`ChangeError`]. [`StoreError::Busy`] where it would wait for too long, at once.
     pub async fn send_to_session<R: Send + 'static>(
         &self,
         workspace: WorkspaceId,
         id: SessionId,
         decide: impl FnOnce(&Summary) -> Result<Vec<Draft>, R> + Send + 'static,
     ) -> Result<(), ChangeError<R>> {
+        let place = self.load.enter(workspace, Instant::now());
+        let place = place.ok_or(ChangeError::Store(StoreError::Busy))?;
         let send = move |tx: &Tx<'_>| {
             let parameters: [&dyn rusqlite::ToSql; 2] = [&workspace.to_string(), &id.to_string()];
             let summary: Option<Summary> = tx.one(SUMMARY, &parameters, |row| row.json(0))?;
@@ -33,7 +36,9 @@ impl Store {
             Ok(insert_events(tx, id, &Writer::Client(&summary), drafts)?)
         };
         let hub = Arc::clone(&self.hub);
+        // It keeps its place until it is done, even if nobody waits for that any more.
         let tell = move |appended: &Appended| {
+            place.done(Instant::now());
             hub.wake(id, Some(appended.last));
             hub.wake_supervisor_for(id, &appended.summary);
         };

@@ -256,20 +256,18 @@ mod tests {
     }
 
     fn looking(advice: Advice) -> Looking {
-        match advice {
-            Advice::Look(looking) => looking,
-            other => panic!("asked to look, not {other:?}"),
-        }
+        let Advice::Look(looking) = advice else {
+            panic!("asked to look, not {advice:?}");
+        };
+        looking
     }
 
     fn taken(advice: Advice) -> (Vec<i64>, bool) {
-        match advice {
-            Advice::Take(look) => {
-                let seqs = look.events.iter().filter_map(|row| row.seq);
-                (seqs.map(|seq| seq.0).collect(), look.more)
-            }
-            other => panic!("asked to take, not {other:?}"),
-        }
+        let Advice::Take(look) = advice else {
+            panic!("asked to take, not {advice:?}");
+        };
+        let seqs = look.events.iter().filter_map(|row| row.seq);
+        (seqs.map(|seq| seq.0).collect(), look.more)
     }
 
     #[test]

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hostler_domain::session::SessionStatus;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
+use hostler_domain::session::{Refusal, SessionStatus, Summary, accept};
 use hostler_protocol::event::Event;
 use hostler_protocol::id::SessionId;
 use hostler_store::{
     ChangeError, CreateSession, From, Order, SessionEdit, SessionFilter, SessionPage, SessionRow,
-    TimeRange,
+    StoreError, TimeRange,
 };
 
-use crate::session_folder::{SessionFolder, agent, edit, idle, query};
+use crate::session_folder::{SessionFolder, agent, draft, edit, idle, message, query};
 
 #[tokio::test]
 async fn a_session_reads_back_as_it_was_made() {
@@ -254,4 +256,37 @@ async fn an_update_of_the_agent_is_stored_with_its_event() {
     });
     at.record(id, vec![updated]).await;
     assert_eq!(at.row(id).await.agent, new);
+}
+
+async fn say(at: &SessionFolder, id: SessionId) -> Result<(), ChangeError<Refusal>> {
+    let env = at.env.clone();
+    let decide = move |summary: &Summary| {
+        let events = accept(summary, vec![message("hi")])?;
+        Ok(events.into_iter().map(|event| draft(&env, event)).collect())
+    };
+    at.store.send_to_session(at.workspace, id, decide).await
+}
+
+#[tokio::test]
+async fn who_would_wait_too_long_is_refused_at_once_and_the_others_are_served() {
+    let at = SessionFolder::new().await;
+    let id = at.session().await.id;
+    let other = rusqlite::Connection::open(at.folder.path().join("hostler.db")).unwrap();
+    other.execute_batch("begin immediate").unwrap();
+    let mut sends = FuturesUnordered::new();
+    let refused = loop {
+        assert!(sends.len() < 5_000, "no end to what may wait");
+        sends.push(say(&at, id));
+        if let Some(Some(ended)) = sends.next().now_or_never() {
+            break ended;
+        }
+    };
+    assert!(matches!(refused, Err(ChangeError::Store(StoreError::Busy))));
+    other.execute_batch("rollback").unwrap();
+    let accepted = sends.len();
+    while let Some(sent) = sends.next().await {
+        sent.unwrap();
+    }
+    assert_eq!(at.row(id).await.summary.queued.len(), accepted);
+    say(&at, id).await.unwrap();
 }
