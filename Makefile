@@ -23,7 +23,7 @@ demo: compiler ## Start a server and watch a session work in it; needs no key
 test: test-rust test-sdk test-kills ## Run all tests, those through the official SDKs too
 
 .PHONY: test-rust
-test-rust: compiler nextest engines network-clients
+test-rust: compiler nextest engines network-clients package-managers
 	cargo nextest run --workspace --locked
 
 .PHONY: test-sdk

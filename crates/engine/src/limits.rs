@@ -36,6 +36,8 @@ pub(crate) const PACKAGE_LAYERS_KEPT: Duration = Duration::from_secs(30 * 24 * 6
 pub(crate) const PACKAGE_FAILURE_KEPT: Duration = Duration::from_secs(20);
 /// Characters of what a package manager said that a failure repeats.
 pub(crate) const PACKAGE_LOG_CHARS: usize = 1_500;
+/// Characters of the names of packages in a message about them.
+pub(crate) const PACKAGE_NAMES_CHARS: usize = 300;
 /// Each so many sweeps one looks at every sandbox on disk, those without processes too.
 pub(crate) const FULL_SWEEP_EVERY: u32 = 12;
 /// While something is being done: between two looks at what others have appended. An interrupt that

@@ -144,6 +144,7 @@ pub(crate) fn engine(
         sandbox_keep: config.sandbox.keep,
         packages: PackageOptions {
             sources: config.sandbox.roots.package_sources.clone(),
+            environment: config.sandbox.roots.package_environment.clone(),
             build_time_max: config.sandbox.roots.package_install_time,
             keep_unused: config.sandbox.roots.package_keep,
         },

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use hostler_sandbox::{Call, Packages, Sandbox, SandboxError, SandboxName, Spec, Tool};
 
-use super::Wanted;
 use super::plan::{Step, build_environment, steps};
 use super::way_out;
-use crate::limits::{PACKAGE_LOG_CHARS, PACKAGE_STEP_TIME_MAX};
+use super::{PackageOptions, Wanted};
+use crate::limits::{PACKAGE_LOG_CHARS, PACKAGE_NAMES_CHARS, PACKAGE_STEP_TIME_MAX};
 use crate::options::Parts;
 
 /// What the sandbox that makes a layer is called, before the layer's key.
@@ -33,9 +33,16 @@ pub(super) async fn build(
         .map_err(|error| format!("{error}"))?;
     // What an earlier one left half-made.
     parts.sandboxes.destroy(&name).await.map_err(failed)?;
-    let sources = parts.options.packages.sources.clone();
+    let PackageOptions {
+        sources,
+        environment,
+        ..
+    } = &parts.options.packages;
+    let sources = sources.clone();
+    let mut variables = build_environment(&spec.environment, sources.is_some());
+    variables.extend(environment.clone());
     let spec = Spec {
-        environment: build_environment(&spec.environment, sources.is_some()),
+        environment: variables,
         packages: Packages::Building { sources },
         network: parts.networks.access(),
         ..spec.clone()
@@ -46,8 +53,12 @@ pub(super) async fn build(
     let way_out = way_out.map_err(failed)?;
     let mut done = Ok(());
     for step in &steps {
-        tracing::info!(%key, manager = step.manager, "installing packages");
+        let packages = named(&step.packages);
+        tracing::info!(%key, manager = step.manager, packages, "installing packages");
+        let begun = Instant::now();
         done = run(&opened.sandbox, step, deadline).await;
+        let (seconds, is_done) = (begun.elapsed().as_secs_f32(), done.is_ok());
+        tracing::info!(%key, manager = step.manager, seconds, is_done, "packages were worked on");
         if done.is_err() {
             break;
         }
@@ -63,10 +74,18 @@ pub(super) async fn build(
 }
 
 async fn run(sandbox: &Sandbox, step: &Step, deadline: Instant) -> Result<(), String> {
-    let Step { manager, command } = step;
+    let Step {
+        manager,
+        packages,
+        command,
+    } = step;
+    let packages = named(packages);
     let left = deadline.saturating_duration_since(Instant::now());
     if left < Duration::from_secs(1) {
-        return Err(format!("no time is left to install the {manager} packages"));
+        return Err(format!(
+            "no time is left to install the {manager} packages {packages}; the operator may raise \
+             sandbox.package_install_time, and the next call tries again"
+        ));
     }
     let timeout = left.min(PACKAGE_STEP_TIME_MAX);
     let tool = Tool::Bash {
@@ -79,15 +98,27 @@ async fn run(sandbox: &Sandbox, step: &Step, deadline: Instant) -> Result<(), St
     };
     match sandbox.run(call).await {
         Ok(output) if output.is_error => Err(format!(
-            "the {manager} packages of the environment cannot be installed; the end of what \
-             {manager} said: {}",
+            "the {manager} packages of the environment cannot be installed: {packages}. The next \
+             call tries again; a new session may have an environment with other packages. The end \
+             of what {manager} said: {}",
             tail(&output.joined_text())
         )),
         Ok(_) => Ok(()),
         Err(error) => Err(format!(
-            "the sandbox was lost while the {manager} packages were installed: {error}"
+            "the sandbox was lost while the {manager} packages {packages} were installed, and the \
+             next call tries again: {error}"
         )),
     }
+}
+
+/// The packages of one manager, or the first of many.
+fn named(packages: &[String]) -> String {
+    let mut text = packages.join(" ");
+    if text.chars().count() > PACKAGE_NAMES_CHARS {
+        text = text.chars().take(PACKAGE_NAMES_CHARS).collect();
+        text.push('…');
+    }
+    text
 }
 
 /// The last characters, where the reason is.

@@ -29,6 +29,8 @@ use crate::root_choice::ChosenRoot;
 pub struct PackageOptions {
     /// A folder of packages that need no network, shown read-only to whoever installs.
     pub sources: Option<PathBuf>,
+    /// What the managers find in their environment besides, such as where their registries are.
+    pub environment: BTreeMap<String, String>,
     /// For all packages of one environment together.
     pub build_time_max: Duration,
     /// How long packages that nobody asks for are kept. `None`: for ever.
@@ -39,6 +41,7 @@ impl Default for PackageOptions {
     fn default() -> Self {
         Self {
             sources: None,
+            environment: BTreeMap::new(),
             build_time_max: PACKAGE_BUILD_TIME,
             keep_unused: Some(PACKAGE_LAYERS_KEPT),
         }

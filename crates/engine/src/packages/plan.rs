@@ -8,6 +8,7 @@ use hostler_sandbox::{PACKAGE_SOURCES_DIRECTORY, PACKAGES_DIRECTORY, Root, SEARC
 /// One manager and all that it installs.
 pub(super) struct Step {
     pub(super) manager: &'static str,
+    pub(super) packages: Vec<String>,
     pub(super) command: String,
 }
 
@@ -29,12 +30,16 @@ pub(super) fn steps(lists: &Lists, root: &Root) -> Result<Vec<Step>, String> {
         .into_iter()
         .filter(|(_, packages)| !packages.is_empty());
     let steps = wanted.map(|(manager, packages)| {
-        let packages = words(packages);
+        let words = words(packages);
         let command = match root {
-            Root::Host => on_the_host(manager, &packages)?,
-            Root::Layers(_) => in_a_root(manager, &packages),
+            Root::Host => on_the_host(manager, &words)?,
+            Root::Layers(_) => in_a_root(manager, &words),
         };
-        Ok(Step { manager, command })
+        Ok(Step {
+            manager,
+            packages: packages.clone(),
+            command,
+        })
     });
     steps.collect()
 }

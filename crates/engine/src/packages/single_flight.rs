@@ -37,6 +37,9 @@ impl Builds {
             return Ok(layer);
         }
         let turn = self.turn(key);
+        if turn.try_lock().is_err() {
+            tracing::info!(%key, "a session waits for packages that another one installs");
+        }
         let mut failure = turn.lock().await;
         if let Some(layer) = parts.sandboxes.layer(key).await? {
             return Ok(layer);

@@ -299,10 +299,18 @@ fn package_list(
     fields.nullable(key, |at| {
         at.list(0..=ENVIRONMENT_PACKAGES_MAX, |at| {
             let package = at.text(ENVIRONMENT_PACKAGE_CHARS)?;
-            // An option of the manager, or two arguments in one, would be a way into its shell.
-            let is_odd = |character: char| character.is_whitespace() || character.is_control();
+            // It becomes one quoted word of a command. An option of the manager would change what the
+            // command does, and what means something to a shell is no part of any package's name.
+            let is_odd = |character: char| {
+                character.is_whitespace()
+                    || character.is_control()
+                    || r#";|`$\"'"#.contains(character)
+            };
             if package.starts_with('-') || package.contains(is_odd) {
-                return Err(at.invalid("Input should be one package, without blanks or options"));
+                return Err(at.invalid(
+                    "Input should be one package as its manager names it, without blanks, options \
+                     or characters of a shell",
+                ));
             }
             Ok(package)
         })

@@ -1,5 +1,6 @@
 //! Section `[sandbox]`: how tools are kept apart from the machine and from each other.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -68,6 +69,10 @@ pub struct RawSandbox {
     /// it read-only at `/opt/package-sources`, and pip looks there too.
     /// Example: package_sources = "/srv/packages"
     pub package_sources: Option<PathBuf>,
+    /// Variables of whoever installs the packages of an environment: where the managers find other
+    /// registries than the public ones. The hosts of URLs in them are reached as those are.
+    /// Example: package_environment = { PIP_INDEX_URL = "https://packages.example/simple" }
+    pub package_environment: Option<BTreeMap<String, String>>,
     /// How long the packages of one environment may take to install, all together.
     pub package_install_time: Span,
     /// How long installed packages are kept that no session asks for. Those that a kept sandbox was made
@@ -130,6 +135,7 @@ impl Default for RawSandbox {
             root: "host".to_owned(),
             allowed_roots: Vec::new(),
             package_sources: None,
+            package_environment: None,
             package_install_time: Span(Duration::from_secs(20 * 60)),
             package_keep: Span(Duration::from_secs(30 * 24 * 60 * 60)),
         }

@@ -1,5 +1,6 @@
 //! The keys of `[sandbox]` about root file systems and packages, resolved.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ pub struct RootSettings {
     pub root: RootChoice,
     pub allowed: Vec<RootChoice>,
     pub package_sources: Option<PathBuf>,
+    pub package_environment: BTreeMap<String, String>,
     pub package_install_time: Duration,
     /// `None`: for ever.
     pub package_keep: Option<Duration>,
@@ -51,13 +53,29 @@ impl RawSandbox {
                 "must be more than nothing",
             ));
         }
+        let environment = self.package_environment.clone().unwrap_or_default();
+        if environment.keys().any(|name| !is_variable(name)) {
+            problems.push(at.problem(
+                &["sandbox", "package_environment"],
+                "has a name that no variable can have",
+            ));
+        }
         let sources = self.package_sources.as_deref();
         RootSettings {
             root,
             allowed,
             package_sources: sources.map(|folder| at.path(&["sandbox", "package_sources"], folder)),
+            package_environment: environment,
             package_install_time: self.package_install_time.0,
             package_keep: Some(self.package_keep.0).filter(|keep| !keep.is_zero()),
         }
     }
+}
+
+fn is_variable(name: &str) -> bool {
+    let is_letter = |character: char| character.is_ascii_alphabetic() || character == '_';
+    name.starts_with(is_letter)
+        && name
+            .chars()
+            .all(|character| is_letter(character) || character.is_ascii_digit())
 }

@@ -119,9 +119,10 @@ pub(super) const HERE: &[i64] = &[
     libc::SYS_futimesat, libc::SYS_get_thread_area, libc::SYS_getdents, libc::SYS_getpgrp,
     libc::SYS_inotify_init, libc::SYS_lchown, libc::SYS_link, libc::SYS_lstat, libc::SYS_mkdir,
     libc::SYS_mknod, libc::SYS_open, libc::SYS_pause, libc::SYS_pipe, libc::SYS_poll,
-    libc::SYS_readlink, libc::SYS_rename, libc::SYS_rmdir, libc::SYS_select,
-    libc::SYS_set_thread_area, libc::SYS_signalfd, libc::SYS_stat, libc::SYS_symlink,
-    libc::SYS_time, libc::SYS_unlink, libc::SYS_utime, libc::SYS_utimes, libc::SYS_vfork,
+    libc::SYS_readlink, libc::SYS_rename, libc::SYS_renameat, libc::SYS_rmdir, libc::SYS_select,
+    libc::SYS_getrlimit, libc::SYS_set_thread_area, libc::SYS_setrlimit, libc::SYS_signalfd,
+    libc::SYS_stat, libc::SYS_symlink, libc::SYS_sync_file_range, libc::SYS_time,
+    libc::SYS_unlink, libc::SYS_utime, libc::SYS_utimes, libc::SYS_vfork,
 ];
 /// The same of them that this one has: `renameat`, `sync_file_range`, `getrlimit`, `setrlimit`.
 #[cfg(target_arch = "aarch64")]

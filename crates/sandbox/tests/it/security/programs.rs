@@ -30,6 +30,11 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
         "/usr/bin/python3 -c 'import sqlite3; d = sqlite3.connect(\"x.db\"); d.execute(\"pragma journal_mode=wal\"); d.execute(\"create table t(a)\"); d.commit(); print(\"fine\")'",
     ),
     (
+        "names relative to directories, and limits asked for in the old way",
+        "/usr/bin/python3",
+        "/usr/bin/python3 -c 'import ctypes, os\nopen(\"from\", \"w\").close()\nd = os.open(\".\", os.O_RDONLY)\nos.rename(\"from\", \"to\", src_dir_fd=d, dst_dir_fd=d)\nc = ctypes.CDLL(None)\nold = {\"x86_64\": (97, 277), \"aarch64\": (163, 84)}[os.uname().machine]\nok = c.syscall(old[0], 7, ctypes.create_string_buffer(16)) == 0 and c.syscall(old[1], os.open(\"to\", os.O_RDWR), 0, 0, 2) == 0\nprint(\"fine\" if ok else \"wrong\")'",
+    ),
+    (
         "git",
         "/usr/bin/git",
         "git init -q r && cd r && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m x && git gc -q && echo fine",

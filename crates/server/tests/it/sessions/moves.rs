@@ -11,8 +11,9 @@ use hostler_store::StoreOptions;
 use hostler_testkit::Reply;
 use serde_json::json;
 
+use super::little_packages::wheel;
 use super::little_root;
-use super::packages::{LOCAL_WHEEL, write_wheel};
+use super::packages::LOCAL_WHEEL;
 use super::shown::public;
 use super::world::World;
 
@@ -46,7 +47,7 @@ async fn world() -> World {
 
 fn with_greeting(world: &mut World) {
     let sources = world.folder.path().join("wheels");
-    write_wheel(&sources);
+    wheel(&sources, "1.0");
     world.packages.sources = Some(sources);
     world.environment = json!({"name": "greeting", "config": {
         "type": "cloud", "packages": {"pip": [LOCAL_WHEEL]},
@@ -54,7 +55,7 @@ fn with_greeting(world: &mut World) {
 }
 
 const MAKE: &str = "mkdir d; cd d; echo first > kept; echo mine > ~/own; export A='5 6'";
-const LOOK: &str = "pwd; cat kept ~/own; env | grep ^A=; greet";
+const LOOK: &str = "pwd; cat kept ~/own; env | grep ^A=; tiny";
 
 #[tokio::test]
 async fn a_session_goes_on_elsewhere_with_all_that_it_had_and_comes_back() {
@@ -63,12 +64,12 @@ async fn a_session_goes_on_elsewhere_with_all_that_it_had_and_comes_back() {
     let session = world.session().await;
     turn(&mut world, session, 1, MAKE).await;
     let here = world.on_another_host().await;
-    let all = "gives /workspace/d\nfirst\nmine\nA=5 6\nhello from a package\n";
+    let all = "gives /workspace/d\nfirst\nmine\nA=5 6\npip 1.0\n";
     let changes = format!("{LOOK}; echo second > kept; export A=7");
     assert_eq!(turn(&mut world, session, 2, &changes).await, all);
     // The first machine has files of the session still: they are not taken for its newest.
     world.on_the_first_host(here);
-    let all = "gives /workspace/d\nsecond\nmine\nA=7\nhello from a package\n";
+    let all = "gives /workspace/d\nsecond\nmine\nA=7\npip 1.0\n";
     assert_eq!(turn(&mut world, session, 3, LOOK).await, all);
 }
 

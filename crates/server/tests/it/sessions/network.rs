@@ -1,43 +1,18 @@
 //! What the tools of a session reach: programs that know nothing of a gateway, under the policies of
 //! environments.
 
-use std::path::Path;
 use std::process::Command;
 
 use hostler_store::StoreOptions;
 use hostler_testkit::Reply;
 use serde_json::{Value, json};
 
+use super::little_packages::{self, run};
 use super::shown::public;
 use super::static_server::{StaticServer, folder};
 use super::world::World;
 
 const HOST: &str = "registry.test";
-
-/// A wheel of one module, which Python's own tools make.
-const MAKE_WHEEL: &str = r#"
-import sys, zipfile
-wheel = zipfile.ZipFile(sys.argv[1], "w")
-wheel.writestr("tiny_thing.py", "answer = 42\n")
-info = "tiny_thing-1.0.dist-info/"
-wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\nName: tiny-thing\nVersion: 1.0\n")
-wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-wheel.writestr(info + "RECORD", "")
-wheel.close()
-"#;
-
-fn run(program: &str, arguments: &[&str], at: &Path) {
-    let output = Command::new(program)
-        .args(arguments)
-        .current_dir(at)
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{program} {arguments:?}: {output:?}"
-    );
-}
 
 /// A page, a repository, a Python package and an npm package.
 async fn registry() -> StaticServer {
@@ -51,19 +26,14 @@ async fn registry() -> StaticServer {
     run("git", &commit, at);
     run("git", &["clone", "-q", "--bare", "work", "repo.git"], at);
     run("git", &["-C", "repo.git", "update-server-info"], at);
-    let wheel = "tiny_thing-1.0-py3-none-any.whl";
-    run("/usr/bin/python3", &["-c", MAKE_WHEEL, wheel], at);
-    let package = json!({"name": "tiny-thing", "version": "1.0.0", "main": "index.js"});
-    std::fs::create_dir(at.join("package")).unwrap();
-    std::fs::write(at.join("package/package.json"), package.to_string()).unwrap();
-    std::fs::write(at.join("package/index.js"), "module.exports = 42\n").unwrap();
-    run("tar", &["czf", "tiny-thing-1.0.0.tgz", "package"], at);
+    let wheel = little_packages::wheel(at, "1.0");
+    little_packages::npm(at, "1.0.0");
     let read = |name: &str| std::fs::read(at.join(name)).unwrap();
     let mut files = folder("/repo.git", &at.join("repo.git"));
     files.insert("/page".to_owned(), b"hello\n".to_vec());
     let link = format!("<a href=\"/files/{wheel}\">{wheel}</a>");
     files.insert("/simple/tiny-thing/".to_owned(), link.into_bytes());
-    files.insert(format!("/files/{wheel}"), read(wheel));
+    files.insert(format!("/files/{wheel}"), read(&wheel));
     let tarball = "/files/tiny-thing-1.0.0.tgz";
     files.insert(tarball.to_owned(), read("tiny-thing-1.0.0.tgz"));
     StaticServer::start(move |port| {

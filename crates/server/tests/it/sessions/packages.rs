@@ -1,39 +1,19 @@
 //! Packages of an environment, from its configuration to a tool that uses them.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::time::Duration;
 
 use hostler_protocol::event::{Event, Recorded};
 use hostler_testkit::Reply;
 use serde_json::json;
 
+use super::little_packages::{run, wheel};
 use super::shown::public;
 use super::world::World;
 use super::world_sandboxes::ended;
 
 fn bash(command: &str) -> Reply {
     Reply::tool_use("bash", json!({"command": command}))
-}
-
-/// A wheel with one module, made of nothing but a zip.
-pub(super) fn write_wheel(folder: &Path) {
-    fs::create_dir_all(folder).unwrap();
-    let make = r#"
-import sys, zipfile
-info = "hostler_greeting-1.0.dist-info/"
-with zipfile.ZipFile(sys.argv[1] + "/hostler_greeting-1.0-py3-none-any.whl", "w") as wheel:
-    wheel.writestr("hostler_greeting.py", "def main():\n    print('hello from a package')\n")
-    wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\nName: hostler-greeting\nVersion: 1.0\n")
-    wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-    wheel.writestr(info + "entry_points.txt", "[console_scripts]\ngreet = hostler_greeting:main\n")
-    wheel.writestr(info + "RECORD", "")
-"#;
-    let made = Command::new("python3")
-        .args(["-c", make])
-        .arg(folder)
-        .status();
-    assert!(made.unwrap().success());
 }
 
 fn results(log: &[Recorded]) -> Vec<String> {
@@ -50,13 +30,13 @@ fn layers(world: &World) -> usize {
         .count()
 }
 
-pub(super) const LOCAL_WHEEL: &str = "/opt/package-sources/hostler_greeting-1.0-py3-none-any.whl";
+pub(super) const LOCAL_WHEEL: &str = "/opt/package-sources/tiny_thing-1.0-py3-none-any.whl";
 
 #[tokio::test]
 async fn packages_are_installed_once_for_all_sessions_that_want_them() {
     let mut world = World::new().await;
     let sources = world.folder.path().join("wheels");
-    write_wheel(&sources);
+    wheel(&sources, "1.0");
     world.packages.sources = Some(sources);
     world.environment = json!({"name": "greeting", "config": {
         "type": "cloud", "packages": {"pip": [LOCAL_WHEEL]},
@@ -65,13 +45,13 @@ async fn packages_are_installed_once_for_all_sessions_that_want_them() {
     for _ in 0..2 {
         let session = world.session().await;
         world.model.reply(bash(
-            "greet; python3 -c 'import hostler_greeting; hostler_greeting.main()'; \
+            "tiny; python3 -c 'import tiny_thing; tiny_thing.main()'; \
              touch /opt/packages/x 2>&1 | grep -o 'Read-only'; ls /opt",
         ));
         world.model.reply(Reply::text("Done."));
         world.say(session, "Greet.").await;
         let log = world.log_after_turns(session, 1).await;
-        let expected = "gives hello from a package\nhello from a package\nRead-only\npackages\n";
+        let expected = "gives pip 1.0\npip 1.0\nRead-only\npackages\n";
         assert_eq!(results(&log), [expected]);
     }
     assert_eq!(layers(&world), 1);
@@ -132,7 +112,7 @@ async fn what_no_installation_can_do_is_said_at_once() {
 async fn a_half_made_installation_is_thrown_away() {
     let mut world = World::new().await;
     let sources = world.folder.path().join("wheels");
-    write_wheel(&sources);
+    wheel(&sources, "1.0");
     world.packages.sources = Some(sources);
     world.environment = json!({"name": "greeting", "config": {
         "type": "cloud", "packages": {"pip": [LOCAL_WHEEL]},
@@ -141,10 +121,46 @@ async fn a_half_made_installation_is_thrown_away() {
     let process = world.open_sandbox_named(&half_made).await;
     let session = world.session().await;
     let _engine = world.engine().await;
-    world.model.reply(bash("greet"));
+    world.model.reply(bash("tiny"));
     world.model.reply(Reply::text("Done."));
     world.say(session, "Greet.").await;
     let log = world.log_after_turns(session, 1).await;
-    assert_eq!(results(&log), ["gives hello from a package\n"]);
+    assert_eq!(results(&log), ["gives pip 1.0\n"]);
     ended(process).await;
+}
+
+/// A package whose own code runs while it is installed, and never ends.
+const ENDLESS: &str = r#"
+import sys, tarfile, io
+with tarfile.open(sys.argv[1] + "/endless-1.0.tar.gz", "w:gz") as archive:
+    for name, text in {"setup.py": "import threading\nprint('here it stays', flush=True)\nthreading.Event().wait()\n",
+                       "PKG-INFO": "Metadata-Version: 2.1\nName: endless\nVersion: 1.0\n"}.items():
+        member = tarfile.TarInfo("endless-1.0/" + name)
+        member.size = len(text)
+        archive.addfile(member, io.BytesIO(text.encode()))
+"#;
+
+#[tokio::test]
+async fn an_installation_that_never_ends_is_ended_and_names_its_manager_and_package() {
+    let mut world = World::new().await;
+    let sources = world.folder.path().join("sources");
+    fs::create_dir(&sources).unwrap();
+    run("/usr/bin/python3", &["-c", ENDLESS, "."], &sources);
+    world.packages.sources = Some(sources);
+    world.packages.build_time_max = Duration::from_secs(3);
+    let package = "/opt/package-sources/endless-1.0.tar.gz";
+    let packages = json!({"pip": [package]});
+    world.environment = json!({"name": "x", "config": {"type": "cloud", "packages": packages}});
+    let session = world.session().await;
+    let _engine = world.engine().await;
+    world.model.reply(bash("true"));
+    world.model.reply(Reply::text("I can't."));
+    world.say(session, "Work.").await;
+    let log = world.log_after_turns(session, 1).await;
+    let [told] = results(&log).try_into().unwrap();
+    let cannot = format!("the pip packages of the environment cannot be installed: {package}.");
+    for words in [&cannot[..], "The next call tries again", "did not finish within"] {
+        assert!(told.contains(words), "{told}");
+    }
+    assert_eq!(layers(&world), 0);
 }
