@@ -8,6 +8,8 @@ pub(crate) const LOG_PAGE: u32 = 1_000;
 pub(crate) const DUE_SESSIONS: u32 = 256;
 /// How long a lease holds without being renewed.
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
+/// How long before that a process that could not renew it stops what it does under it.
+pub(crate) const LEASE_MARGIN: Duration = Duration::from_secs(2);
 /// Decisions in a row without anything to do between them: more is a bug in the domain.
 pub(crate) const DECISIONS_MAX: usize = 64;
 /// Panics of a session's runner before the session is given up.

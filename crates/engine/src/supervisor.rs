@@ -8,11 +8,11 @@ use hostler_protocol::id::SessionId;
 use hostler_store::Lease;
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::journal::JournalError;
-use crate::limits::{DUE_SESSIONS, FULL_SWEEP_EVERY, LEASE, PANICS_MAX};
+use crate::limits::{DUE_SESSIONS, FULL_SWEEP_EVERY, LEASE, LEASE_MARGIN, PANICS_MAX};
 use crate::options::{Engine, Parts};
 use crate::runner::run_session;
 use crate::session_sandbox;
@@ -27,12 +27,16 @@ struct Supervisor {
     leases: HashMap<Id, Lease>,
     running: HashMap<SessionId, Id>,
     panics: HashMap<SessionId, u32>,
+    /// Of runners that have ended while the store failed: one for each at most.
+    unreleased: Vec<Lease>,
     /// At most one.
     sweeps_under_way: JoinSet<()>,
     /// At most one: deletes what sweeps have thrown away.
     emptying_trash: JoinSet<()>,
     /// Sweeps so far.
     sweeps: u32,
+    /// When the last renewal that has succeeded began: leases hold from here.
+    renewed: Instant,
 }
 
 impl Engine {
@@ -49,9 +53,11 @@ impl Engine {
             leases: HashMap::new(),
             running: HashMap::new(),
             panics: HashMap::new(),
+            unreleased: Vec::new(),
             sweeps_under_way: JoinSet::new(),
             emptying_trash: JoinSet::new(),
             sweeps: 0,
+            renewed: Instant::now(),
             parts: Arc::clone(&self.parts),
         };
         let mut sweeps = ticker(self.parts.options.sweep_interval);
@@ -81,6 +87,7 @@ impl Supervisor {
             Some(ended) = self.sweeps_under_way.join_next() => self.swept(ended),
             _ = renewals.tick() => self.renew().await,
             _ = sweeps.tick() => {
+                self.release_again().await;
                 self.start_due().await;
                 self.sweep_sandboxes();
             }
@@ -191,13 +198,13 @@ impl Supervisor {
             Ok((_, Err(JournalError::NotOurs))) => {}
             Ok((_, Err(JournalError::Store(error)))) => {
                 tracing::error!(%session, %error, "a runner ended because of the store");
-                self.release(&lease).await;
+                self.release(lease).await;
             }
-            Err(error) => {
-                self.release(&lease).await;
-                if error.is_panic() {
-                    self.panicked(session).await;
-                }
+            // It was stopped because the lease may have run out: there is nothing to give back.
+            Err(error) if error.is_cancelled() => {}
+            Err(_) => {
+                self.release(lease).await;
+                self.panicked(session).await;
             }
         }
     }
@@ -225,22 +232,50 @@ impl Supervisor {
         }
     }
 
-    async fn release(&self, lease: &Lease) {
-        if let Err(error) = self.parts.store.release(lease).await {
-            // It is taken over when it has run out at the latest.
+    async fn release(&mut self, lease: Lease) {
+        if let Err(error) = self.parts.store.release(&lease).await {
             tracing::error!(session = %lease.session, %error, "a lease can't be released");
+            // Renewed with the others it would keep everybody off for ever.
+            self.unreleased.push(lease);
         }
     }
 
-    async fn renew(&self) {
-        let expires_at = self.parts.env.now().plus(LEASE);
-        if let Err(error) = self
-            .parts
-            .store
-            .renew_leases(&self.parts.options.owner, expires_at)
-            .await
-        {
-            tracing::error!(%error, "leases can't be renewed");
+    async fn release_again(&mut self) {
+        for lease in std::mem::take(&mut self.unreleased) {
+            self.release(lease).await;
+        }
+    }
+
+    /// Where others may take what has run out, **Invariant:** nothing is done for a session whose
+    /// lease may have. The log takes nothing from a lost lease, but tools run outside of the log.
+    async fn renew(&mut self) {
+        let (owner, now) = (&self.parts.options.owner, self.parts.env.now());
+        let begun = Instant::now();
+        let renewal = self.parts.store.renew_leases(owner, now, LEASE);
+        let last = self.renewed + LEASE.saturating_sub(LEASE_MARGIN);
+        // After a long time without the database there is nothing left to lose by waiting.
+        let most = if last > begun {
+            last
+        } else {
+            begun + LEASE / 3
+        };
+        let renewed = match self.parts.store.has_rivals() {
+            true => timeout_at(most, renewal).await,
+            false => Ok(renewal.await),
+        };
+        match renewed {
+            Ok(Ok(())) => self.renewed = begun,
+            Ok(Err(error)) => tracing::error!(%error, "leases can't be renewed"),
+            Err(_) => tracing::error!("leases can't be renewed in time"),
+        }
+        let is_over = self.parts.store.has_rivals() && Instant::now() >= last;
+        if is_over && self.renewed < begun && !self.runners.is_empty() {
+            let runners = self.runners.len();
+            tracing::error!(
+                runners,
+                "all runners are stopped: their leases may have run out"
+            );
+            self.runners.abort_all();
         }
     }
 

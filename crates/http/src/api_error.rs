@@ -256,10 +256,15 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Busy => Self::overloaded("the database is busy").with_source(error),
+            StoreError::Unreachable(_) => {
+                Self::overloaded("the database can't be reached").with_source(error)
+            }
             // A uniqueness that a caller can violate is an outcome of the store's function.
             StoreError::Unique
             | StoreError::Corrupt { .. }
             | StoreError::TooNew { .. }
+            | StoreError::NotMigrated { .. }
+            | StoreError::Unusable { .. }
             | StoreError::Closed
             | StoreError::Db(_)
             | StoreError::Blob(_) => Self::internal(error),

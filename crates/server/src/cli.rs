@@ -9,6 +9,7 @@ use crate::config::{Environment, LogFormat, Overrides, SandboxMode, load};
 use crate::demo::{self, DemoOptions, Then};
 use crate::images::{self, ImagesCommand};
 use crate::keys::{self, KeysCommand};
+use crate::migrate::{self, MigrateCommand};
 use crate::sandboxes::{self, Form, SandboxesCommand};
 use crate::terminal::say;
 use crate::{doctor, lifecycle, logging, serve};
@@ -72,6 +73,8 @@ enum Command {
     Demo(Demo),
     /// Make, list and revoke the keys that open the server
     Keys(Keys),
+    /// Look at the version of the database's tables, and bring them up to date
+    Migrate(Migrate),
     /// Look at the sandboxes on this machine, and end their processes
     Sandboxes(Sandboxes),
     /// Fetch, list and remove the root file systems that sandboxes can be made of
@@ -172,6 +175,32 @@ enum KeysVerb {
 }
 
 #[derive(Debug, Args)]
+struct Migrate {
+    #[command(subcommand)]
+    command: MigrateVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum MigrateVerb {
+    /// Show the version that is there and the one that this program needs
+    Status(Settings),
+    /// Bring the tables up to date, beside no server of an older version
+    Apply(Settings),
+}
+
+impl Migrate {
+    fn run(self, environment: &Environment) -> anyhow::Result<ExitCode> {
+        let (command, settings) = match self.command {
+            MigrateVerb::Status(settings) => (MigrateCommand::Status, settings),
+            MigrateVerb::Apply(settings) => (MigrateCommand::Apply, settings),
+        };
+        let loaded = load(&settings.into(), environment)?;
+        migrate::run(command, &loaded.config)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[derive(Debug, Args)]
 #[command(after_help = SANDBOXES_HELP)]
 struct Sandboxes {
     #[command(subcommand)]
@@ -216,6 +245,10 @@ struct Settings {
     /// The folder that holds everything the server keeps
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
+    /// A PostgreSQL database in place of the file in the data folder. A password is seen by whoever lists this
+    /// machine's processes: rather set HOSTLER__DATABASE__URL or database.url_file
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
     /// The configuration file; without it, hostler.toml in the data folder or in the working directory
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -233,6 +266,7 @@ impl From<Settings> for Overrides {
             config: settings.config,
             listen: settings.listen,
             data_dir: settings.data_dir,
+            database: settings.database,
             sandbox: settings.sandbox,
             log_format: settings.log_format,
         }
@@ -261,6 +295,7 @@ impl Cli {
                 lifecycle::run(keys::run(command, &loaded.config))??;
                 Ok(ExitCode::SUCCESS)
             }
+            Command::Migrate(migrate) => migrate.run(environment),
             Command::Sandboxes(sandboxes) => sandboxes.command.run(environment),
             Command::Images(images) => images.run(environment),
             Command::Doctor(settings) => {

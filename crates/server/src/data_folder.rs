@@ -3,6 +3,7 @@
 //! ```text
 //! hostler-data/
 //!   LOCK          held by the running server, with its process id inside
+//!   replica       which server this is among those that share a database
 //!   hostler.db    the database (and its -wal and -shm files)
 //!   blobs/        uploaded files
 //!   sandboxes/    files of the sessions' sandboxes
@@ -16,6 +17,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use hostler_domain::Env;
+use hostler_protocol::id::EventId;
 
 /// The folder, open and locked for as long as this value lives.
 #[derive(Debug)]
@@ -61,6 +64,27 @@ impl DataFolder {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Who this server is among those that share a database: the same as long as the folder is.
+    pub fn replica(&self, env: &Env) -> anyhow::Result<String> {
+        let file = self.path.join("replica");
+        let shown = file.display();
+        match std::fs::read_to_string(&file) {
+            Ok(text) => {
+                let id: EventId = text.trim().parse().with_context(|| {
+                    format!("{shown} holds no id; remove it while no server uses the folder")
+                })?;
+                Ok(id.to_string())
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let id: EventId = env.id();
+                std::fs::write(&file, format!("{id}\n"))
+                    .with_context(|| format!("{shown} cannot be written"))?;
+                Ok(id.to_string())
+            }
+            Err(error) => Err(error).with_context(|| format!("{shown} cannot be read")),
+        }
     }
 
     pub fn database(&self) -> PathBuf {

@@ -3,17 +3,16 @@
 //! A key is shown when it is made and never again, since only its hash is kept.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
 use hostler_domain::Env;
 use hostler_protocol::id::ApiKeyId;
-use hostler_store::{ApiKey, KeyRevoked, Store};
+use hostler_store::{ApiKey, DATABASE_FILE, KeyRevoked, Store};
 
 use crate::config::Config;
 use crate::data_folder::create_private;
-use crate::first_start;
 use crate::terminal::say;
+use crate::{database, first_start};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeysCommand {
@@ -23,19 +22,19 @@ pub enum KeysCommand {
 }
 
 pub async fn run(command: KeysCommand, config: &Config) -> anyhow::Result<()> {
-    let folder = config.server.data_dir.as_path();
     match command {
-        KeysCommand::Create { name } => create(folder, &name).await,
-        KeysCommand::List => list(folder).await,
-        KeysCommand::Revoke { id } => revoke(folder, &id).await,
+        KeysCommand::Create { name } => create(config, &name).await,
+        KeysCommand::List => list(config).await,
+        KeysCommand::Revoke { id } => revoke(config, &id).await,
     }
 }
 
 /// Works before the first start too, which then makes no key of its own.
-async fn create(folder: &Path, name: &str) -> anyhow::Result<()> {
+async fn create(config: &Config, name: &str) -> anyhow::Result<()> {
+    let folder = config.server.data_dir.as_path();
     create_private(folder)
         .with_context(|| format!("the data folder {} cannot be made", folder.display()))?;
-    let (store, env) = (open(folder)?, Env::system());
+    let (store, env) = (database::open_aside(config).await?, Env::system());
     let workspace = first_start::workspace(&store, &env).await?;
     let key = first_start::create_key(&store, &env, &workspace, name).await?;
     say(&format!("{}\n", key.reveal()));
@@ -44,18 +43,18 @@ async fn create(folder: &Path, name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn list(folder: &Path) -> anyhow::Result<()> {
-    let (store, env) = (open_existing(folder)?, Env::system());
+async fn list(config: &Config) -> anyhow::Result<()> {
+    let (store, env) = (open_existing(config).await?, Env::system());
     let workspace = first_start::workspace(&store, &env).await?;
     say(&table(&store.api_keys(workspace.id).await?));
     Ok(())
 }
 
-async fn revoke(folder: &Path, id: &str) -> anyhow::Result<()> {
+async fn revoke(config: &Config, id: &str) -> anyhow::Result<()> {
     let key: ApiKeyId = id
         .parse()
         .map_err(|_| anyhow!("{id:?} is not the id of a key; `hostler keys list` shows them"))?;
-    let (store, env) = (open_existing(folder)?, Env::system());
+    let (store, env) = (open_existing(config).await?, Env::system());
     let workspace = first_start::workspace(&store, &env).await?;
     match store.revoke_api_key(workspace.id, key, env.now()).await? {
         KeyRevoked::Revoked => say(&format!("{key} is revoked.\n")),
@@ -65,16 +64,13 @@ async fn revoke(folder: &Path, id: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn open_existing(folder: &Path) -> anyhow::Result<Store> {
-    if !folder.join("hostler.db").is_file() {
+async fn open_existing(config: &Config) -> anyhow::Result<Store> {
+    let folder = config.server.data_dir.as_path();
+    if config.database.address.is_none() && !folder.join(DATABASE_FILE).is_file() {
         let shown = folder.display();
         bail!("{shown} holds no server's data; name the data folder with --data-dir");
     }
-    open(folder)
-}
-
-fn open(folder: &Path) -> anyhow::Result<Store> {
-    Store::open(folder).with_context(|| format!("the database in {}", folder.display()))
+    database::open_aside(config).await
 }
 
 /// One line a key, oldest first.

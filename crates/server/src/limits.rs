@@ -51,3 +51,5 @@ pub(crate) const RUNNER_REST: Duration = Duration::from_secs(1);
 
 /// What a client sends while it reads an event stream is read in pieces of this size, and ignored.
 pub(crate) const LONG_ANSWER_READ_BYTES: usize = 64;
+/// Connections of one kind to PostgreSQL, which has 100 in all unless it is told otherwise.
+pub(crate) const DATABASE_CONNECTIONS_MAX: u32 = 1_000;

@@ -1,7 +1,6 @@
 //! `hostler serve`: all roles in one process. This file is the order in which things start; what each of
 //! them does is elsewhere.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -17,7 +16,7 @@ use crate::config::Config;
 use crate::data_folder::DataFolder;
 use crate::lifecycle::{Ending, Lifecycle, OnEnd, signals};
 use crate::terminal::say;
-use crate::{first_start, listener, metrics, wiring};
+use crate::{database, first_start, listener, metrics, wiring};
 
 /// Runs a server until it is stopped. `given_key` is the value of HOSTLER_API_KEY.
 pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Ending> {
@@ -29,8 +28,9 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
 
     let folder = DataFolder::open(&config.server.data_dir)?;
     let measured = metrics::start()?;
-    let store = open_store(folder.path()).await?;
     let env = Env::system();
+    let replica = folder.replica(&env)?;
+    let store = open_store(&config, &replica).await?;
     let key = first_start::prepare(&store, &env, given_key).await?;
     announce_cgroup(&claim_cgroup());
     let host = wiring::sandbox_host(&config.sandbox, &config.network);
@@ -54,7 +54,7 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
         sandboxes,
         Arc::clone(&catalog),
         wiring::providers(&config)?,
-        wiring::engine(&config, &env, roots.clone()),
+        wiring::engine(&config, &env, &replica, roots.clone()),
         wiring::gateway(&config.network, listening),
     );
     let stop = soft.clone();
@@ -91,11 +91,11 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
     Ok(lifecycle.run(signals).await)
 }
 
-async fn open_store(folder: &Path) -> anyhow::Result<Store> {
-    let store = Store::open(folder).context("the database cannot be opened")?;
-    // The folder's lock says that no other server lives: what one has left is free to take.
+async fn open_store(config: &Config, replica: &str) -> anyhow::Result<Store> {
+    let store = database::open_aside(config).await?;
+    // The folder's lock says that no other server lives in it: what one has left is free to take.
     store
-        .free_all_leases()
+        .free_leases_of(replica)
         .await
         .context("the sessions cannot be taken over")?;
     store

@@ -122,16 +122,17 @@ pub(crate) fn http(
 }
 
 /// How sessions are run. The owner of leases is new with each start, so that a server never takes a lease
-/// of its own last life for one that it holds.
+/// of its own last life for one that it holds; the replica in front tells whose last life it was.
 pub(crate) fn engine(
     config: &Config,
     env: &Env,
+    replica: &str,
     roots: RootOptions,
 ) -> hostler_engine::EngineOptions {
     let options = &config.engine;
     let start: EventId = env.id();
     hostler_engine::EngineOptions {
-        owner: format!("{}-{start}", std::process::id()),
+        owner: format!("{replica}-{start}"),
         running_sessions_max: options.max_running_sessions,
         model_attempts_max: options.model_retry_limit.saturating_add(1),
         model_retry_base: options.model_retry_base,

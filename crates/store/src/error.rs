@@ -1,25 +1,40 @@
 //! What can go wrong with the database itself. Expected outcomes (nothing found, a conflict) are
 //! values of the functions that can have them.
 
+use tokio_postgres::error::SqlState;
+
 /// A failure of the database, not of the caller.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A unique index refused the row. Callers that expect it turn it into an outcome.
     #[error("a row with this key exists")]
     Unique,
-    /// Another process holds the database for too long, or too much waits for it.
+    /// Others hold the database for too long, or too much waits for it. Nothing was written.
     #[error("the database is busy")]
     Busy,
+    /// The server of the database can't be reached, or broke off. Whether the last change was
+    /// written is not known.
+    #[error("the database can't be reached")]
+    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A row that doesn't hold what was written: a bug, or a damaged file.
     #[error("corrupt data: {what}")]
     Corrupt { what: String },
     /// The file was written by a newer version.
     #[error("the database has schema version {found}, this program knows versions up to {known}")]
     TooNew { found: i64, known: i64 },
+    /// It is older, and was not to be changed.
+    #[error(
+        "the database has schema version {found} and version {known} is needed; \
+         run `hostler migrate apply`"
+    )]
+    NotMigrated { found: i64, known: i64 },
+    /// The database is not one to work with, and what to do about it.
+    #[error("{what}")]
+    Unusable { what: String },
     #[error("the store is closed")]
     Closed,
     #[error("the database failed")]
-    Db(#[source] Box<rusqlite::Error>),
+    Db(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("a blob failed")]
     Blob(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -46,4 +61,50 @@ impl From<rusqlite::Error> for StoreError {
             _ => Self::Db(Box::new(error)),
         }
     }
+}
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(state) = error.code() else {
+            // What isn't an answer of the server is a connection that failed, unless we misread.
+            return match error.is_closed() || is_io(&error) {
+                true => Self::Unreachable(Box::new(error)),
+                false => Self::Db(Box::new(error)),
+            };
+        };
+        let busy = [
+            SqlState::T_R_SERIALIZATION_FAILURE,
+            SqlState::T_R_DEADLOCK_DETECTED,
+            SqlState::LOCK_NOT_AVAILABLE,
+            SqlState::QUERY_CANCELED,
+        ];
+        let unreachable = [
+            SqlState::ADMIN_SHUTDOWN,
+            SqlState::CRASH_SHUTDOWN,
+            SqlState::CANNOT_CONNECT_NOW,
+            SqlState::TOO_MANY_CONNECTIONS,
+            SqlState::IDLE_SESSION_TIMEOUT,
+            SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+        ];
+        match state {
+            state if *state == SqlState::UNIQUE_VIOLATION => Self::Unique,
+            state if busy.contains(state) => Self::Busy,
+            state if unreachable.contains(state) || state.code().starts_with("08") => {
+                Self::Unreachable(Box::new(error))
+            }
+            _ => Self::Db(Box::new(error)),
+        }
+    }
+}
+
+fn is_io(error: &tokio_postgres::Error) -> bool {
+    use std::error::Error;
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if error.is::<std::io::Error>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }

@@ -7,6 +7,7 @@ use hostler_protocol::id::{SessionId, WorkspaceId};
 
 use crate::db::Tx;
 use crate::limits::LIST_PAGE_EVENTS;
+use crate::parameter::Parameter;
 use crate::public_rows::{PageInMaking, PublicRange};
 use crate::sessions_list::word_list;
 use crate::wire_event::WireEvent;
@@ -57,8 +58,7 @@ impl Store {
     ) -> Result<Option<EventPage>, StoreError> {
         self.db
             .read(move |tx| {
-                let parameters: [&dyn rusqlite::ToSql; 2] =
-                    [&workspace.to_string(), &id.to_string()];
+                let parameters: [&dyn Parameter; 2] = [&workspace.to_string(), &id.to_string()];
                 let session = tx.one(SESSION, &parameters, |row| {
                     Ok((row.integer(0)?, row.json::<Summary>(1)?))
                 })?;

@@ -63,7 +63,7 @@ const FIND: &str = "\
 const LIST: &str = "\
     select id, filename, mime_type, size_bytes, downloadable, scope_id, created_at, expires_at \
     from files where workspace_id = $1 and (expires_at is null or expires_at > $2) \
-    and ($3 is null or scope_id = $3) and (created_at, id) < ($4, $5) \
+    and (cast($3 as text) is null or scope_id = $3) and (created_at, id) < ($4, $5) \
     order by created_at desc, id desc limit $6";
 
 const LIST_UP: &str = "\

@@ -20,6 +20,7 @@ use hostler_protocol::id::{EventId, SessionId, WorkspaceId};
 use crate::db::Tx;
 use crate::hub::{Audience, Woken};
 use crate::limits::{FOLLOW_PAGE_EVENTS, PREVIEWED_EVENTS, PREVIEWS};
+use crate::parameter::Parameter;
 use crate::previews::Lost;
 use crate::public_rows::{PageInMaking, PublicRange};
 use crate::tail::{Advice, End, Look, Reason};
@@ -119,7 +120,7 @@ fn start_position(
     session: SessionId,
     from: From,
 ) -> Result<Option<Seq>, StoreError> {
-    let parameters: [&dyn rusqlite::ToSql; 2] = [&workspace.to_string(), &session.to_string()];
+    let parameters: [&dyn Parameter; 2] = [&workspace.to_string(), &session.to_string()];
     let found = tx.one(SESSION_OF_WORKSPACE, &parameters, |row| {
         Ok((row.integer(0)?, row.integer(1)?, row.text(2)?))
     })?;

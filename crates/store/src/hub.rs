@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use hostler_domain::session::Summary;
@@ -15,6 +15,7 @@ use hostler_protocol::id::{EventId, SessionId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
+use crate::db::Announcer;
 use crate::limits::DIRTY_SESSIONS;
 use crate::options::{StoreOptions, WakeUps};
 use crate::previews::{Place, Preview, Previews};
@@ -39,6 +40,13 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
+    fn wake(&self, grown_to: Option<Seq>) {
+        let grown_to = grown_to.map_or(i64::MAX, |seq| seq.0);
+        self.grown_to.fetch_max(grown_to, Ordering::SeqCst);
+        self.tail.ask();
+        self.wake.send_replace(());
+    }
+
     fn has_followers(&self) -> bool {
         self.followers.load(Ordering::Relaxed) > 0
     }
@@ -65,6 +73,8 @@ pub(crate) struct Hub {
     tail_budget: Arc<TailBudget>,
     dirty: mpsc::Sender<SessionId>,
     dirty_receiver: Mutex<Option<mpsc::Receiver<SessionId>>>,
+    /// Where there may be other processes.
+    announcer: OnceLock<Announcer>,
 }
 
 impl Hub {
@@ -76,20 +86,40 @@ impl Hub {
             tail_budget: Arc::default(),
             dirty,
             dirty_receiver: Mutex::new(Some(receiver)),
+            announcer: OnceLock::new(),
         }
     }
 
-    /// Tells everybody who watches the session to look at it. `grown_to` is where the log ends at
-    /// least, if that is known: who has read that far already need not look for this.
+    /// Tells everybody who watches the session to look at it, in other processes too. `grown_to` is
+    /// where the log ends at least, if that is known: who has read that far already need not look
+    /// for this.
     pub(crate) fn wake(&self, session: SessionId, grown_to: Option<Seq>) {
-        if self.options.wake_ups == WakeUps::On
-            && let Some(topic) = self.topics().get(&session)
-        {
-            let grown_to = grown_to.map_or(i64::MAX, |seq| seq.0);
-            topic.channel.grown_to.fetch_max(grown_to, Ordering::SeqCst);
-            topic.channel.tail.ask();
-            topic.channel.wake.send_replace(());
+        if self.options.wake_ups == WakeUps::On {
+            self.wake_here(session, grown_to);
+            if let Some(announcer) = self.announcer.get() {
+                announcer.announce(session);
+            }
         }
+    }
+
+    /// As [`Hub::wake`], for what another process has done.
+    pub(crate) fn wake_here(&self, session: SessionId, grown_to: Option<Seq>) {
+        if let Some(topic) = self.topics().get(&session) {
+            topic.channel.wake(grown_to);
+        }
+    }
+
+    /// For when wake-ups may have been missed.
+    pub(crate) fn wake_all(&self) {
+        for topic in self.topics().values() {
+            topic.channel.wake(None);
+        }
+    }
+
+    /// From now on other processes are told, too.
+    pub(crate) fn announce_by(&self, announcer: Announcer) {
+        // There is one database, so this comes once.
+        let _ = self.announcer.set(announcer);
     }
 
     /// Tells the supervisor that the session may want a runner.

@@ -5,6 +5,7 @@ use hostler_protocol::Timestamp;
 use hostler_protocol::id::{ApiKeyId, WorkspaceId};
 
 use crate::limits::{API_KEYS_MAX, WORKSPACES_MAX};
+use crate::parameter::Parameter;
 use crate::row::Row;
 use crate::{Store, StoreError};
 
@@ -155,7 +156,7 @@ impl Store {
         self.db
             .write(move |tx| {
                 let (workspace, key) = (workspace.to_string(), key.to_string());
-                let parameters: [&dyn rusqlite::ToSql; 3] = [&workspace, &key, &at.as_micros()];
+                let parameters: [&dyn Parameter; 3] = [&workspace, &key, &at.as_micros()];
                 if tx.execute(REVOKE_API_KEY, &parameters)? == 1 {
                     return Ok(KeyRevoked::Revoked);
                 }

@@ -8,8 +8,8 @@ use hostler_protocol::Timestamp;
 use hostler_protocol::event::Epoch;
 use hostler_protocol::id::SessionId;
 
-use crate::db::Tx;
-use crate::{Store, StoreError, Wakes};
+use crate::db::{Scope, Tx};
+use crate::{LeaseClock, Store, StoreError, Wakes};
 
 /// The right to append as the session's runner, until somebody else takes it.
 #[derive(Debug, Clone)]
@@ -36,10 +36,23 @@ const RELEASE: &str = "\
 const FREE_ALL_LEASES: &str = "\
     update sessions set lease_owner = null, lease_expires_at = 0 where lease_owner is not null";
 
+const FREE_LEASES_OF: &str = "\
+    update sessions set lease_owner = null, lease_expires_at = 0 \
+    where lease_owner is not null and substr(lease_owner, 1, length($1)) = $1";
+
 const SESSIONS_DUE: &str = "\
     select id from sessions \
-    where needs_runner_at <= $1 and (lease_owner is null or lease_expires_at <= $1) \
-    order by needs_runner_at limit $2";
+    where needs_runner_at <= $1 and (lease_owner is null or lease_expires_at <= $3) \
+    order by needs_runner_at, id limit $2";
+
+impl LeaseClock {
+    fn now(self, tx: &Tx<'_>, callers: Timestamp) -> Result<Timestamp, StoreError> {
+        match self {
+            Self::Shared => tx.now(callers),
+            Self::Callers => Ok(callers),
+        }
+    }
+}
 
 impl Store {
     /// Takes the lease of a session if it is free, has expired, or is `owner`'s own; every claim
@@ -53,28 +66,39 @@ impl Store {
     ) -> Result<Option<Lease>, StoreError> {
         let owner: Arc<str> = owner.into();
         let holder = Arc::clone(&owner);
-        let epoch = self.db.write(move |tx| {
+        let clock = self.lease_clock;
+        let claim = move |tx: &Tx<'_>| {
+            let now = clock.now(tx, now)?;
             let (id, expires_at) = (session.to_string(), now.plus(ttl).as_micros());
             tx.one(
                 CLAIM,
                 &[&id, &holder, &now.as_micros(), &expires_at],
                 |row| row.integer(0),
             )
-        });
-        Ok(epoch.await?.map(|epoch| Lease {
+        };
+        let scope = Scope::Session(session);
+        let epoch: Result<Option<i64>, StoreError> = self.db.write_in(scope, claim, |_| {}).await;
+        Ok(epoch?.map(|epoch| Lease {
             session,
             epoch: Epoch(epoch),
             owner,
         }))
     }
 
-    /// Prolongs everything that `owner` holds.
-    pub async fn renew_leases(&self, owner: &str, expires_at: Timestamp) -> Result<(), StoreError> {
+    /// Prolongs everything that `owner` holds: it runs out `ttl` from now.
+    pub async fn renew_leases(
+        &self,
+        owner: &str,
+        now: Timestamp,
+        ttl: Duration,
+    ) -> Result<(), StoreError> {
         let owner = owner.to_owned();
-        self.db
-            .write(move |tx| tx.execute(RENEW_LEASES, &[&owner, &expires_at.as_micros()]))
-            .await
-            .map(|_| ())
+        let clock = self.lease_clock;
+        let renew = move |tx: &Tx<'_>| {
+            let expires_at = clock.now(tx, now)?.plus(ttl).as_micros();
+            tx.execute(RENEW_LEASES, &[&owner, &expires_at]).map(drop)
+        };
+        self.db.write_in(Scope::OwnLeases, renew, |()| {}).await
     }
 
     /// Gives the lease back, if it is still this one. If there is something to do at once, the
@@ -94,15 +118,25 @@ impl Store {
                 hub.wake_supervisor(session);
             }
         };
-        self.db.write_and_tell(release, tell).await.map(|_| ())
+        let scope = Scope::Session(session);
+        self.db.write_in(scope, release, tell).await.map(|_| ())
     }
 
-    /// For the start of the only process on this data folder: whoever held a lease is dead.
-    pub async fn free_all_leases(&self) -> Result<(), StoreError> {
-        self.db
-            .write(|tx| tx.execute(FREE_ALL_LEASES, &[]))
-            .await
-            .map(|_| ())
+    /// For the start of the only process on this data folder: whoever held a lease is dead. Where
+    /// other processes share the database these are only owners whose name begins with `replica`.
+    pub async fn free_leases_of(&self, replica: &str) -> Result<(), StoreError> {
+        let is_shared = self.db.is_shared();
+        let replica = replica.to_owned();
+        let free = move |tx: &Tx<'_>| match is_shared {
+            true => tx.execute(FREE_LEASES_OF, &[&replica]).map(drop),
+            false => tx.execute(FREE_ALL_LEASES, &[]).map(drop),
+        };
+        self.db.write(free).await
+    }
+
+    /// Whether a lease may be taken by another process as soon as it has run out.
+    pub fn has_rivals(&self) -> bool {
+        self.db.is_shared()
     }
 
     /// Sessions with something to do that nobody does, longest due first.
@@ -111,8 +145,14 @@ impl Store {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<SessionId>, StoreError> {
+        let clock = self.lease_clock;
         self.db
-            .read(move |tx| tx.all(SESSIONS_DUE, &[&now.as_micros(), &limit], |row| row.id(0)))
+            .read(move |tx| {
+                let expired = clock.now(tx, now)?.as_micros();
+                tx.all(SESSIONS_DUE, &[&now.as_micros(), &limit, &expired], |row| {
+                    row.id(0)
+                })
+            })
             .await
     }
 

@@ -1,7 +1,7 @@
-//! The only crate that knows SQL. SQLite in the data folder; one writer with group commit, a pool
-//! of readers.
+//! The only crate that knows SQL: a SQLite file in the data folder, or a PostgreSQL database that
+//! several processes share.
 //!
-//! Entry point: [`Store::open`]. `log.rs` has the only function that writes the table `events`;
+//! Entry points: [`Store::open`], [`Store::connect`]. `log.rs` has the only function that writes the table `events`;
 //! `follow.rs` is how everybody outside follows a session, and `lease.rs` says who may act for
 //! it. The other files are one resource each. Nothing here reads the wall clock, makes an id or
 //! decides what an event means.
@@ -25,6 +25,7 @@ mod migrate;
 mod options;
 mod order;
 mod page;
+mod parameter;
 mod previews;
 mod public_rows;
 mod row;
@@ -42,6 +43,7 @@ mod wire_event;
 pub use agents::{AgentFilter, AgentSave, AgentSaved};
 pub use blobs::{BlobStream, BlobUpload};
 pub use checkpoints::{CheckpointCommit, NewCheckpoint, SandboxCheckpoint};
+pub use db::{AddressError, PostgresAddress};
 pub use environments::{EnvironmentDeleted, EnvironmentUpdated};
 pub use error::StoreError;
 pub use events_list::{EventCursor, EventPage, EventQuery};
@@ -51,7 +53,8 @@ pub use hub::Wakes;
 pub use keys::{ApiKey, KeyCreated, KeyRevoked, Workspace};
 pub use lease::Lease;
 pub use log::AppendError;
-pub use options::{StoreOptions, WakeUps};
+pub use migrate::Schema;
+pub use options::{LeaseClock, Migrations, PostgresOptions, StoreOptions, WakeUps};
 pub use order::{Order, TimeRange};
 pub use page::{Archived, PageRange};
 pub use previews::Preview;
@@ -72,7 +75,7 @@ use db::Db;
 use hub::Hub;
 use load::Load;
 
-/// The database of one data folder. Cheap to clone.
+/// A database, and the blobs beside it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
     db: Db,
@@ -81,8 +84,12 @@ pub struct Store {
     load: Arc<Load>,
     /// See [`MountsGeneration`].
     mounts_generation: Arc<AtomicU64>,
+    lease_clock: LeaseClock,
     power_cut: Option<Arc<PowerCut>>,
 }
+
+/// The name of SQLite's file in the data folder.
+pub const DATABASE_FILE: &str = "hostler.db";
 
 /// See [`StoreOptions::runner_appends_max`].
 #[derive(Debug)]
@@ -123,11 +130,35 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn open_with(folder: &Path, options: StoreOptions) -> Result<Self, StoreError> {
-        let db = Db::open(&folder.join("hostler.db"))?;
+        let db = Db::open_file(&folder.join(DATABASE_FILE), options.migrations)?;
+        Self::of(db, folder, options)
+    }
+
+    /// Connects to a PostgreSQL database and brings its tables up to date. `folder` holds what
+    /// isn't in a database. Blocks, so it is not for a thread that runs tasks.
+    ///
+    /// # Errors
+    /// When the database can't be reached or isn't one to work with, in words for its owner; or
+    /// was written by a newer version.
+    pub fn connect(
+        folder: &Path,
+        database: PostgresOptions,
+        options: StoreOptions,
+    ) -> Result<Self, StoreError> {
+        let db = Db::connect(database, options.migrations)?;
+        Self::of(db, folder, options)
+    }
+
+    fn of(db: Db, folder: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        let hub = Arc::new(Hub::new(options));
+        if options.wake_ups == WakeUps::On {
+            db.wake_others(&hub)?;
+        }
         Ok(Self {
             db,
-            hub: Arc::new(Hub::new(options)),
+            hub,
             blobs: Blobs::open(folder)?,
+            lease_clock: options.lease_clock,
             load: Arc::new(Load::new()),
             mounts_generation: Arc::default(),
             power_cut: options.runner_appends_max.map(|appends| {

@@ -19,6 +19,30 @@ pub(crate) const READERS: usize = 4;
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Statements that stay prepared on each connection.
 pub(crate) const PREPARED_STATEMENTS: usize = 128;
+/// Connections to PostgreSQL that write and that read, side by side. Two more tell and hear.
+pub(crate) const POSTGRES_WRITERS: usize = 8;
+pub(crate) const POSTGRES_READERS: usize = 8;
+/// How long a job waits for one of them, and for the answer to a statement.
+pub(crate) const POSTGRES_PLACE: Duration = Duration::from_secs(10);
+pub(crate) const POSTGRES_ANSWER: Duration = Duration::from_secs(15);
+/// How long a connection may take to be made, and how soon a silent one is asked whether it lives.
+pub(crate) const POSTGRES_CONNECT: Duration = Duration::from_secs(5);
+pub(crate) const POSTGRES_KEEPALIVE: Duration = Duration::from_secs(10);
+/// The pause after a connection that could not be made; it doubles up to the second.
+pub(crate) const POSTGRES_PAUSE_MIN: Duration = Duration::from_millis(100);
+pub(crate) const POSTGRES_PAUSE_MAX: Duration = Duration::from_secs(2);
+/// The oldest version that is supported, as PostgreSQL numbers them.
+pub(crate) const POSTGRES_VERSION_MIN: i64 = 140_000;
+/// How long a schema may take to be brought up to date.
+pub(crate) const POSTGRES_MIGRATION: Duration = Duration::from_secs(3_600);
+/// Wake-ups for other processes that wait to be told, and those that are told together: a
+/// notification is at most 8,000 bytes.
+pub(crate) const ANNOUNCEMENTS_WAITING: usize = 4_096;
+pub(crate) const ANNOUNCED_TOGETHER: usize = 200;
+/// Notifications that wait to be read on a connection.
+pub(crate) const NOTIFICATIONS_WAITING: usize = 4_096;
+/// How long the listener waits before it sees whether anybody still wants to know.
+pub(crate) const LISTEN_STEP: Duration = Duration::from_secs(1);
 /// Workspaces and keys that are listed at once.
 pub(crate) const WORKSPACES_MAX: i64 = 10_000;
 pub(crate) const API_KEYS_MAX: i64 = 10_000;

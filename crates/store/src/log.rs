@@ -11,10 +11,10 @@ use hostler_domain::session::Summary;
 use hostler_protocol::agent::SessionAgent;
 use hostler_protocol::event::{Audience, Draft, Epoch, Event, Recorded, Seq};
 use hostler_protocol::id::{EventId, SessionId};
-use rusqlite::ToSql;
 
-use crate::db::Tx;
+use crate::db::{Scope, Tx};
 use crate::limits::PAGE_BYTES;
+use crate::parameter::Parameter;
 use crate::row::Row;
 use crate::{Lease, Store, StoreError};
 
@@ -118,7 +118,8 @@ impl Store {
             hub.wake(session, Some(appended.last));
             hub.previews_superseded(session, &previewed);
         };
-        self.db.write_and_tell(append, tell).await?;
+        let scope = Scope::Session(session);
+        self.db.write_in(scope, append, tell).await?;
         if self.is_cut_off() {
             // On disk, and nobody is left to hear of it.
             std::future::pending::<()>().await;
@@ -220,7 +221,7 @@ fn take_places(
             places?.ok_or(AppendError::NoSuchSession)
         }
         Writer::Runner { lease, expected } => {
-            let parameters: [&dyn ToSql; 5] =
+            let parameters: [&dyn Parameter; 5] =
                 [&id, &count, &expected.0, &lease.owner, &lease.epoch.0];
             let places = tx.one(TAKE_PLACES_AS_RUNNER, &parameters, |row| {
                 Ok(Places {

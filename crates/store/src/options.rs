@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::limits::LOOK_INTERVAL;
+use crate::PostgresAddress;
+use crate::limits::{LOOK_INTERVAL, POSTGRES_READERS, POSTGRES_WRITERS};
 
 /// Whether readers are told when to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -14,9 +15,51 @@ pub enum WakeUps {
     Off,
 }
 
+/// By which clock leases run out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LeaseClock {
+    /// That of the database, where it has one: those of several machines never agree. The one
+    /// process of a file has its own.
+    #[default]
+    Shared,
+    /// The caller's: for tests, which set the time.
+    Callers,
+}
+
+/// What becomes of a database of an older version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Migrations {
+    #[default]
+    Apply,
+    /// It is refused: somebody else brings it up to date.
+    Require,
+}
+
+/// A PostgreSQL database and how it is used.
+#[derive(Debug, Clone)]
+pub struct PostgresOptions {
+    pub address: PostgresAddress,
+    /// Connections that write, and that read. Two more tell other processes and hear them.
+    pub writers: usize,
+    pub readers: usize,
+}
+
+impl PostgresOptions {
+    #[must_use]
+    pub fn new(address: PostgresAddress) -> Self {
+        Self {
+            address,
+            writers: POSTGRES_WRITERS,
+            readers: POSTGRES_READERS,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 pub struct StoreOptions {
     pub wake_ups: WakeUps,
+    pub lease_clock: LeaseClock,
+    pub migrations: Migrations,
     /// Whoever waits for a session looks at it this often even without a wake-up, and so sees
     /// what other processes have appended.
     pub look_interval: Duration,
@@ -29,6 +72,8 @@ impl Default for StoreOptions {
     fn default() -> Self {
         Self {
             wake_ups: WakeUps::On,
+            lease_clock: LeaseClock::Shared,
+            migrations: Migrations::Apply,
             look_interval: LOOK_INTERVAL,
             runner_appends_max: None,
         }

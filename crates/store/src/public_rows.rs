@@ -7,6 +7,7 @@ use hostler_protocol::event::Seq;
 
 use crate::db::Tx;
 use crate::limits::PAGE_BYTES;
+use crate::parameter::Parameter;
 use crate::wire_event::WireEvent;
 use crate::{Order, StoreError, TimeRange};
 
@@ -90,7 +91,7 @@ impl PageInMaking {
         // One more than there is room for: it tells that there is more.
         let rows = i64::try_from(self.limit - self.events.len() + 1).unwrap_or(i64::MAX);
         let mut last = range.after;
-        let parameters: [&dyn rusqlite::ToSql; 6] = [
+        let parameters: [&dyn Parameter; 6] = [
             &key,
             &range.after.0,
             &range.types,

@@ -1,20 +1,38 @@
 //! Reading columns by position. A column that doesn't hold what the code wrote is corruption,
-//! reported with its position and never guessed around.
+//! reported with its name and never guessed around.
 
 use hostler_protocol::Timestamp;
+use tokio_postgres::types::Type;
 
 use crate::StoreError;
 
 /// One row of a result.
-pub(crate) struct Row<'r>(pub(crate) &'r rusqlite::Row<'r>);
+pub(crate) struct Row<'r>(Source<'r>);
 
-impl Row<'_> {
+enum Source<'r> {
+    Sqlite(&'r rusqlite::Row<'r>),
+    Postgres(&'r tokio_postgres::Row),
+}
+
+impl<'r> Row<'r> {
+    pub(crate) fn sqlite(row: &'r rusqlite::Row<'r>) -> Self {
+        Self(Source::Sqlite(row))
+    }
+
+    pub(crate) fn postgres(row: &'r tokio_postgres::Row) -> Self {
+        Self(Source::Postgres(row))
+    }
+
     pub(crate) fn text(&self, column: usize) -> Result<String, StoreError> {
-        Ok(self.0.get(column)?)
+        match &self.0 {
+            Source::Sqlite(row) => Ok(row.get(column)?),
+            Source::Postgres(row) => Ok(row.try_get(column)?),
+        }
     }
 
     pub(crate) fn integer(&self, column: usize) -> Result<i64, StoreError> {
-        Ok(self.0.get(column)?)
+        let integer = self.optional_integer(column)?;
+        integer.ok_or_else(|| self.corrupt(column, &"it is null"))
     }
 
     pub(crate) fn flag(&self, column: usize) -> Result<bool, StoreError> {
@@ -22,11 +40,24 @@ impl Row<'_> {
     }
 
     pub(crate) fn optional_text(&self, column: usize) -> Result<Option<String>, StoreError> {
-        Ok(self.0.get(column)?)
+        match &self.0 {
+            Source::Sqlite(row) => Ok(row.get(column)?),
+            Source::Postgres(row) => Ok(row.try_get(column)?),
+        }
     }
 
+    /// PostgreSQL has more than one type for what is an integer of SQLite.
     pub(crate) fn optional_integer(&self, column: usize) -> Result<Option<i64>, StoreError> {
-        Ok(self.0.get(column)?)
+        let row = match &self.0 {
+            Source::Sqlite(row) => return Ok(row.get(column)?),
+            Source::Postgres(row) => row,
+        };
+        let kind = row.columns().get(column).map(|column| column.type_());
+        Ok(match kind {
+            Some(&Type::INT4) => row.try_get::<_, Option<i32>>(column)?.map(i64::from),
+            Some(&Type::BOOL) => row.try_get::<_, Option<bool>>(column)?.map(i64::from),
+            Some(_) | None => row.try_get(column)?,
+        })
     }
 
     pub(crate) fn timestamp(&self, column: usize) -> Result<Timestamp, StoreError> {
@@ -44,7 +75,7 @@ impl Row<'_> {
     where
         T::Err: std::fmt::Display,
     {
-        let text: String = self.0.get(column)?;
+        let text = self.text(column)?;
         text.parse()
             .map_err(|error: T::Err| self.corrupt(column, &error))
     }
@@ -66,14 +97,17 @@ impl Row<'_> {
         &self,
         column: usize,
     ) -> Result<T, StoreError> {
-        let text: String = self.0.get(column)?;
+        let text = self.text(column)?;
         serde_json::from_str(&text).map_err(|error| self.corrupt(column, &error))
     }
 
     fn corrupt(&self, column: usize, error: &dyn std::fmt::Display) -> StoreError {
-        let name = self.0.as_ref().column_name(column).unwrap_or("?");
+        let name = match &self.0 {
+            Source::Sqlite(row) => row.as_ref().column_name(column).ok(),
+            Source::Postgres(row) => row.columns().get(column).map(|column| column.name()),
+        };
         StoreError::Corrupt {
-            what: format!("column {name}: {error}"),
+            what: format!("column {}: {error}", name.unwrap_or("?")),
         }
     }
 }

@@ -62,8 +62,8 @@ pub struct Mount {
     pub size_bytes: u64,
 }
 
-/// Counts the changes to the mounts of all sessions of this process: as long as it stands still,
-/// no session's have changed.
+/// Counts the changes to the mounts of all sessions: as long as it stands still, no session's have
+/// changed. Where other processes change them too, it never stands still.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MountsGeneration(u64);
 
@@ -181,7 +181,11 @@ impl Store {
 
     /// Read it before the mounts: a change in between then shows as another generation.
     pub fn mounts_generation(&self) -> MountsGeneration {
-        MountsGeneration(self.mounts_generation.load(Ordering::SeqCst))
+        let generation = &self.mounts_generation;
+        MountsGeneration(match self.db.is_shared() {
+            true => generation.fetch_add(1, Ordering::SeqCst),
+            false => generation.load(Ordering::SeqCst),
+        })
     }
 
     /// What a transaction that changes mounts does after its commit.

@@ -11,9 +11,10 @@ use hostler_protocol::event::{Draft, Seq};
 use hostler_protocol::id::{EnvironmentId, FileId, SessionId, ThreadId, WorkspaceId};
 use hostler_protocol::session_resource::FileResource;
 
-use crate::db::Tx;
+use crate::db::{Scope, Tx};
 use crate::environments::find_environment;
 use crate::log::{AppendError, Writer, insert_events, json};
+use crate::parameter::Parameter;
 use crate::row::Row;
 use crate::session_environments::insert_session_environment;
 use crate::session_resources::{MountRefusal, NewMount, find_resources, insert_mounts};
@@ -124,7 +125,8 @@ impl Store {
                 hub.wake_supervisor_for(row.id, &row.summary);
             }
         };
-        let created: Result<CreateSession, StoreError> = self.db.write_and_tell(create, tell).await;
+        let created: Result<CreateSession, StoreError> =
+            self.db.write_in(Scope::NewSession, create, tell).await;
         if !matches!(created, Ok(CreateSession::Created(_))) {
             self.delete_blobs(copies).await?;
         }
@@ -164,7 +166,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         self.db
             .read(move |tx| {
-                let parameters: [&dyn rusqlite::ToSql; 2] =
+                let parameters: [&dyn Parameter; 2] =
                     [&workspace.to_string(), &environment.to_string()];
                 Ok(tx
                     .one(ENVIRONMENT_IN_USE, &parameters, |_| Ok(()))?

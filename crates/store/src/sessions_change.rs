@@ -11,7 +11,7 @@ use hostler_protocol::agent::SessionAgent;
 use hostler_protocol::event::{Draft, Seq};
 use hostler_protocol::id::{EventId, FileId, SessionId, WorkspaceId};
 
-use crate::db::Tx;
+use crate::db::{Scope, Tx};
 use crate::log::{AppendError, Writer, insert_events, json, update_agent};
 use crate::session_environments::DELETE_SESSION_ENVIRONMENT;
 use crate::session_files::delete_files_of_session;
@@ -94,7 +94,7 @@ impl Store {
                 hub.wake_supervisor_for(id, &changed.row.summary);
             }
         };
-        self.db.write_and_tell(change, tell).await
+        self.db.write_in(Scope::Session(id), change, tell).await
     }
 
     /// Removes the session and its log, if `decide` lets it. Open streams are told with an event

@@ -37,8 +37,8 @@ const SESSIONS_ASCENDING: &str = "\
     from sessions s join session_agents a on a.session_key = s.key \
     where s.workspace_id = $1 and (s.created_at, s.id) > ($2, $3) \
     and s.created_at >= $4 and s.created_at <= $5 \
-    and ($6 is null or s.agent_id = $6) \
-    and ($6 is null or $7 is null or s.agent_version = $7) \
+    and (cast($6 as text) is null or s.agent_id = $6) \
+    and (cast($6 as text) is null or cast($7 as bigint) is null or s.agent_version = $7) \
     and ($8 = '' or replace($8, ',' || s.status || ',', '') <> $8) \
     and ($9 = 1 or s.archived_at is null) \
     order by s.created_at, s.id limit $10";
@@ -49,8 +49,8 @@ const SESSIONS_DESCENDING: &str = "\
     from sessions s join session_agents a on a.session_key = s.key \
     where s.workspace_id = $1 and (s.created_at, s.id) < ($2, $3) \
     and s.created_at >= $4 and s.created_at <= $5 \
-    and ($6 is null or s.agent_id = $6) \
-    and ($6 is null or $7 is null or s.agent_version = $7) \
+    and (cast($6 as text) is null or s.agent_id = $6) \
+    and (cast($6 as text) is null or cast($7 as bigint) is null or s.agent_version = $7) \
     and ($8 = '' or replace($8, ',' || s.status || ',', '') <> $8) \
     and ($9 = 1 or s.archived_at is null) \
     order by s.created_at desc, s.id desc limit $10";

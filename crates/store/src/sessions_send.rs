@@ -8,8 +8,9 @@ use hostler_protocol::event::Draft;
 use hostler_protocol::id::{SessionId, WorkspaceId};
 use tokio::time::Instant;
 
-use crate::db::Tx;
+use crate::db::{Scope, Tx};
 use crate::log::{Appended, Writer, insert_events};
+use crate::parameter::Parameter;
 use crate::{ChangeError, Store, StoreError};
 
 const SUMMARY: &str = "select summary from sessions where workspace_id = $1 and id = $2";
@@ -29,7 +30,7 @@ impl Store {
         let place = self.load.enter(workspace, Instant::now());
         let place = place.ok_or(ChangeError::Store(StoreError::Busy))?;
         let send = move |tx: &Tx<'_>| {
-            let parameters: [&dyn rusqlite::ToSql; 2] = [&workspace.to_string(), &id.to_string()];
+            let parameters: [&dyn Parameter; 2] = [&workspace.to_string(), &id.to_string()];
             let summary: Option<Summary> = tx.one(SUMMARY, &parameters, |row| row.json(0))?;
             let summary = summary.ok_or(ChangeError::NoSuchSession)?;
             let drafts = decide(&summary).map_err(ChangeError::Refused)?;
@@ -42,6 +43,7 @@ impl Store {
             hub.wake(id, Some(appended.last));
             hub.wake_supervisor_for(id, &appended.summary);
         };
-        self.db.write_and_tell(send, tell).await.map(|_| ())
+        let scope = Scope::Session(id);
+        self.db.write_in(scope, send, tell).await.map(|_| ())
     }
 }

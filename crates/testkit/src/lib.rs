@@ -1,6 +1,8 @@
 //! What tests of all crates share: scripted stand-ins for what lies outside of the product, each
 //! over its real wire. Only ever a dev-dependency.
 
+pub mod database;
 pub mod model_script;
 
+pub use database::open_store;
 pub use model_script::{Gate, ModelScript, RecordedRequest, Reply};

@@ -12,7 +12,8 @@ use hostler_domain::catalog::{ModelCatalog, ModelSpec};
 use hostler_http::{Api, ApiKeyText, HttpOptions, RateLimits, router};
 use hostler_protocol::agent::EffortLevel;
 use hostler_protocol::id::WorkspaceId;
-use hostler_store::{ApiKey, Store, Workspace};
+use hostler_store::{ApiKey, Store, StoreOptions, Workspace};
+use hostler_testkit::open_store;
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -61,7 +62,7 @@ impl Service {
 
     pub(crate) async fn with(options: HttpOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = open_store(folder.path(), StoreOptions::default());
         let env = Env::fixed(1);
         let workspace = add_workspace(&store, &env).await;
         let (key, key_text) = add_key(&store, &env, workspace).await;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::database::has_password;
 use super::problem::Problem;
 use super::reader::{Blame, Reader, array_from_text};
 use super::tree::{Node, Origin, Segment, Table, Value};
@@ -101,6 +102,11 @@ fn flags(overrides: &Overrides) -> Node {
     set(["server", "listen"], "--listen", overrides.listen.clone());
     set(["server", "data_dir"], "--data-dir", data_dir);
     set(
+        ["database", "url"],
+        "--database",
+        overrides.database.clone(),
+    );
+    set(
         ["sandbox", "mode"],
         "--sandbox",
         overrides.sandbox.map(|m| m.as_str().to_owned()),
@@ -115,6 +121,7 @@ fn flags(overrides: &Overrides) -> Node {
 
 /// A configuration file is copied, shown and committed, so no key may be in it.
 fn refuse_keys(layer: &mut Node, problems: &mut Vec<Problem>) {
+    refuse_password(layer, problems);
     let Some(providers) = child_table(layer, "providers") else {
         return;
     };
@@ -132,6 +139,23 @@ fn refuse_keys(layer: &mut Node, problems: &mut Vec<Problem>) {
             );
             problems.push(Problem::new(&node.key_origin, &path, message));
         }
+    }
+}
+
+fn refuse_password(layer: &mut Node, problems: &mut Vec<Problem>) {
+    let Some(database) = child_table(layer, "database") else {
+        return;
+    };
+    let url = database.get("url").map(|node| &node.value);
+    if let Some(Value::Scalar(toml::Value::String(url))) = url
+        && has_password(url)
+        && let Some(node) = database.remove("url")
+    {
+        let message = "a password may not be in the configuration file, which is copied and shown to others; \
+                       set the environment variable HOSTLER__DATABASE__URL, or put the address alone into \
+                       a file and name it with `url_file`";
+        let path = ["database", "url"].map(Segment::key);
+        problems.push(Problem::new(&node.key_origin, &path, message));
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`load`] is the one way in. It refuses what it does not know and says where, all of it at once where
 //! that is possible. The rest of the server receives resolved values and never sees where they came from.
 
+mod database;
 mod docker;
 mod engine;
 mod environment;
@@ -32,6 +33,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::database::{DatabaseOptions, RawDatabase};
 pub use self::docker::{DockerOptions, RawDocker};
 pub use self::engine::{EngineOptions, RawEngine};
 pub use self::environment::Environment;
@@ -56,6 +58,7 @@ use self::tree::Node;
 #[serde(default, deny_unknown_fields)]
 pub struct RawConfig {
     pub server: RawServer,
+    pub database: RawDatabase,
     pub log: RawLog,
     pub rate_limits: RawRateLimits,
     pub sandbox: RawSandbox,
@@ -70,6 +73,7 @@ impl Default for RawConfig {
     fn default() -> Self {
         Self {
             server: RawServer::default(),
+            database: RawDatabase::default(),
             log: RawLog::default(),
             rate_limits: RawRateLimits::default(),
             sandbox: RawSandbox::default(),
@@ -85,6 +89,7 @@ impl Default for RawConfig {
 #[derive(Debug, Clone)]
 pub struct Config {
     pub server: ServerOptions,
+    pub database: DatabaseOptions,
     pub log: LogOptions,
     /// None when the limits are turned off.
     pub rate_limits: Option<RateLimits>,
@@ -101,6 +106,7 @@ pub struct Overrides {
     pub config: Option<PathBuf>,
     pub listen: Option<String>,
     pub data_dir: Option<PathBuf>,
+    pub database: Option<String>,
     pub sandbox: Option<SandboxMode>,
     pub log_format: Option<LogFormat>,
 }
@@ -156,6 +162,7 @@ pub fn load(overrides: &Overrides, environment: &Environment) -> Result<Loaded, 
 impl RawConfig {
     fn resolve(&self, at: &Resolving<'_>, problems: &mut Vec<Problem>) -> Config {
         let server = self.server.resolve(at, problems);
+        let database = self.database.resolve(at, problems);
         let log = self.log.resolve(at, problems);
         let rate_limits = self.rate_limits.resolve(at, problems);
         let sandbox = self.sandbox.resolve(&server.data_dir, at, problems);
@@ -171,6 +178,7 @@ impl RawConfig {
         }
         Config {
             server,
+            database,
             log,
             rate_limits,
             sandbox,

@@ -18,8 +18,9 @@ const HEADER: &str = "\
 ";
 
 /// Section in the file, source file, struct, and where its defaults are in the printed defaults.
-const SECTIONS: [(&str, &str, &str, &[&str]); 9] = [
+const SECTIONS: [(&str, &str, &str, &[&str]); 10] = [
     ("[server]", "server.rs", "RawServer", &["server"]),
+    ("[database]", "database.rs", "RawDatabase", &["database"]),
     ("[log]", "log.rs", "RawLog", &["log"]),
     (
         "[rate_limits]",

@@ -2,7 +2,9 @@
 
 use tokio::sync::oneshot;
 
+use super::sqlite::placeholders;
 use super::*;
+use crate::limits::READERS;
 
 #[test]
 fn placeholders_keep_their_numbers() {
@@ -15,7 +17,7 @@ fn placeholders_keep_their_numbers() {
 #[tokio::test]
 async fn a_commit_is_synced_before_it_is_answered() {
     let folder = tempfile::tempdir().unwrap();
-    let db = Db::open(&folder.path().join("test.db")).unwrap();
+    let db = Db::open_file(&folder.path().join("test.db"), Migrations::Apply).unwrap();
     let settings = db.write(|tx| {
         let mode = tx.one("pragma journal_mode", &[], |row| row.text(0))?;
         let synchronous = tx.one("pragma synchronous", &[], |row| row.integer(0))?;
@@ -28,8 +30,8 @@ async fn a_commit_is_synced_before_it_is_answered() {
 #[tokio::test]
 async fn a_failing_job_rolls_back_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let db = Db::open(&folder.path().join("test.db")).unwrap();
-    db.write(|tx| tx.batch("create table t (n bigint)"))
+    let db = Db::open_file(&folder.path().join("test.db"), Migrations::Apply).unwrap();
+    db.write(|tx| tx.execute("create table t (n bigint)", &[]))
         .await
         .unwrap();
     let good = (0..50).map(|n: i64| {
@@ -55,7 +57,7 @@ async fn a_failing_job_rolls_back_alone() {
 #[tokio::test]
 async fn a_read_that_is_given_up_costs_nobody_a_connection() {
     let folder = tempfile::tempdir().unwrap();
-    let db = Db::open(&folder.path().join("test.db")).unwrap();
+    let db = Db::open_file(&folder.path().join("test.db"), Migrations::Apply).unwrap();
     let one = || db.read(|tx| tx.one("select 1", &[], |row| row.integer(0)));
     for _ in 0..READERS * 10 {
         // Given up wherever it is by then.
@@ -67,7 +69,7 @@ async fn a_read_that_is_given_up_costs_nobody_a_connection() {
 #[tokio::test]
 async fn a_write_that_is_given_up_is_told_of_all_the_same() {
     let folder = tempfile::tempdir().unwrap();
-    let db = Db::open(&folder.path().join("test.db")).unwrap();
+    let db = Db::open_file(&folder.path().join("test.db"), Migrations::Apply).unwrap();
     let (told, hears) = oneshot::channel();
     let write = db.write_and_tell(
         |_| Ok::<_, StoreError>(7),
@@ -80,7 +82,7 @@ async fn a_write_that_is_given_up_is_told_of_all_the_same() {
 #[tokio::test]
 async fn a_panicking_job_leaves_the_store_usable() {
     let folder = tempfile::tempdir().unwrap();
-    let db = Db::open(&folder.path().join("test.db")).unwrap();
+    let db = Db::open_file(&folder.path().join("test.db"), Migrations::Apply).unwrap();
     let panicked = db.write::<(), StoreError>(|_| panic!("a bug")).await;
     assert!(matches!(panicked, Err(StoreError::Closed)));
     let one = db

@@ -6,7 +6,8 @@ use futures::TryStreamExt;
 use hostler_protocol::Timestamp;
 use hostler_protocol::file::FileMetadata;
 use hostler_protocol::id::FileId;
-use hostler_store::{FileContent, FileCreated, NewFile, PageRange, Store};
+use hostler_store::{FileContent, FileCreated, NewFile, PageRange, StoreOptions};
+use hostler_testkit::open_store;
 
 use crate::store_folder::{StoreFolder, first};
 
@@ -165,7 +166,7 @@ async fn a_start_sweeps_what_uploads_have_left() {
     let blobs = at.folder.path().join("blobs/files");
     std::fs::write(blobs.join(orphan.to_string()), "x").unwrap();
     std::fs::write(blobs.join(format!("{unfinished}#1")), "x").unwrap();
-    let reopened = Store::open(at.folder.path()).unwrap();
+    let reopened = open_store(at.folder.path(), StoreOptions::default());
     assert_eq!(
         blobs_on_disk(&at),
         3,

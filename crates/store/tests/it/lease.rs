@@ -28,8 +28,8 @@ async fn a_lease_that_is_not_renewed_is_taken_over() {
     let id = at.session().await.id;
     at.claim(id, "one").await.unwrap();
     at.env.advance(TTL / 2);
-    let expires_at = at.env.now().plus(TTL);
-    at.store.renew_leases("one", expires_at).await.unwrap();
+    let renewed = at.store.renew_leases("one", at.env.now(), TTL).await;
+    renewed.unwrap();
     at.env.advance(TTL / 2);
     assert!(at.claim(id, "two").await.is_none());
     at.env.advance(TTL / 2);
@@ -49,7 +49,7 @@ async fn a_dead_process_holds_nothing() {
     let at = SessionFolder::new().await;
     let id = at.session().await.id;
     at.claim(id, "dead").await.unwrap();
-    at.store.free_all_leases().await.unwrap();
+    at.store.free_leases_of("de").await.unwrap();
     assert!(at.claim(id, "new").await.is_some());
 }
 

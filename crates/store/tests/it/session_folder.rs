@@ -16,12 +16,21 @@ use hostler_protocol::event::{
 };
 use hostler_protocol::id::{EnvironmentId, SessionId, WorkspaceId};
 use hostler_store::{
-    Changed, CreateSession, EventPage, EventQuery, Follow, Followed, From, Lease, NewSession,
-    Order, SessionEdit, SessionRow, Store, StoreOptions, TimeRange, WireEvent,
+    Changed, CreateSession, EventPage, EventQuery, Follow, Followed, From, Lease, LeaseClock,
+    NewSession, Order, SessionEdit, SessionRow, Store, StoreOptions, TimeRange, WireEvent,
 };
+use hostler_testkit::open_store;
 use serde_json::json;
 
 pub(crate) const TTL: Duration = Duration::from_secs(30);
+
+/// Leases run out when a test says so.
+pub(crate) fn store_options() -> StoreOptions {
+    StoreOptions {
+        lease_clock: LeaseClock::Callers,
+        ..StoreOptions::default()
+    }
+}
 
 pub(crate) struct SessionFolder {
     pub(crate) store: Store,
@@ -33,12 +42,12 @@ pub(crate) struct SessionFolder {
 
 impl SessionFolder {
     pub(crate) async fn new() -> Self {
-        Self::with(StoreOptions::default()).await
+        Self::with(store_options()).await
     }
 
     pub(crate) async fn with(options: StoreOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open_with(folder.path(), options).unwrap();
+        let store = open_store(folder.path(), options);
         let env = Env::fixed(1);
         let workspace = env.id();
         let body = json!({"name": "e"});
@@ -57,7 +66,7 @@ impl SessionFolder {
 
     /// The same folder, opened again as after a crash: nothing is closed in order first.
     pub(crate) fn reopened(&self) -> Store {
-        Store::open(self.folder.path()).unwrap()
+        open_store(self.folder.path(), store_options())
     }
 
     pub(crate) fn new_session(&self) -> NewSession {

@@ -8,7 +8,8 @@ use hostler_protocol::agent::{
 };
 use hostler_protocol::decode::At;
 use hostler_protocol::id::{AgentId, WorkspaceId};
-use hostler_store::{AgentSave, AgentSaved, PageRange, Store};
+use hostler_store::{AgentSave, AgentSaved, PageRange, Store, StoreOptions};
+use hostler_testkit::open_store;
 use serde_json::Value;
 
 pub(crate) struct StoreFolder {
@@ -23,7 +24,7 @@ impl StoreFolder {
         let folder = tempfile::tempdir().unwrap();
         let env = Env::fixed(1);
         Self {
-            store: Store::open(folder.path()).unwrap(),
+            store: open_store(folder.path(), StoreOptions::default()),
             workspace: env.id(),
             env,
             folder,

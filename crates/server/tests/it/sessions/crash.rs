@@ -182,6 +182,7 @@ async fn scenario(appends: Option<u64>, wake_ups: WakeUps) -> Outcome {
         wake_ups,
         look_interval,
         runner_appends_max: appends,
+        ..StoreOptions::default()
     };
     world.reopen(options);
     let session = world.session().await;

@@ -22,7 +22,7 @@ use hostler_protocol::id::{EnvironmentId, SessionId, WorkspaceId};
 use hostler_provider::{Anthropic, AnthropicOptions, Auth, Provider};
 use hostler_sandbox::{HostOptions, SandboxHost, kill_all};
 use hostler_store::{CreateSession, NewMount, NewSession, SessionEdit, Store, StoreOptions};
-use hostler_testkit::ModelScript;
+use hostler_testkit::{ModelScript, open_store};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -101,7 +101,7 @@ impl World {
         let sandboxes = SandboxHost::start(host).await.unwrap();
         let env = Env::system();
         Self {
-            store: Store::open(folder.path()).unwrap(),
+            store: open_store(folder.path(), StoreOptions::default()),
             workspace: env.id(),
             env,
             model: ModelScript::start().await,
@@ -164,11 +164,11 @@ impl World {
 
     /// The same data, as the next process finds it.
     pub(super) fn reopen(&mut self, options: StoreOptions) {
-        self.store = Store::open_with(self.folder.path(), options).unwrap();
+        self.store = open_store(self.folder.path(), options);
     }
 
     pub(super) async fn engine(&self) -> Running {
-        self.store.free_all_leases().await.unwrap();
+        self.store.free_leases_of("test").await.unwrap();
         let anthropic = AnthropicOptions::new(self.model.anthropic_url(), Auth::None);
         let provider = Provider::Anthropic(Anthropic::new(anthropic).unwrap());
         let engine = Engine::new(

@@ -112,15 +112,15 @@ fn run_batch(
     batch: &mut Vec<Box<dyn WriteJob>>,
     jobs: &mut mpsc::Receiver<Box<dyn WriteJob>>,
 ) -> Result<(), StoreError> {
-    let tx = Tx { prepared };
-    tx.batch("begin immediate")?;
+    let tx = Tx::Sqlite(prepared);
+    prepared.batch("begin immediate")?;
     let mut position = 0;
     while position < batch.len() {
-        tx.batch("savepoint job")?;
+        prepared.batch("savepoint job")?;
         if !batch[position].run(&tx) {
-            tx.batch("rollback to job")?;
+            prepared.batch("rollback to job")?;
         }
-        tx.batch("release job")?;
+        prepared.batch("release job")?;
         position += 1;
         if batch.len() < COMMIT_JOBS_MAX
             && let Ok(next) = jobs.try_recv()
@@ -128,5 +128,5 @@ fn run_batch(
             batch.push(next);
         }
     }
-    tx.batch("commit")
+    prepared.batch("commit")
 }
