@@ -12,14 +12,14 @@ mod sse;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use serde_json::{Value, json};
 
 use crate::config::{Environment, SandboxMode};
 use crate::terminal::say;
 use client::Client;
 use model::Chosen;
-use server::DemoServer;
+use server::{Address, DemoServer, Listen, Signals};
 
 const TASK: &str = "Create a Python script that generates the first 20 Fibonacci numbers and saves them to \
                     fibonacci.txt";
@@ -51,8 +51,11 @@ pub enum Then {
 
 /// What the server says between the lines of the demo, unless the user wants to see more.
 const LOG_FILTER: &str = "HOSTLER__LOG__FILTER";
+const LISTEN: &str = "HOSTLER__SERVER__LISTEN";
 
 pub async fn run(options: DemoOptions, environment: &Environment) -> anyhow::Result<ExitCode> {
+    // Before there is a server that they could leave behind.
+    let mut signals = Signals::new().context("signals cannot be received")?;
     let mut chosen = model::choose(environment, options.model.as_deref())?;
     if environment.get(LOG_FILTER).is_none() {
         chosen.variables.push((LOG_FILTER, "warn".to_owned()));
@@ -61,37 +64,62 @@ pub async fn run(options: DemoOptions, environment: &Environment) -> anyhow::Res
         "Starting a server in a fresh folder; the model is {}.\n",
         chosen.because
     ));
-    let mut server = DemoServer::start(&chosen, options.sandbox).await?;
-    let client = Client::new(&server.base_url, &server.api_key)?;
+    let listen = match environment.get(LISTEN) {
+        Some(_) => Listen::Configured,
+        None => Listen::Usual,
+    };
+    let mut server = DemoServer::spawn(&chosen, options.sandbox, listen)?;
+    let mut progress = Progress::Session;
+    let outcome = tokio::select! {
+        outcome = work(&mut server, &chosen, options.then, &mut progress) => outcome,
+        () = signals.next() => match progress {
+            Progress::Session => Err(anyhow!("interrupted")),
+            Progress::Over => Ok(()),
+        }
+    };
+    let stopped = server.stop(&mut signals).await;
+    outcome.and(stopped).map(|()| ExitCode::SUCCESS)
+}
+
+/// What an interruption means.
+enum Progress {
+    Session,
+    /// The demo has been shown, and the user is done with trying more.
+    Over,
+}
+
+/// Shows the session. If the server is to stay up, this ends only if it does not.
+async fn work(
+    server: &mut DemoServer,
+    chosen: &Chosen,
+    then: Then,
+    progress: &mut Progress,
+) -> anyhow::Result<()> {
+    let address = server.ready().await?;
+    let client = Client::new(&address.base_url, &address.api_key)?;
     let session = tokio::select! {
         session = tokio::time::timeout(SESSION_TIME_MAX, show_session(&client, &chosen.model)) => {
             session.unwrap_or_else(|_| bail!("the session did not end within {SESSION_TIME_MAX:?}"))
         }
         ended = server.ended() => bail!("the server ended in the middle of the session: {}", ended?),
-        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
     };
-    match (session, options.then) {
-        (Ok(()), Then::Exit) => {
-            server.stop().await?;
-            Ok(ExitCode::SUCCESS)
-        }
-        (Err(error), Then::Exit) => {
-            let _ = server.stop().await;
-            Err(error)
-        }
-        (outcome, Then::StayUp) => {
-            if let Err(error) = outcome {
+    match (session, then) {
+        (session, Then::Exit) => session,
+        (session, Then::StayUp) => {
+            if let Err(error) = session {
                 say(&format!(
                     "\nThe session did not go as it should: {error:#}\n"
                 ));
             }
-            stay_up(server, &chosen).await
+            *progress = Progress::Over;
+            say(&how_to_try_more(&address, &chosen.model));
+            bail!("the server ended: {}", server.ended().await?)
         }
     }
 }
 
-async fn stay_up(mut server: DemoServer, chosen: &Chosen) -> anyhow::Result<ExitCode> {
-    say(&format!(
+fn how_to_try_more(address: &Address, model: &str) -> String {
+    format!(
         "
 The server goes on. In another terminal:
 
@@ -101,17 +129,11 @@ The server goes on. In another terminal:
   pip install anthropic
   python3 -c 'import anthropic; print(anthropic.Anthropic().beta.sessions.list().data[0].id)'
 
-or any program written with an official Anthropic SDK; its agents may name the model {:?}.
+or any program written with an official Anthropic SDK; its agents may name the model {model:?}.
 Ctrl-C ends the server and removes its folder; `hostler serve` keeps one.
 ",
-        server.base_url, server.api_key, chosen.model
-    ));
-    tokio::select! {
-        ended = server.ended() => bail!("the server ended: {}", ended?),
-        signal = tokio::signal::ctrl_c() => signal.context("signals cannot be received")?,
-    }
-    server.stop().await?;
-    Ok(ExitCode::SUCCESS)
+        address.base_url, address.api_key
+    )
 }
 
 /// The quickstart: an agent, an environment, a session, a message, and what comes of it.

@@ -1,6 +1,11 @@
 //! `hostler demo --exit`: the whole product once, in the real sandbox, without a key.
 
-use super::{hostler, stderr, stdout};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{clean, hostler, stderr, stdout};
 
 #[test]
 fn the_demo_shows_a_session_and_the_file_that_it_made() {
@@ -31,14 +36,58 @@ fn the_demo_shows_a_session_and_the_file_that_it_made() {
     assert_eq!(processes_of(id.unwrap()), Vec::<String>::new());
 }
 
-/// The processes that see a folder of this sandbox, whether it is still there or not.
-fn processes_of(sandbox: &str) -> Vec<String> {
+#[test]
+fn whatever_ends_the_demo_ends_its_server_and_removes_its_folder() {
+    let early = "Starting a server in a fresh folder";
+    for (signal, moment, code) in [
+        (Signal::TERM, "The server goes on.", 0),
+        (Signal::HUP, "The server goes on.", 0),
+        (Signal::INT, early, 1),
+        (Signal::TERM, early, 1),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hostler"));
+        clean(&mut command);
+        let mut demo = command
+            .args(["demo", "--model", "scripted"])
+            .env("TMPDIR", folder.path())
+            // Others are at the usual one.
+            .env("HOSTLER__SERVER__LISTEN", "127.0.0.1:0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+        assert!(
+            lines.any(|line| line.unwrap().starts_with(moment)),
+            "{moment}"
+        );
+        kill_process(Pid::from_child(&demo), signal).unwrap();
+        assert_eq!(
+            demo.wait().unwrap().code(),
+            Some(code),
+            "{signal:?} at {moment}"
+        );
+        let place = folder.path().to_str().unwrap();
+        assert_eq!(
+            processes_of(place),
+            Vec::<String>::new(),
+            "{signal:?} at {moment}"
+        );
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
+
+/// The processes that see a folder of this name, whether it is still there or not, or were told of it.
+fn processes_of(folder: &str) -> Vec<String> {
     std::fs::read_dir("/proc")
         .unwrap()
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|process| {
-            let mounts = std::fs::read_to_string(format!("/proc/{process}/mountinfo"));
-            mounts.is_ok_and(|mounts| mounts.contains(sandbox))
+            ["mountinfo", "cmdline"].iter().any(|file| {
+                let text = std::fs::read_to_string(format!("/proc/{process}/{file}"));
+                text.is_ok_and(|text| text.contains(folder))
+            })
         })
         .collect()
 }
