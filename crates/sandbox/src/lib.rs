@@ -47,6 +47,7 @@ mod agent;
 mod archive;
 mod container;
 mod error;
+mod exec_wire;
 mod host;
 mod inner_path;
 mod inside;
@@ -61,6 +62,7 @@ mod root;
 mod schemas;
 mod spec;
 mod sys;
+mod text_cleaner;
 mod tier;
 mod tool;
 mod tools;
@@ -69,11 +71,13 @@ mod wire;
 
 pub use archive::Packed;
 pub use error::{SandboxError, Unavailable};
+pub use exec_wire::{ExecEnd, Terminal, TerminalSize};
 pub use host::{
-    Backend, Checkpoint, DiskUse, Docker, Fingerprint, GatewaySockets, HostOptions, InnerProcess,
-    Inspected, LeftOut, Listed, News, Opened, OutputFile, OutputScan, Outputs, Parting, Sandbox,
-    SandboxHost, SandboxUse, Standing, Stop, Surveyed, Upload, Why, inspect, kill_all, kill_one,
-    layers_in_use, names, survey,
+    Backend, Checkpoint, DiskUse, Docker, Exec, ExecError, ExecEvent, ExecInput, ExecOrder,
+    ExecOutput, Fingerprint, GatewaySockets, HostOptions, InnerProcess, Inspected, LeftOut, Listed,
+    News, Opened, OutputFile, OutputScan, Outputs, Parting, Sandbox, SandboxHost, SandboxUse,
+    Standing, Stop, Surveyed, Upload, Why, exec, inspect, kill_all, kill_one, layers_in_use, names,
+    survey,
 };
 pub use inner_path::{InnerPath, InvalidInnerPath};
 pub use inside::agent_main;
@@ -90,6 +94,7 @@ pub use provenance::{Losses, Provenance};
 pub use root::Root;
 pub use schemas::{ToolSchema, tool_schemas};
 pub use spec::{NetworkAccess, Spec};
+pub use text_cleaner::TextCleaner;
 pub use tier::{Missing, Tier};
 pub use tool::{Call, Tool};
 pub use upload_link::UploadLink;

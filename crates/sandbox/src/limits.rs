@@ -72,6 +72,13 @@ pub(crate) const CPU_PERIOD_MICROSECONDS: u64 = 100_000;
 pub(crate) const AGENT_CONNECTIONS_MAX: usize = 64;
 pub(crate) const HOST_CALLS_MAX: usize = 48;
 
+/// Commands of the operator that run in one sandbox at once. They take no place of the host's calls.
+pub(crate) const EXECS_MAX: usize = 8;
+/// What one frame of such a command carries, and what is still passed on of what it wrote when it
+/// has ended, of each stream: somebody else may go on writing there for ever.
+pub(crate) const EXEC_FRAME_BYTES_MAX: usize = 32 << 10;
+pub(crate) const EXEC_LAST_BYTES_MAX: usize = 1 << 20;
+
 /// Answers that a sandbox keeps for a host that did not live to hear them, and their bytes.
 pub(crate) const ANSWERS_KEPT_MAX: usize = 64;
 pub(crate) const ANSWERS_KEPT_BYTES_MAX: usize = 1 << 20;

@@ -10,6 +10,7 @@ use std::io::{self, Read, Write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::exec_wire::Terminal;
 use crate::output::Output;
 use crate::provenance::Losses;
 use crate::tool::Tool;
@@ -35,6 +36,12 @@ pub(crate) enum Request {
     Cancel {
         id: String,
     },
+    /// Runs a command of the operator, with streams of its own. What follows the answer on this
+    /// connection are frames of `exec_wire.rs`, both ways; its end ends the command.
+    Exec {
+        words: Vec<String>,
+        terminal: Option<Terminal>,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -57,6 +64,8 @@ pub(crate) enum Response {
     },
     /// There is no such call, or its answer is not kept any more.
     Unknown,
+    /// The command of the operator is about to run.
+    Executing,
 }
 
 /// What a socket of the gateway is for.

@@ -10,6 +10,7 @@ use crate::demo::{self, DemoOptions, Then};
 use crate::images::{self, ImagesCommand};
 use crate::keys::{self, KeysCommand};
 use crate::migrate::{self, MigrateCommand};
+use crate::sandboxes::exec::{Bytes, ExecCommand};
 use crate::sandboxes::{self, Form, SandboxesCommand};
 use crate::terminal::say;
 use crate::{doctor, lifecycle, logging, serve};
@@ -43,6 +44,8 @@ const SANDBOXES_HELP: &str = "\
 Examples:
   hostler sandboxes list                           every sandbox, with its memory and disk
   hostler sandboxes inspect sesn_01...             what closes it off, and what runs in it
+  hostler sandboxes exec sesn_01...                a shell inside, in a terminal
+  hostler sandboxes exec sesn_01... -- ls -l       one command inside, and its exit code
   hostler sandboxes kill sesn_01...                its processes end, its files stay
 
 They work beside a server and without one, for the user that the server runs as.";
@@ -75,7 +78,7 @@ enum Command {
     Keys(Keys),
     /// Look at the version of the database's tables, and bring them up to date
     Migrate(Migrate),
-    /// Look at the sandboxes on this machine, and end their processes
+    /// Look at the sandboxes on this machine, enter them, and end their processes
     Sandboxes(Sandboxes),
     /// Fetch, list and remove the root file systems that sandboxes can be made of
     Images(Images),
@@ -227,6 +230,19 @@ enum SandboxesVerb {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Run a command inside a running sandbox, confined as everything in it; without one, a shell
+    Exec {
+        /// The name of the sandbox, which is the id of its session
+        name: String,
+        /// Output that is not for a terminal as it comes, also what a terminal could take for commands
+        #[arg(long)]
+        raw: bool,
+        /// The command and its arguments, after `--`
+        #[arg(last = true, value_name = "COMMAND")]
+        words: Vec<String>,
+        #[command(flatten)]
+        settings: Settings,
+    },
     /// End the processes of a sandbox; its files stay, and its session goes on with them
     Kill {
         /// The name of the sandbox, which is the id of its session
@@ -320,11 +336,43 @@ impl SandboxesVerb {
                 (SandboxesCommand::Inspect { name, form }, settings)
             }
             Self::Kill { name, settings } => (SandboxesCommand::Kill { name }, settings),
+            Self::Exec {
+                name,
+                raw,
+                words,
+                settings,
+            } => {
+                let command = ExecCommand {
+                    name,
+                    words,
+                    bytes: if raw {
+                        Bytes::AsTheyAre
+                    } else {
+                        Bytes::Cleaned
+                    },
+                    terminal_kind: environment.get("TERM").map(str::to_owned),
+                };
+                return Ok(exec(command, settings, environment));
+            }
         };
         let loaded = load(&settings.into(), environment)?;
         sandboxes::run(command, &loaded.config)?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What goes wrong here has an exit code that a command's own hardly is.
+const EXEC_FAILURE: u8 = 255;
+
+fn exec(command: ExecCommand, settings: Settings, environment: &Environment) -> ExitCode {
+    let run = || {
+        let loaded = load(&settings.into(), environment)?;
+        lifecycle::run(sandboxes::exec::run(command, &loaded.config))?
+    };
+    run().unwrap_or_else(|error: anyhow::Error| {
+        eprintln!("hostler: {error:#}");
+        EXEC_FAILURE.into()
+    })
 }
 
 impl Serve {

@@ -9,9 +9,9 @@ use std::path::PathBuf;
 
 use rustix::fs::{Mode, OFlags};
 
-use super::text_cleaner::TextCleaner;
 use crate::limits::{OUTPUT_CHARS_MAX, PREVIEW_HEAD_CHARS, PREVIEW_TAIL_CHARS, SPILL_BYTES_MAX};
 use crate::output::{Block, Output};
+use crate::text_cleaner::TextCleaner;
 
 /// The directory that long outputs go to.
 #[derive(Debug, Clone)]

@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
 use super::calls::{Call, Calls, Stage};
+use super::exec::Execs;
 use super::shell_queue::ShellHandle;
 use super::{GatewaySockets, Places, SpillDirectory};
 use crate::limits::{
@@ -39,6 +40,7 @@ struct Shared {
     spill: SpillDirectory,
     shell: ShellHandle,
     calls: Arc<Calls>,
+    execs: Execs,
     gateway: GatewaySockets,
     open: AtomicUsize,
 }
@@ -48,6 +50,7 @@ impl Connections {
         places: Places,
         shell: ShellHandle,
         calls: Arc<Calls>,
+        execs: Execs,
         gateway: GatewaySockets,
     ) -> Self {
         let spill = SpillDirectory(places.spill.clone());
@@ -57,6 +60,7 @@ impl Connections {
                 spill,
                 shell,
                 calls,
+                execs,
                 gateway,
                 open: AtomicUsize::new(0),
             }),
@@ -142,6 +146,13 @@ impl Shared {
                     call.cancel();
                 }
             }
+            Ok(Some(Request::Exec { words, terminal })) => match self.execs.take_turn() {
+                Ok(_turn) => {
+                    answer(stream, &Response::Executing);
+                    self.execs.run(stream, &words, terminal.as_ref());
+                }
+                Err(reason) => refuse(stream, &reason),
+            },
             Ok(None) => {}
             Err(error) => refuse(stream, &format!("the request cannot be read: {error}")),
         }

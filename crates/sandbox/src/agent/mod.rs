@@ -9,6 +9,7 @@ mod bash_result;
 mod calls;
 mod collector;
 mod connection;
+mod exec;
 mod gateway_sockets;
 mod orphan;
 mod process_tree;
@@ -19,8 +20,8 @@ mod shell_output;
 mod shell_owner;
 mod shell_queue;
 mod shell_rest;
-mod text_cleaner;
 mod tool_limits;
+mod visitors;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -34,6 +35,7 @@ use rustix::event::{PollFd, PollFlags};
 
 use self::calls::Calls;
 use self::connection::Connections;
+use self::exec::Execs;
 pub(crate) use self::gateway_sockets::GatewaySockets;
 use self::orphan::OrphanCheck;
 use self::reaper::Reaper;
@@ -97,7 +99,8 @@ impl Agent {
             Arc::clone(&reaper),
             Arc::clone(&calls),
         )?;
-        let connections = Connections::new(places, shell, calls, gateway);
+        let execs = Execs::new(places.clone(), network, Arc::clone(&reaper));
+        let connections = Connections::new(places, shell, calls, execs, gateway);
         Ok(Self {
             listener,
             signals,

@@ -12,46 +12,60 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use crate::launcher::record::parse_stat;
-use crate::limits::{KILL_BATCH_MAX, KILL_ROUND_TIME_MAX, KILL_ROUNDS_MAX};
+use super::visitors::Visitors;
+use crate::launcher::record::{parse_session, parse_stat};
+use crate::limits::{KILL_BATCH_MAX, KILL_ROUND_TIME_MAX, KILL_ROUNDS_MAX, TERM_GRACE};
 
 struct Process {
     parent: i32,
+    /// 0 if its leader is outside.
+    session: i32,
     start_ticks: u64,
 }
 
 /// The processes of one moment.
 #[derive(Default)]
-pub(super) struct Census(HashSet<(i32, u64)>);
+pub(super) struct Census {
+    living: HashSet<(i32, u64)>,
+    /// What the operator runs belongs to no command, whenever it came.
+    visitors: Visitors,
+}
 
 /// Processes to end, by descriptors that cannot come to mean others.
 pub(super) struct Victims(Vec<OwnedFd>);
 
 impl Census {
-    pub(super) fn take() -> Self {
-        let living = living_processes();
-        Self(
-            living
-                .into_iter()
+    pub(super) fn take(visitors: Visitors) -> Self {
+        let living = living_processes().into_iter();
+        Self {
+            living: living
                 .map(|(pid, process)| (pid, process.start_ticks))
                 .collect(),
-        )
+            visitors,
+        }
+    }
+
+    /// As if nothing but the visitors had been there.
+    pub(super) fn of_nobody(visitors: Visitors) -> Self {
+        Self {
+            living: HashSet::new(),
+            visitors,
+        }
     }
 
     /// The living processes that came after this census from `shell` or from the agent, and
     /// not from a process that was there before. The shell itself is not among them.
     pub(super) fn born_since(&self, shell: Option<i32>) -> Victims {
-        let living = living_processes();
+        let mut living = living_processes();
+        // Afterwards, so that each visitor among them is known to be one.
+        for visitor in self.visitors.now() {
+            living.remove(&visitor);
+        }
         let agent = std::process::id().cast_signed();
         let born = living.iter().filter(|(pid, process)| {
-            !self.0.contains(&(**pid, process.start_ticks))
+            !self.living.contains(&(**pid, process.start_ticks))
                 && self.is_ours(**pid, &living, agent, shell)
         });
-        let open = |(pid, process): (&i32, &Process)| {
-            let pidfd = pidfd_open(Pid::from_raw(*pid)?, PidfdFlags::empty()).ok()?;
-            let same = process_now(*pid)?.start_ticks == process.start_ticks;
-            same.then_some(pidfd)
-        };
         Victims(born.filter_map(open).take(KILL_BATCH_MAX).collect())
     }
 
@@ -80,7 +94,9 @@ impl Census {
                 return true;
             }
             match living.get(&parent) {
-                Some(next) if !self.0.contains(&(parent, next.start_ticks)) => parent = next.parent,
+                Some(next) if !self.living.contains(&(parent, next.start_ticks)) => {
+                    parent = next.parent
+                }
                 Some(_) | None => return false,
             }
         }
@@ -137,6 +153,51 @@ impl Victims {
     }
 }
 
+/// Ends a session: the process that leads it, all that descends from it, and what is left of the
+/// session. First politely, as when a terminal is closed. What left the session and outlived its
+/// parent is a daemon, and stays. The leader was alive a moment ago, so its number is still its own.
+pub(super) fn end_session(leader: i32) {
+    let members = session_of(leader);
+    members.signal(Signal::HUP);
+    members.signal(Signal::CONT);
+    members.wait_until(Instant::now() + TERM_GRACE);
+    // Those that were found then also count if they have lost their parents since.
+    members.signal(Signal::KILL);
+    for _ in 0..KILL_ROUNDS_MAX {
+        let victims = session_of(leader);
+        if victims.0.is_empty() {
+            return;
+        }
+        victims.signal(Signal::KILL);
+        victims.wait_until(Instant::now() + KILL_ROUND_TIME_MAX);
+    }
+}
+
+fn session_of(leader: i32) -> Victims {
+    let living = living_processes();
+    let descends = |pid: i32| {
+        let mut ancestor = pid;
+        for _ in 0..living.len() {
+            match living.get(&ancestor) {
+                Some(_) if ancestor == leader => return true,
+                Some(process) if process.parent > 0 => ancestor = process.parent,
+                Some(_) | None => return false,
+            }
+        }
+        false
+    };
+    let members = living
+        .iter()
+        .filter(|(pid, process)| process.session == leader || descends(**pid));
+    Victims(members.filter_map(open).take(KILL_BATCH_MAX).collect())
+}
+
+fn open((pid, process): (&i32, &Process)) -> Option<OwnedFd> {
+    let pidfd = pidfd_open(Pid::from_raw(*pid)?, PidfdFlags::empty()).ok()?;
+    let same = process_now(*pid)?.start_ticks == process.start_ticks;
+    same.then_some(pidfd)
+}
+
 fn living_processes() -> HashMap<i32, Process> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return HashMap::new();
@@ -149,9 +210,11 @@ fn living_processes() -> HashMap<i32, Process> {
 /// `None` for one that ended, also if nobody collected it yet.
 fn process_now(pid: i32) -> Option<Process> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let (parent, state, start_ticks) = parse_stat(&String::from_utf8_lossy(&stat))?;
+    let stat = String::from_utf8_lossy(&stat);
+    let (parent, state, start_ticks) = parse_stat(&stat)?;
     (state != 'Z' && state != 'X').then_some(Process {
         parent,
+        session: parse_session(&stat)?,
         start_ticks,
     })
 }
@@ -183,12 +246,16 @@ mod tests {
                     pid,
                     Process {
                         parent,
+                        session: 0,
                         start_ticks: 7,
                     },
                 )
             })
             .into();
-        let census = Census(before.iter().map(|pid| (*pid, 7)).collect());
+        let census = Census {
+            living: before.iter().map(|pid| (*pid, 7)).collect(),
+            visitors: Visitors::default(),
+        };
         let pids = parents.map(|(pid, _)| pid).into_iter();
         let known = |pid: &i32| !before.contains(pid);
         pids.filter(known)

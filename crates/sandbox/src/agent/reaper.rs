@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::process::Command;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::tool_limits::ToolLimits;
-use rustix::process::{WaitOptions, WaitStatus, wait};
+use super::visitors::Visitors;
+use rustix::process::{Pid, PidfdFlags, WaitOptions, WaitStatus, pidfd_open, wait};
 
 /// How a child ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,8 +17,15 @@ pub(super) enum End {
     Signal(i32),
 }
 
+/// A child, and a descriptor that becomes readable when it ends.
+pub(super) struct Started {
+    pub(super) pid: i32,
+    pub(super) pidfd: OwnedFd,
+}
+
 pub(super) struct Reaper {
     limits: ToolLimits,
+    visitors: Visitors,
     /// Children that somebody will ask about; the end is `None` while they live.
     children: Mutex<HashMap<i32, Option<End>>>,
     changed: Condvar,
@@ -26,6 +35,7 @@ impl Reaper {
     pub(super) fn new(limits: ToolLimits) -> Self {
         Self {
             limits,
+            visitors: Visitors::default(),
             children: Mutex::default(),
             changed: Condvar::new(),
         }
@@ -34,12 +44,31 @@ impl Reaper {
     /// Starts a child whose end can be waited for. The lock is held throughout: a child that
     /// ends at once must not be reaped before it is known, nor one whose exec failed, which
     /// `Command` waits for itself.
-    pub(super) fn spawn(&self, command: &mut Command) -> io::Result<i32> {
+    pub(super) fn spawn(&self, command: &mut Command) -> io::Result<Started> {
         self.limits.apply(command);
         let mut children = self.lock();
-        let pid = command.spawn()?.id().cast_signed();
+        let mut child = command.spawn()?;
+        let pid = child.id().cast_signed();
+        let opened = Pid::from_raw(pid).map(|pid| pidfd_open(pid, PidfdFlags::empty()));
+        let Some(Ok(pidfd)) = opened else {
+            child.kill()?;
+            return Err(io::Error::other("its end could not be watched for"));
+        };
+        // When memory runs out, what runs here goes before the agent does. Inherited by all that
+        // the child starts; best effort, since not every kernel lets us.
+        let _ = std::fs::write(format!("/proc/{pid}/oom_score_adj"), "500");
         children.insert(pid, None);
-        Ok(pid)
+        Ok(Started { pid, pidfd })
+    }
+
+    /// The same for a command of the operator, which is none of the agent's calls' to end.
+    pub(super) fn spawn_visitor(&self, command: &mut Command) -> io::Result<Started> {
+        self.visitors.admit(|| self.spawn(command))
+    }
+
+    /// The commands of the operator that run now.
+    pub(super) fn visitors(&self) -> Visitors {
+        self.visitors.clone()
     }
 
     /// Waits for the end of a child that [`Reaper::spawn`] started, and forgets it.

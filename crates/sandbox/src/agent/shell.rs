@@ -10,10 +10,10 @@ use std::process::{Command, Stdio};
 
 use rustix::fs::{MemfdFlags, OFlags, SeekFrom, memfd_create};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Signal, pidfd_send_signal};
 
 use super::Places;
-use super::reaper::Reaper;
+use super::reaper::{Reaper, Started};
 use crate::inside::network::PROXY;
 use crate::isolation::Network;
 use crate::packages::SEARCH_PATH;
@@ -76,19 +76,9 @@ impl Shell {
         rustix::fs::fcntl_setfl(&commands, OFlags::NONBLOCK)?;
         rustix::fs::fcntl_setfl(&status, OFlags::NONBLOCK)?;
         let mut command = Command::new("/bin/bash");
+        surround(&mut command, places, network);
         command
             .args(["--noprofile", "--norc", "-c", LOOP])
-            .env_clear()
-            .env("PATH", SEARCH_PATH)
-            .env("HOME", &places.home)
-            .env("USER", "root")
-            .env("LOGNAME", "root")
-            .env("SHELL", "/bin/bash")
-            .env("LANG", "C.UTF-8")
-            .env("TERM", "dumb")
-            .envs(proxy_variables(network))
-            .envs(&places.environment)
-            .current_dir(&places.workspace)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
@@ -99,14 +89,7 @@ impl Shell {
             status_end.as_fd(),
             commands_end.as_fd(),
         );
-        let pid = reaper.spawn(&mut command)?;
-        // When memory runs out, what the model runs goes before the agent does. Inherited by
-        // all that the shell starts; best effort, since not every kernel lets us.
-        let _ = std::fs::write(format!("/proc/{pid}/oom_score_adj"), "500");
-        let pidfd = Pid::from_raw(pid).map(|pid| pidfd_open(pid, PidfdFlags::empty()));
-        let Some(Ok(pidfd)) = pidfd else {
-            return Err(io::Error::other("it ended at once"));
-        };
+        let Started { pid, pidfd } = reaper.spawn(&mut command)?;
         Ok(Self {
             pid,
             pidfd,
@@ -203,6 +186,22 @@ impl Shell {
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
         reaper.wait(self.pid);
     }
+}
+
+/// What a command finds around it when it starts.
+pub(super) fn surround(command: &mut Command, places: &Places, network: Network) {
+    command
+        .env_clear()
+        .env("PATH", SEARCH_PATH)
+        .env("HOME", &places.home)
+        .env("USER", "root")
+        .env("LOGNAME", "root")
+        .env("SHELL", "/bin/bash")
+        .env("LANG", "C.UTF-8")
+        .env("TERM", "dumb")
+        .envs(proxy_variables(network))
+        .envs(&places.environment)
+        .current_dir(&places.workspace);
 }
 
 fn parse_report(report: &[u8]) -> Option<(u64, i32)> {

@@ -44,7 +44,7 @@ pub(super) struct ShellOwner {
     pub(super) places: Places,
     pub(super) spill: SpillDirectory,
     pub(super) network: Network,
-    reaper: Arc<Reaper>,
+    pub(super) reaper: Arc<Reaper>,
     calls: Arc<Calls>,
     pub(super) shell: Option<Shell>,
     pub(super) output: OwnedFd,
@@ -180,7 +180,7 @@ impl ShellOwner {
             // The stop did not come to be, and the state is about to change.
             let _ = self.memory.forget();
         }
-        let census = Census::take();
+        let census = Census::take(self.reaper.visitors());
         if let Some(shell) = &mut self.shell {
             shell.give(command.as_bytes());
         }
@@ -297,7 +297,7 @@ impl ShellOwner {
         if let Some(shell) = self.shell.take() {
             shell.kill(&self.reaper);
         }
-        if !Census::default().kill_born_since(None) {
+        if !Census::of_nobody(self.reaper.visitors()).kill_born_since(None) {
             kill_everything_as_init();
         }
         let mut nobody = Collector::new(&self.spill, "restart");
@@ -333,7 +333,7 @@ impl ShellOwner {
                 Recalled::ShellLost => self.have_shell(),
             },
             Happened::Ended | Happened::TimeUp | Happened::Cancelled | Happened::Nonsense => {
-                self.kill_shell(&Census::take());
+                self.kill_shell(&Census::take(self.reaper.visitors()));
                 Err(io::Error::other("/bin/bash ended or did not answer"))
             }
         }

@@ -149,7 +149,7 @@ impl ShellOwner {
     }
 
     fn spoilt(&mut self) -> Recalled {
-        self.kill_shell(&Census::take());
+        self.kill_shell(&Census::take(self.reaper.visitors()));
         self.note("the state of the last shell could not be restored: this is a new one");
         Recalled::ShellLost
     }

@@ -61,6 +61,17 @@ impl Connection {
         Ok(Self(agent.connect().await?))
     }
 
+    /// Says something and hears the answer, however long that takes.
+    pub(super) async fn ask(&mut self, frame: &[u8]) -> Result<Response, SandboxError> {
+        self.send(frame).await?;
+        self.receive().await
+    }
+
+    /// What is said on it from here on is no exchange of calls any more.
+    pub(super) fn into_stream(self) -> UnixStream {
+        self.0
+    }
+
     async fn send(&mut self, frame: &[u8]) -> Result<(), SandboxError> {
         let sent = timeout(REQUEST_TIME_MAX, self.0.write_all(frame)).await;
         let sent = sent.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
@@ -195,6 +206,7 @@ fn finished(response: Response) -> Result<Option<Output>, SandboxError> {
         Response::Pong { .. }
         | Response::Started
         | Response::Sockets { .. }
+        | Response::Executing
         | Response::Resting(_) => Err(SandboxError::protocol(
             "an answer to a question that was not asked",
         )),
@@ -218,6 +230,7 @@ pub(super) async fn answers_ping(agent: &AgentSocket) -> bool {
             | Response::Done(_)
             | Response::Sockets { .. }
             | Response::Resting(_)
+            | Response::Executing
             | Response::Unknown,
         ))
         | Ok(None)
@@ -242,6 +255,7 @@ pub(super) async fn ask_to_rest(agent: &AgentSocket) -> Losses {
             | Response::Done(_)
             | Response::Sockets { .. }
             | Response::Refused { .. }
+            | Response::Executing
             | Response::Unknown,
         ))
         | Ok(None)

@@ -67,6 +67,7 @@ pub(super) async fn receive(stream: &UnixStream) -> Result<Option<GatewaySockets
                 | Response::Started
                 | Response::Done(_)
                 | Response::Resting(_)
+                | Response::Executing
                 | Response::Unknown => Err(SandboxError::protocol(
                     "an answer to a question that was not asked",
                 )),

@@ -7,6 +7,7 @@ mod backend;
 pub(crate) mod beneath;
 mod checkpoint;
 mod connection;
+mod exec;
 mod gateway_sockets;
 mod hint;
 mod kill_all;
@@ -30,6 +31,7 @@ mod state_dir;
 mod survey;
 mod uploads;
 mod user_ids;
+mod visit;
 mod workspace_link;
 
 use std::io;
@@ -41,6 +43,7 @@ use self::archive_record::ArchiveRecord;
 pub use self::archive_record::Standing;
 pub use self::backend::{Backend, Docker};
 pub use self::checkpoint::Checkpoint;
+pub use self::exec::{Exec, ExecError, ExecEvent, ExecInput, ExecOrder, ExecOutput, exec};
 pub use self::gateway_sockets::GatewaySockets;
 pub use self::kill_all::{kill_all, kill_one};
 pub use self::layers::layers_in_use;
@@ -58,6 +61,7 @@ pub use self::sandbox::Sandbox;
 use self::state_dir::{Files, StateDir};
 pub use self::survey::{DiskUse, InnerProcess, Inspected, Surveyed, inspect, names, survey};
 pub use self::uploads::Upload;
+use self::visit::Closing;
 use crate::error::{SandboxError, Unavailable};
 use crate::isolation::IsolationReport;
 use crate::launcher::order::LaunchOrder;
@@ -181,9 +185,9 @@ impl SandboxHost {
     /// not exist, is fine.
     pub async fn stop(&self, name: &SandboxName) -> Result<Stop, SandboxError> {
         let _alone = self.inner.occupancy.claim(name).await;
-        if self.inner.occupancy.is_used(name) {
+        let Some(_closed) = self.inner.close(name)? else {
             return Ok(Stop::InUse);
-        }
+        };
         self.inner.rest(name).await?;
         Ok(Stop::Stopped)
     }
@@ -282,6 +286,14 @@ impl Inner {
             self.processes.agent_socket(directory)?,
             self.living.clone(),
         )
+    }
+
+    /// Nobody uses it, and nobody begins to. `None`: somebody uses it, a server or the operator.
+    fn close(&self, name: &SandboxName) -> io::Result<Option<Closing>> {
+        if self.occupancy.is_used(name) {
+            return Ok(None);
+        }
+        Closing::begin(&self.state.directory_of(name))
     }
 
     async fn is_running(&self, name: &SandboxName, directory: &Path) -> bool {

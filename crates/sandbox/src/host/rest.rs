@@ -47,9 +47,9 @@ impl SandboxHost {
         before: impl Future<Output = Result<(), SandboxError>>,
     ) -> Result<Stop, SandboxError> {
         let _alone = self.inner.occupancy.claim(name).await;
-        if self.inner.occupancy.is_used(name) {
+        let Some(_closed) = self.inner.close(name)? else {
             return Ok(Stop::InUse);
-        }
+        };
         before.await?;
         self.inner.throw_away(name).await?;
         self.inner.begin_expired(name)?;

@@ -109,3 +109,9 @@ pub(crate) fn parse_stat(stat: &str) -> Option<(i32, char, u64)> {
     let ticks = fields.nth(22 - 5)?.parse().ok()?;
     Some((parent, state, ticks))
 }
+
+/// The session of such a line: field 6.
+pub(crate) fn parse_session(stat: &str) -> Option<i32> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_ascii_whitespace().nth(6 - 3)?.parse().ok()
+}

@@ -10,6 +10,13 @@ pub(crate) const OUTPUT: i32 = 7;
 pub(crate) const STATUS: i32 = 8;
 pub(crate) const COMMANDS: i32 = 9;
 
+/// What a command reads from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StandardInput {
+    Terminal,
+    Pipe,
+}
+
 /// Lets the child of `command` be a session of its own with the three pipes and the file for its
 /// state in place.
 pub(crate) fn give_descriptors(
@@ -33,6 +40,29 @@ pub(crate) fn give_descriptors(
             places
                 .iter()
                 .all(|(source, place)| libc::dup2(*source, *place) == *place)
+        };
+        if done {
+            Ok(())
+        } else {
+            Err(std::io::Error::last_os_error())
+        }
+    };
+    // SAFETY: the closure only makes async-signal-safe calls, see above.
+    unsafe { command.pre_exec(prepare) };
+}
+
+/// Lets the child of `command` be a session of its own, whose terminal is its standard input if that
+/// is one that it shall have.
+pub(crate) fn lead_session(command: &mut Command, input: StandardInput) {
+    let prepare = move || {
+        // SAFETY: setsid and this ioctl take integers only and are async-signal-safe; this runs
+        // between fork and exec, and allocates nothing.
+        let done = unsafe {
+            libc::setsid() >= 0
+                && match input {
+                    StandardInput::Terminal => libc::ioctl(0, libc::TIOCSCTTY, 0) == 0,
+                    StandardInput::Pipe => true,
+                }
         };
         if done {
             Ok(())

@@ -4,6 +4,8 @@
 //! without one. It takes no lock, and a server that is at work there is not told: a call that runs
 //! in a sandbox that is killed here becomes a result that says so.
 
+pub mod exec;
+mod raw_terminal;
 mod report;
 
 use std::path::Path;

@@ -121,3 +121,14 @@ impl Processes {
         }
     }
 }
+
+/// Where the agent of a sandbox listens, whichever backend made it; `None` if it has no processes.
+pub(super) fn living_agent(directory: &Path) -> io::Result<Option<AgentSocket>> {
+    if containers::were_launched(directory) && containers::seem_alive(directory) {
+        return containers::agent_socket(directory).map(Some);
+    }
+    if on_host::seem_alive(directory) {
+        return AgentSocket::in_directory(directory).map(Some);
+    }
+    Ok(None)
+}

@@ -4,6 +4,7 @@
 //! would not have: bash, and what BusyBox brings.
 
 mod bounds;
+mod exec;
 mod life;
 mod network;
 mod tools;
@@ -112,6 +113,30 @@ const BEHAVIOURS: &[Behaviour] = &[
     }),
     separating("nothing inside has power over the host", |w| {
         Box::pin(bounds::nothing_inside_has_power_over_the_host(w))
+    }),
+    all("the operator gets a terminal", |w| {
+        Box::pin(exec::the_operator_gets_a_terminal(w))
+    }),
+    all("without a terminal streams are apart and whole", |w| {
+        Box::pin(exec::without_a_terminal_streams_are_apart_and_whole(w))
+    }),
+    all("what the operator runs is confined like the rest", |w| {
+        Box::pin(exec::what_it_runs_is_confined_like_the_rest(w))
+    }),
+    all("the end of its client is its end", |w| {
+        Box::pin(exec::the_end_of_its_client_is_its_end(w))
+    }),
+    all("no call takes a visitor for its own", |w| {
+        Box::pin(exec::no_call_takes_a_visitor_for_its_own(w))
+    }),
+    all("floods and full houses starve nobody", |w| {
+        Box::pin(exec::floods_and_full_houses_starve_nobody(w))
+    }),
+    all("who visits keeps it from being stopped", |w| {
+        Box::pin(exec::who_visits_keeps_it_from_being_stopped(w))
+    }),
+    all("one that dies takes it along and says so", |w| {
+        Box::pin(exec::one_that_dies_takes_it_along_and_says_so(w))
     }),
 ];
 

@@ -6,7 +6,11 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, Command};
 use std::sync::mpsc::{Sender, channel};
 
-use hostler_sandbox::{Call, Output, Provenance, Sandbox, SandboxError, Spec, Tool};
+use std::path::Path;
+
+use hostler_sandbox::{
+    Call, ExecOrder, Output, Provenance, Sandbox, SandboxError, Spec, Tool, exec,
+};
 use serde_json::{Value, json};
 
 use crate::world::{World, name};
@@ -34,6 +38,11 @@ struct Impostor {
 
 impl Impostor {
     fn take_over(world: &World, record: &Value) -> Self {
+        Self::at(&world.on_host(""), record)
+    }
+
+    /// In the directory of a sandbox.
+    fn at(directory: &Path, record: &Value) -> Self {
         let process = Command::new("sleep").arg("1000").spawn().unwrap();
         let pid = process.id();
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
@@ -50,8 +59,8 @@ impl Impostor {
         forged["pid"] = json!(pid);
         forged["start_ticks"] = json!(ticks);
         forged["cgroups"] = json!([]);
-        fs::write(world.on_host("process.json"), forged.to_string()).unwrap();
-        let socket = world.on_host("agent.sock");
+        fs::write(directory.join("process.json"), forged.to_string()).unwrap();
+        let socket = directory.join("agent.sock");
         fs::remove_file(&socket).unwrap();
         let listener = UnixListener::bind(socket).unwrap();
         let pong = frame(
@@ -99,7 +108,7 @@ impl Drop for Impostor {
     }
 }
 
-fn kind(result: &Result<Output, SandboxError>) -> &'static str {
+fn kind<T>(result: &Result<T, SandboxError>) -> &'static str {
     match result {
         Ok(_) => "believed",
         Err(SandboxError::Lost { .. }) => "lost",
@@ -196,6 +205,54 @@ async fn nothing_that_it_says_is_believed() {
     }
     drop(opened);
     world.host.destroy(&one).await.unwrap();
+}
+
+/// What follows the answer that a command of the operator runs.
+#[tokio::test]
+async fn nothing_that_it_says_of_a_command_is_believed() {
+    let world = World::new().await;
+    let record = fs::read_to_string(world.on_host("process.json")).unwrap();
+    let record: Value = serde_json::from_str(&record).unwrap();
+    let (host, state, clean_up) = world.let_go();
+    let one = name("one");
+    host.stop(&one).await.unwrap();
+    let impostor = Impostor::at(&state.path().join("state/boxes/one"), &record);
+    let lies: [(&str, &[u8], &str); 7] = [
+        ("a frame of an unknown kind", &[9, 0, 0], "protocol"),
+        ("what only clients say", &[1, 0, 0], "protocol"),
+        ("a frame over the limit", &[4, 0xff, 0xff], "protocol"),
+        ("an exit without a code", &[6, 0, 0], "protocol"),
+        ("an exit with two codes", &[6, 2, 0, 1, 1], "protocol"),
+        ("half a header", &[4, 1], "lost"),
+        ("half a frame", &[4, 9, 0, b'x'], "lost"),
+    ];
+    for (lie, bytes, expected) in lies {
+        let begun = frame(br#""executing""#);
+        impostor.answers.send([&begun, bytes].concat()).unwrap();
+        let mut running = exec(&state.path().join("state"), &one, shell())
+            .await
+            .unwrap();
+        let said = running.output.next().await;
+        let shown = format!("{said:?}");
+        assert_eq!(kind(&said), expected, "{lie}: {shown}");
+    }
+    let reason = format!("\u{1b}]0;title\u{7}{}", "x".repeat(10_000));
+    let refusal = json!({"refused": {"reason": reason}}).to_string();
+    impostor.answers.send(frame(refusal.as_bytes())).unwrap();
+    let refused = exec(&state.path().join("state"), &one, shell()).await;
+    let said = refused.err().unwrap().to_string();
+    assert!(
+        said.len() < 1_000 && !said.contains(|c: char| c.is_control()),
+        "{said}"
+    );
+    drop((impostor, clean_up));
+}
+
+fn shell() -> ExecOrder {
+    ExecOrder {
+        words: Vec::new(),
+        terminal: None,
+    }
 }
 
 /// The shell's reports come through a pipe that is the shell's alone; who writes there anyway

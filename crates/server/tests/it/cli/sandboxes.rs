@@ -1,5 +1,7 @@
 //! `hostler sandboxes` beside a host that is at work.
 
+mod exec;
+
 use std::path::{Path, PathBuf};
 
 use hostler_sandbox::{Call, HostOptions, Opened, SandboxHost, Spec, Tool, kill_all};

@@ -159,7 +159,11 @@ async fn an_installation_that_never_ends_is_ended_and_names_its_manager_and_pack
     let log = world.log_after_turns(session, 1).await;
     let [told] = results(&log).try_into().unwrap();
     let cannot = format!("the pip packages of the environment cannot be installed: {package}.");
-    for words in [&cannot[..], "The next call tries again", "did not finish within"] {
+    for words in [
+        &cannot[..],
+        "The next call tries again",
+        "did not finish within",
+    ] {
         assert!(told.contains(words), "{told}");
     }
     assert_eq!(layers(&world), 0);

@@ -1,6 +1,6 @@
 //! Turns the bytes that programs write for terminals into plain text.
 //!
-//! Escape sequences go, invalid UTF-8 and control characters become U+FFFD. It works on
+//! Escape sequences go, invalid UTF-8 and control characters become U+FFFD, both sets of them. It works on
 //! pieces: a sequence or character may be cut anywhere between two of them.
 
 use crate::limits::ESCAPE_SEQUENCE_BYTES_MAX;
@@ -10,7 +10,7 @@ const BELL: u8 = 0x07;
 const REPLACEMENT: char = '\u{FFFD}';
 
 #[derive(Debug, Default)]
-pub(super) struct TextCleaner {
+pub struct TextCleaner {
     state: State,
     /// The beginning of a character whose end has not come yet.
     cut_character: Vec<u8>,
@@ -31,7 +31,7 @@ enum State {
 }
 
 impl TextCleaner {
-    pub(super) fn push(&mut self, mut bytes: &[u8], text: &mut String) {
+    pub fn push(&mut self, mut bytes: &[u8], text: &mut String) {
         while let Some(byte) = bytes.first().copied() {
             let used = match self.state {
                 State::Text => {
@@ -61,7 +61,7 @@ impl TextCleaner {
     }
 
     /// No more bytes come: a cut character stays cut.
-    pub(super) fn finish(&mut self, text: &mut String) {
+    pub fn finish(&mut self, text: &mut String) {
         self.give_up_cut_character(text);
         self.state = State::Text;
     }
@@ -86,7 +86,7 @@ impl TextCleaner {
         };
         let mut chunks = bytes.utf8_chunks().peekable();
         while let Some(chunk) = chunks.next() {
-            text.push_str(chunk.valid());
+            push_plain(chunk.valid(), text);
             let invalid = chunk.invalid();
             let unfinished =
                 || std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none());
@@ -139,6 +139,16 @@ impl State {
     }
 }
 
+/// Some terminals take the control characters from U+0080 on for the beginnings of sequences.
+fn push_plain(valid: &str, text: &mut String) {
+    let mut pieces = valid.split(|c: char| ('\u{80}'..='\u{9f}').contains(&c));
+    text.push_str(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        text.push(REPLACEMENT);
+        text.push_str(piece);
+    }
+}
+
 fn is_control(byte: u8) -> bool {
     (byte < 0x20 && !matches!(byte, b'\n' | b'\r' | b'\t')) || byte == 0x7f
 }
@@ -166,6 +176,14 @@ mod tests {
             assert_eq!(clean([first, second]), "äröt €.x\u{FFFD}😀", "cut at {cut}");
         }
         assert_eq!(clean(bytes.chunks(1)), "äröt €.x\u{FFFD}😀");
+    }
+
+    #[test]
+    fn the_second_set_of_control_characters_goes_too() {
+        assert_eq!(
+            clean(["a\u{9b}31mb\u{9d}c\u{a0}é".as_bytes()]),
+            "a\u{FFFD}31mb\u{FFFD}c\u{a0}é"
+        );
     }
 
     #[test]

@@ -1,0 +1,148 @@
+//! Commands of the operator: each runs beside the shell, confined as everything here, with streams
+//! that its connection carries. The end of the connection is its end.
+//!
+//! One thread moves the bytes of one command and holds no more of them than the streams of one
+//! frame each: who floods one fills it and waits, and so does nobody else.
+
+mod relay;
+mod streams;
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use self::relay::{Parted, Relay};
+use self::streams::Streams;
+use super::Places;
+use super::process_tree::end_session;
+use super::reaper::{End, Reaper, Started};
+use super::shell::surround;
+use crate::exec_wire::{ExecEnd, FromAgent, Terminal};
+use crate::isolation::Network;
+use crate::limits::{EXEC_FRAME_BYTES_MAX, EXECS_MAX};
+use crate::sys::command::{StandardInput, lead_session};
+
+/// What shells answer for a program that is not there, and for one that cannot be run.
+const NOT_FOUND: u8 = 127;
+const NOT_RUN: u8 = 126;
+
+/// A terminal has a name of few letters.
+const KIND_BYTES_MAX: usize = 64;
+
+pub(super) struct Execs {
+    places: Places,
+    network: Network,
+    reaper: Arc<Reaper>,
+    running: AtomicUsize,
+}
+
+/// One of the commands that may run at once; given back on drop.
+pub(super) struct Turn<'a>(&'a AtomicUsize);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Execs {
+    pub(super) fn new(places: Places, network: Network, reaper: Arc<Reaper>) -> Self {
+        Self {
+            places,
+            network,
+            reaper,
+            running: AtomicUsize::new(0),
+        }
+    }
+
+    /// A place for one more, or why there is none.
+    pub(super) fn take_turn(&self) -> Result<Turn<'_>, String> {
+        let before = self.running.fetch_add(1, Ordering::AcqRel);
+        let turn = Turn(&self.running);
+        if before < EXECS_MAX {
+            Ok(turn)
+        } else {
+            Err(format!(
+                "{EXECS_MAX} commands of the operator run there already"
+            ))
+        }
+    }
+
+    /// Until the command has ended or the client is gone. A command that does not start tells it
+    /// as a shell would.
+    pub(super) fn run(&self, client: &UnixStream, words: &[String], terminal: Option<&Terminal>) {
+        match self.start(words, terminal) {
+            Ok((started, streams)) => {
+                let pid = started.pid;
+                self.attend(client, started, streams);
+                self.reaper.visitors().forget(pid);
+            }
+            Err(error) => {
+                let is_absent = error.kind() == io::ErrorKind::NotFound;
+                let code = if is_absent { NOT_FOUND } else { NOT_RUN };
+                let name = words.first().map_or("/bin/bash", String::as_str);
+                let mut said = format!("hostler: {name} cannot be run: {error}\n").into_bytes();
+                said.truncate(EXEC_FRAME_BYTES_MAX);
+                relay::say(client, &FromAgent::Error(said));
+                relay::say(client, &FromAgent::Ended(ExecEnd::Exit(code)));
+            }
+        }
+    }
+
+    fn start(
+        &self,
+        words: &[String],
+        terminal: Option<&Terminal>,
+    ) -> io::Result<(Started, Streams)> {
+        let mut command = match words {
+            [] => Command::new("/bin/bash"),
+            [program, arguments @ ..] => {
+                let mut command = Command::new(program);
+                command.args(arguments);
+                command
+            }
+        };
+        surround(&mut command, &self.places, self.network);
+        let streams = match terminal {
+            Some(terminal) => {
+                let kind = &terminal.kind;
+                if !kind.is_empty() && kind.len() <= KIND_BYTES_MAX {
+                    command.env("TERM", kind);
+                }
+                lead_session(&mut command, StandardInput::Terminal);
+                Streams::terminal(&mut command, terminal.size)?
+            }
+            None => {
+                lead_session(&mut command, StandardInput::Pipe);
+                Streams::pipes(&mut command)?
+            }
+        };
+        Ok((self.reaper.spawn_visitor(&mut command)?, streams))
+    }
+
+    fn attend(&self, client: &UnixStream, started: Started, streams: Streams) {
+        let Started { pid, pidfd } = started;
+        let mut relay = Relay::new(client, pidfd, streams);
+        match relay.run() {
+            Parted::Process => {
+                let end = told(self.reaper.wait(pid));
+                relay.finish(&FromAgent::Ended(end));
+            }
+            Parted::Client => {
+                // A terminal that is closed is what programs expect to end of.
+                drop(relay);
+                end_session(pid);
+                self.reaper.wait(pid);
+            }
+        }
+    }
+}
+
+fn told(end: End) -> ExecEnd {
+    match end {
+        End::Exit(code) => ExecEnd::Exit(code.to_le_bytes()[0]),
+        End::Signal(number) => ExecEnd::Signal(number.to_le_bytes()[0]),
+    }
+}
