@@ -31,6 +31,7 @@ use self::packages::PackageSources;
 use crate::agent::shell_memory::ShellMemory;
 use crate::agent::{Agent, GatewaySockets, Places, ToolLimits};
 use crate::isolation::{LimitSource, Mode, Network, UserNamespace};
+use crate::launcher::cgroup;
 use crate::launcher::layers::receive_go;
 use crate::launcher::order::{At, ChildAnswer, LaunchOrder, Refused};
 use crate::root::Root;
@@ -83,61 +84,46 @@ struct Surroundings {
 pub(crate) struct Birth<'a> {
     pub(crate) order: &'a LaunchOrder,
     pub(crate) listener: UnixListener,
-    /// The socket to the launcher.
-    pub(crate) launcher: OwnedFd,
     /// As seen before the birth: the child's own uid means something else.
     pub(crate) user_namespace: UserNamespace,
     pub(crate) memory_limit: LimitSource,
+    /// Files that take this process into its own cgroups.
+    pub(crate) entrances: Vec<OwnedFd>,
     /// Files that take processes into the cgroups of tools.
     pub(crate) tool_cgroups: Vec<OwnedFd>,
 }
 
-/// Never returns: not even a panic may run on into the launcher's clean-up.
-pub(crate) fn run(birth: Birth<'_>) -> ! {
-    let life = AssertUnwindSafe(|| {
-        let Birth {
-            order,
-            listener,
-            launcher,
-            user_namespace,
-            memory_limit,
-            tool_cgroups,
-        } = birth;
-        match become_ready(
-            order,
-            listener,
-            &launcher,
-            user_namespace,
-            memory_limit,
-            tool_cgroups,
-        ) {
-            Ok(agent) => {
-                drop(launcher);
-                agent.serve()
-            }
-            Err(refused) => {
-                tell(
-                    &launcher,
-                    &ChildAnswer::Failed {
-                        reason: refused.to_string(),
-                    },
-                );
-                exit_now(1)
-            }
+/// Never returns: not even a panic may run on into the launcher's clean-up. `launcher` is the socket
+/// to it.
+pub(crate) fn run(birth: Birth<'_>, launcher: OwnedFd) -> ! {
+    let life = AssertUnwindSafe(|| match become_ready(birth, &launcher) {
+        Ok(agent) => {
+            drop(launcher);
+            agent.serve()
+        }
+        Err(refused) => {
+            tell(
+                &launcher,
+                &ChildAnswer::Failed {
+                    reason: refused.to_string(),
+                },
+            );
+            exit_now(1)
         }
     });
     let _ = catch_unwind(life);
     exit_now(1)
 }
 
-fn become_ready(
-    order: &LaunchOrder,
-    listener: UnixListener,
-    launcher: &OwnedFd,
-    user_namespace: UserNamespace,
-    memory_limit: LimitSource,
-    tool_cgroups: Vec<OwnedFd>,
-) -> Result<Agent, Refused> {
+fn become_ready(birth: Birth<'_>, launcher: &OwnedFd) -> Result<Agent, Refused> {
+    let Birth {
+        order,
+        listener,
+        user_namespace,
+        memory_limit,
+        entrances,
+        tool_cgroups,
+    } = birth;
     let null = rustix::fs::open(
         "/dev/null",
         OFlags::RDWR | OFlags::CLOEXEC,
@@ -148,6 +134,9 @@ fn become_ready(
         // The launcher is gone; nobody knows this process.
         exit_now(1);
     };
+    // Before anything is made that counts against the limits.
+    cgroup::enter(&entrances).at("enter the cgroups")?;
+    drop(entrances);
     rustix::process::umask(FileMode::from_raw_mode(0o022));
     let memory = ShellMemory::open().at("open the shell's memory")?;
     let surroundings = match order.mode {

@@ -80,22 +80,24 @@ fn launch() -> Result<IsolationReport, Refused> {
         }
     };
     let birthplace = cgroups.open_birthplace();
+    let entrances = cgroups.open_entrances().at("open the cgroups")?;
     let tool_cgroups = cgroups.open_tools().at("open the cgroups of tools")?;
     let user_namespace = user_namespace(&order);
     match clone_process(namespaces, birthplace.as_ref().map(AsFd::as_fd)).at("make namespaces")? {
         Cloned::Child => {
             drop((ours, birthplace));
-            inside::run(Birth {
+            let birth = Birth {
                 order: &order,
                 listener,
-                launcher: theirs,
                 user_namespace,
                 memory_limit: cgroups.memory,
+                entrances,
                 tool_cgroups,
-            })
+            };
+            inside::run(birth, theirs)
         }
         Cloned::Parent(child) => {
-            drop(theirs);
+            drop((theirs, entrances, tool_cgroups));
             let child = Guarded(Some(child));
             let isolation = settle(&order, user_namespace, &child, &cgroups, &ours)?;
             child.release();

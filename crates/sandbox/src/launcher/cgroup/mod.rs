@@ -29,7 +29,7 @@ const TOOLS: &str = "tools";
 pub(crate) struct CgroupSet {
     /// The v2 cgroup that the child is born in.
     birthplace: Option<PathBuf>,
-    /// Those of v1, that it is moved into.
+    /// Those of v1, that it enters.
     others: Vec<PathBuf>,
     /// Those that the shell and all that it starts go into.
     tools: Vec<PathBuf>,
@@ -154,16 +154,15 @@ impl CgroupSet {
         rustix::fs::open(self.birthplace.as_ref()?, flags, Mode::empty()).ok()
     }
 
+    /// Files by which the child enters the cgroups that it cannot be born in.
+    pub(crate) fn open_entrances(&self) -> io::Result<Vec<OwnedFd>> {
+        self.others.iter().map(|cgroup| entrance(cgroup)).collect()
+    }
+
     /// Files that take processes into the cgroups of tools. The kernel asks whether the one who
     /// opened such a file may move processes, so the sandbox can use them and open none.
     pub(crate) fn open_tools(&self) -> io::Result<Vec<OwnedFd>> {
-        let open = |cgroup: &PathBuf| {
-            let file = File::options()
-                .write(true)
-                .open(cgroup.join("cgroup.procs"));
-            file.map(OwnedFd::from)
-        };
-        self.tools.iter().map(open).collect()
+        self.tools.iter().map(|cgroup| entrance(cgroup)).collect()
     }
 
     pub(crate) fn has_kill(&self) -> bool {
@@ -172,12 +171,14 @@ impl CgroupSet {
             .is_some_and(|cgroup| cgroup.join("cgroup.kill").exists())
     }
 
-    /// Moves the process into those it was not born in.
+    /// Moves the process into the v2 cgroup, if it was not born there.
     pub(crate) fn attach(&self, pid: i32, born_in_place: bool) -> io::Result<()> {
-        let birthplace = self.birthplace.iter().filter(|_| !born_in_place);
-        birthplace
-            .chain(&self.others)
-            .try_for_each(|cgroup| fs::write(cgroup.join("cgroup.procs"), pid.to_string()))
+        match &self.birthplace {
+            Some(cgroup) if !born_in_place => {
+                fs::write(cgroup.join("cgroup.procs"), pid.to_string())
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     pub(crate) fn directories(&self) -> Vec<PathBuf> {
@@ -194,6 +195,28 @@ impl Drop for CgroupSet {
     fn drop(&mut self) {
         remove(&self.directories());
     }
+}
+
+/// The file that takes a thread into a cgroup, in v1, or else a process.
+///
+/// Moving a process, even one of one thread, stops forks and ends of processes on the whole host
+/// until each processor has passed a point of rest, which takes milliseconds. A thread that moves
+/// itself needs none of that. In v2 threads cannot be moved alone.
+fn entrance(cgroup: &Path) -> io::Result<OwnedFd> {
+    let open = |file: &str| File::options().write(true).open(cgroup.join(file));
+    match open("tasks") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => open("cgroup.procs"),
+        opened => opened,
+    }
+    .map(OwnedFd::from)
+}
+
+/// Takes the calling process, which has one thread, into the cgroups of these files.
+pub(crate) fn enter(entrances: &[OwnedFd]) -> io::Result<()> {
+    entrances
+        .iter()
+        .try_for_each(|entrance| rustix::io::write(entrance, b"0").map(|_| ()))
+        .map_err(io::Error::from)
 }
 
 fn set(cgroup: &Path, file: &str, value: impl ToString) -> bool {
