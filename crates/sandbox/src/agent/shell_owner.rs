@@ -102,6 +102,9 @@ impl ShellOwner {
     }
 
     fn serve(&mut self) {
+        // Ahead of the first command, while the host is told that there is a sandbox. What fails is
+        // tried again and said when there is one.
+        let _ = self.have_shell();
         loop {
             let next = self.queue.lock().pop_front();
             match next {
