@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::root_record::{load, save};
+use super::root_record::{load, save_synced};
 use super::state_dir::is_laid_out;
 use super::{SandboxHost, blocking};
 use crate::error::SandboxError;
@@ -57,7 +57,7 @@ impl ArchiveRecord {
             packed: Some(mark.to_owned()),
             follows: follows.map(str::to_owned).into_iter().collect(),
         };
-        save(directory, FILE_NAME, &record)
+        save_synced(directory, FILE_NAME, &record)
     }
 
     /// Before the processes of a sandbox start: from then on its archive is an old one.
@@ -69,7 +69,7 @@ impl ArchiveRecord {
             return Ok(());
         };
         record.follows.push(packed);
-        save(directory, FILE_NAME, &record)
+        save_synced(directory, FILE_NAME, &record)
     }
 
     pub(super) fn of(directory: &Path) -> io::Result<Option<Self>> {

@@ -162,20 +162,48 @@ pub(super) fn load<T: DeserializeOwned>(directory: &Path, name: &str) -> io::Res
     };
     let mut text = Vec::new();
     file.take(RECORD_BYTES_MAX).read_to_end(&mut text)?;
+    if is_blank(&text) {
+        return Ok(None);
+    }
     Ok(Some(serde_json::from_slice(&text)?))
 }
 
-/// Whole or not at all: half a record would keep the sandbox from being opened.
-pub(super) fn save(directory: &Path, name: &str, record: &impl Serialize) -> io::Result<()> {
+/// What a file is that was begun shortly before the machine lost its power.
+fn is_blank(text: &[u8]) -> bool {
+    text.iter().all(|byte| *byte == 0)
+}
+
+/// Whether the sandbox in `directory` was begun so shortly before the machine lost its power that what
+/// its root is was lost, and with it most likely all that it wrote.
+pub(super) fn is_lost(directory: &Path) -> bool {
+    fs::read(directory.join(ROOT_FILE)).is_ok_and(|text| is_blank(&text))
+}
+
+/// Whole or not at all, whatever becomes of this server. It is not synced, as nothing is that a
+/// sandbox writes: each launch would wait for the disk, twice.
+fn save(directory: &Path, name: &str, record: &impl Serialize) -> io::Result<()> {
+    write_draft(directory, name, record)?;
+    fs::rename(draft_of(directory, name), directory.join(name))
+}
+
+/// The same, whatever becomes of the machine.
+pub(super) fn save_synced(directory: &Path, name: &str, record: &impl Serialize) -> io::Result<()> {
+    write_draft(directory, name, record)?.sync_all()?;
+    fs::rename(draft_of(directory, name), directory.join(name))
+}
+
+fn draft_of(directory: &Path, name: &str) -> PathBuf {
+    directory.join(format!("{name}.new"))
+}
+
+fn write_draft(directory: &Path, name: &str, record: &impl Serialize) -> io::Result<File> {
     let text = serde_json::to_vec(record)?;
     if text.len() as u64 > RECORD_BYTES_MAX {
         return Err(io::Error::other(format!(
             "the root, packages and variables of a sandbox take more than {RECORD_BYTES_MAX} bytes"
         )));
     }
-    let draft = directory.join(format!("{name}.new"));
-    let mut file = File::create(&draft)?;
+    let mut file = File::create(draft_of(directory, name))?;
     file.write_all(&text)?;
-    file.sync_all()?;
-    fs::rename(draft, directory.join(name))
+    Ok(file)
 }

@@ -15,6 +15,7 @@ use rustix::fs::{FlockOperation, Mode as FileMode, OFlags, flock};
 
 use super::archive_record::ArchiveRecord;
 use super::removal::remove_tree;
+use super::root_record;
 use super::user_ids::{self, UserIds};
 use crate::name::SandboxName;
 
@@ -291,6 +292,7 @@ pub(super) fn is_laid_out(directory: &Path) -> bool {
         && fs::symlink_metadata(directory.join(LAYOUT_FILE)).is_ok_and(|found| found.is_file())
         && fs::read_to_string(directory.join(LAYOUT_FILE)).is_ok_and(|text| text == LAYOUT)
         && names().all(|name| is_directory(&directory.join(name)))
+        && !root_record::is_lost(directory)
 }
 
 /// Files made under other settings are not damaged: they are left alone and it is said.

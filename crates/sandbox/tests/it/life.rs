@@ -111,6 +111,35 @@ async fn a_killed_sandbox_is_lost_then_replaced_with_its_files() {
     world.end().await;
 }
 
+/// Nothing of a sandbox is synced. After a loss of power, a file that was begun shortly before is empty.
+#[tokio::test]
+async fn a_sandbox_whose_root_was_lost_with_the_power_begins_anew() {
+    let world = World::new().await;
+    world.sh("echo file > gone").await;
+    kill(first_process(&world.on_host("")));
+    for record in ["root.json", "extras.json"] {
+        fs::write(world.on_host(record), "").unwrap();
+    }
+    let opened = world.open_again().await;
+    assert_eq!(opened.provenance, Provenance::Created);
+    ok(&bash(&opened.sandbox, "ls").await, "(no output)");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_sandbox_whose_packages_were_lost_with_the_power_keeps_its_files() {
+    let world = World::new().await;
+    world.sh("echo file > kept").await;
+    kill(first_process(&world.on_host("")));
+    fs::write(world.on_host("extras.json"), [0; 4096]).unwrap();
+    let made_with = world.host.made_with(&name("one")).await.unwrap();
+    assert_eq!(made_with, None);
+    let opened = world.open_again().await;
+    assert_eq!(opened.provenance, Provenance::Replaced);
+    ok(&bash(&opened.sandbox, "cat kept").await, "file\n");
+    world.end().await;
+}
+
 #[tokio::test]
 async fn destroying_leaves_nothing() {
     let world = World::new().await;

@@ -120,6 +120,11 @@ impl World {
         }
     }
 
+    pub(crate) async fn open_again(&self) -> Opened {
+        let opened = self.host.open(&name("one"), &Spec::default()).await;
+        opened.expect("a sandbox")
+    }
+
     /// Uses the sandbox no longer.
     pub(crate) fn let_go(self) -> (SandboxHost, TempDir, CleanUp) {
         (self.host, self.state, self.clean_up)
