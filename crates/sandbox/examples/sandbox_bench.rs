@@ -2,6 +2,9 @@
 //! for a plain `bash -c`. All in one run, so that the ratios mean something on any machine.
 //!
 //! `cargo run --release -p hostler-sandbox --example sandbox_bench -- 50`
+//!
+//! A second argument is a pause before each round, in milliseconds. With one, what a launch finds is
+//! what a server finds that does one now and then: nothing of the kernel's is warm from the one before.
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
 use std::process::{Command, ExitCode, Stdio};
@@ -25,13 +28,16 @@ fn main() -> ExitCode {
     let count = arguments
         .first()
         .map_or(Ok(COUNT_DEFAULT), |text| text.parse());
+    let pause = arguments.get(1).map_or(Ok(0), |text| text.parse());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
-    let result: Result<(), Failure> = match (count, runtime) {
-        (Ok(count), Ok(runtime)) => runtime.block_on(bench(count.max(1))),
-        (Err(error), _) => Err(error.into()),
-        (_, Err(error)) => Err(error.into()),
+    let result: Result<(), Failure> = match (count, pause, runtime) {
+        (Ok(count), Ok(pause), Ok(runtime)) => {
+            runtime.block_on(bench(count.max(1), Duration::from_millis(pause)))
+        }
+        (Err(error), _, _) | (_, Err(error), _) => Err(error.into()),
+        (_, _, Err(error)) => Err(error.into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -42,15 +48,18 @@ fn main() -> ExitCode {
     }
 }
 
-async fn bench(count: usize) -> Result<(), Failure> {
+async fn bench(count: usize, pause: Duration) -> Result<(), Failure> {
     let state = tempfile::tempdir()?;
     let host = SandboxHost::start(HostOptions::new(state.path())).await?;
     println!("{:?}", host.isolation());
-    let (mut cold, mut warm, mut spawned, mut destroyed) = (vec![], vec![], vec![], vec![]);
+    let (mut opened, mut cold) = (vec![], vec![]);
+    let (mut warm, mut spawned, mut destroyed) = (vec![], vec![], vec![]);
     for number in 0..count {
         let name: SandboxName = format!("bench_{number}").parse()?;
+        tokio::time::sleep(pause).await;
         let begun = Instant::now();
         let sandbox = host.open(&name, &Spec::default()).await?.sandbox;
+        opened.push(begun.elapsed());
         run(&sandbox, "echo hi").await?;
         cold.push(begun.elapsed());
 
@@ -72,6 +81,7 @@ async fn bench(count: usize) -> Result<(), Failure> {
         host.destroy(&name).await?;
         destroyed.push(begun.elapsed());
     }
+    report("create", opened);
     let cold = report("create + first command", cold);
     let warm = report("command in a running sandbox", warm);
     let spawned = report("plain bash -c on the host", spawned);
