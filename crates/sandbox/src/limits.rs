@@ -48,8 +48,8 @@ pub(crate) const PROTOCOL_VERSION: u32 = 2;
 
 pub(crate) const REQUEST_BYTES_MAX: usize = 16 << 20;
 pub(crate) const RESPONSE_BYTES_MAX: usize = 48 << 20;
-pub(crate) const LAUNCH_ORDER_BYTES_MAX: u64 = 64 << 10;
-pub(crate) const LAUNCH_ANSWER_BYTES_MAX: u64 = 64 << 10;
+pub(crate) const LAUNCH_ORDER_BYTES_MAX: usize = 64 << 10;
+pub(crate) const LAUNCH_ANSWER_BYTES_MAX: usize = 64 << 10;
 /// A small file of `/proc` or of a cgroup.
 pub(crate) const PROC_FILE_BYTES_MAX: u64 = 16 << 10;
 pub(crate) const RECORD_BYTES_MAX: u64 = 64 << 10;
@@ -85,6 +85,8 @@ pub(crate) const ANSWERS_KEPT_BYTES_MAX: usize = 1 << 20;
 
 /// Launches at once: more would only take the processor from each other, and from what runs.
 pub(crate) const LAUNCHES_MAX: usize = 16;
+/// Launchers that one zygote has: those of launches that were given up may need a moment to end.
+pub(crate) const LAUNCH_PROCESSES_MAX: usize = 4 * LAUNCHES_MAX;
 pub(crate) const LAUNCH_TIME_MAX: Duration = Duration::from_secs(30);
 /// A slow disk makes an engine slow to make and to remove containers.
 pub(crate) const ENGINE_ANSWER_TIME_MAX: Duration = Duration::from_secs(60);

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use rustix::process::Resource;
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-use super::{landlock, links, network, privileges, seccomp};
+use super::{Filters, landlock, links, network, privileges};
 use crate::agent::shell_memory::{SHELL_MEMORY_NAME, ShellMemory};
 
 use crate::agent::{Agent, GatewaySockets, Places, ToolLimits};
@@ -91,7 +91,7 @@ fn become_ready(talk: &Path) -> Result<(Agent, Found), Refused> {
     };
     drop_privileges(&order)?;
     let landlock_abi = landlock::restrict();
-    seccomp::restrict()?;
+    Filters::compile()?.restrict()?;
     let agent = Agent::new(
         listener,
         places,
@@ -121,7 +121,7 @@ fn open_memory() -> Result<ShellMemory, Refused> {
 fn take_order(path: &Path) -> Result<AgentOrder, Refused> {
     let mut text = Vec::new();
     let file = fs::File::open(path).at("open the order")?;
-    file.take(LAUNCH_ORDER_BYTES_MAX)
+    file.take(LAUNCH_ORDER_BYTES_MAX as u64)
         .read_to_end(&mut text)
         .at("read the order")?;
     fs::remove_file(path).at("delete the order")?;

@@ -1,6 +1,6 @@
 //! The first process of a sandbox, from its birth to the moment it serves calls.
 //!
-//! It runs as a copy of the launcher. In an isolated sandbox it turns itself into the init of
+//! It runs as a copy of its launcher. In an isolated sandbox it turns itself into the init of
 //! its namespaces, step by step, and gives up what it needed for that; any step that fails
 //! ends it. There is no weaker form to fall back to.
 
@@ -28,6 +28,7 @@ use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 pub use self::container::agent_main;
 use self::packages::PackageSources;
+pub(crate) use self::seccomp::Filters;
 use crate::agent::shell_memory::ShellMemory;
 use crate::agent::{Agent, GatewaySockets, Places, ToolLimits};
 use crate::isolation::{LimitSource, Mode, Network, UserNamespace};
@@ -91,6 +92,7 @@ pub(crate) struct Birth<'a> {
     pub(crate) entrances: Vec<OwnedFd>,
     /// Files that take processes into the cgroups of tools.
     pub(crate) tool_cgroups: Vec<OwnedFd>,
+    pub(crate) filters: &'a Filters,
 }
 
 /// Never returns: not even a panic may run on into the launcher's clean-up. `launcher` is the socket
@@ -123,6 +125,7 @@ fn become_ready(birth: Birth<'_>, launcher: &OwnedFd) -> Result<Agent, Refused> 
         memory_limit,
         entrances,
         tool_cgroups,
+        filters,
     } = birth;
     let null = rustix::fs::open(
         "/dev/null",
@@ -140,7 +143,7 @@ fn become_ready(birth: Birth<'_>, launcher: &OwnedFd) -> Result<Agent, Refused> 
     rustix::process::umask(FileMode::from_raw_mode(0o022));
     let memory = ShellMemory::open().at("open the shell's memory")?;
     let surroundings = match order.mode {
-        Mode::Isolated => isolate(order, mounts, user_namespace, memory_limit)?,
+        Mode::Isolated => isolate(order, mounts, user_namespace, memory_limit, filters)?,
         // The launcher refuses to make a container.
         Mode::UnsafeProcess | Mode::Container => stay_on_the_host(order)?,
     };
@@ -193,6 +196,7 @@ fn isolate(
     mounts: Vec<OwnedFd>,
     user_namespace: UserNamespace,
     memory_limit: LimitSource,
+    filters: &Filters,
 ) -> Result<Surroundings, Refused> {
     let sources = Sources::open(&order.spec, mounts)?;
     // With a single uid the kernel forbids it: groups could be what denies a right.
@@ -211,7 +215,7 @@ fn isolate(
     privileges::lower_limits(&order.limits, memory_limit == LimitSource::Rlimit)?;
     privileges::drop_capabilities()?;
     let landlock_abi = landlock::restrict();
-    seccomp::restrict()?;
+    filters.restrict()?;
     Ok(Surroundings {
         places: Places::isolated(order.spec.environment.clone()),
         landlock_abi,

@@ -1,76 +1,111 @@
 //! The launcher: a short-lived, single-threaded process that makes one sandbox.
 //!
-//! It is the hidden `sandbox-init` subcommand of the server. It reads its order from standard
-//! input, clones the sandbox's first process, records it, lets it go on, waits until it is
-//! ready, says so in one line on standard output and ends. The sandbox then belongs to the
-//! init of the host and outlives the server.
+//! It is a fork of the [`zygote`]. It reads its order from the connection that it was made with, clones the
+//! sandbox's first process, records it, lets it go on, waits until it is ready, says so and ends. The
+//! sandbox then belongs to the init of the host and outlives the server. A host that closes the
+//! connection has given the launch up, and nothing of it stays.
 
 pub(crate) mod cgroup;
 pub(crate) mod layers;
 pub(crate) mod order;
 pub(crate) mod record;
+mod zygote;
 
 use std::fs;
-use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixListener;
-use std::process::ExitCode;
+use std::os::unix::net::{UnixListener, UnixStream};
 
+use rustix::event::{PollFd, PollFlags};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType};
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
 use self::cgroup::CgroupSet;
 use self::order::{At, ChildAnswer, LaunchAnswer, LaunchOrder, Refused};
 use self::record::ProcessRecord;
-use crate::inside::{self, Birth};
+pub use self::zygote::init_main;
+use crate::inside::{self, Birth, Filters};
 use crate::isolation::{DiskLimit, IsolationReport, LimitSource, Mode, Network, UserNamespace};
 use crate::limits::{LAUNCH_ANSWER_BYTES_MAX, LAUNCH_ORDER_BYTES_MAX, UID_RANGE};
 use crate::sys::clone::{ALL_NAMESPACES, Child, Cloned, clone_process};
-use crate::sys::descriptors::{close_inherited, park_shell_descriptors};
+use crate::wire;
 
 /// The socket of a sandbox, in its directory.
 pub(crate) const SOCKET_NAME: &str = "agent.sock";
 
-/// The whole of `hostler sandbox-init`. Call it first thing in `main`, before any thread or
-/// runtime exists: the sandbox's first process is a copy of this one.
-pub fn init_main() -> ExitCode {
-    let answer = match launch() {
-        Ok(isolation) => LaunchAnswer::Ready { isolation },
-        Err(refused) => LaunchAnswer::Failed {
-            reason: refused.to_string(),
-        },
+/// What a launch has when its sandbox's first process can be born.
+struct Begun {
+    order: LaunchOrder,
+    listener: UnixListener,
+    cgroups: CgroupSet,
+    user_namespace: UserNamespace,
+    namespaces: u64,
+    /// Files that take the child into its cgroups, and what it starts into those of tools.
+    entrances: Vec<OwnedFd>,
+    tool_cgroups: Vec<OwnedFd>,
+}
+
+/// Makes the sandbox that the host asks for, and tells it how that went.
+fn launch(host: UnixStream, filters: &Filters) {
+    let begun = begin(&host).and_then(|begun| {
+        let birthplace = begun.cgroups.open_birthplace();
+        let pair = rustix::net::socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        );
+        let pair = pair.at("make a socket pair")?;
+        let birthplace = birthplace.as_ref().map(AsFd::as_fd);
+        let cloned = clone_process(begun.namespaces, birthplace).at("make namespaces")?;
+        Ok((begun, pair, cloned))
+    });
+    let (begun, (ours, theirs), cloned) = match begun {
+        Ok(begun) => begun,
+        Err(refused) => return refuse(&host, &refused),
     };
-    let ready = matches!(answer, LaunchAnswer::Ready { .. });
-    let told = serde_json::to_vec(&answer)
-        .map_err(std::io::Error::from)
-        .and_then(|line| std::io::stdout().write_all(&line));
-    if ready && told.is_ok() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    match cloned {
+        Cloned::Child => {
+            drop((host, ours));
+            let birth = Birth {
+                order: &begun.order,
+                listener: begun.listener,
+                user_namespace: begun.user_namespace,
+                memory_limit: begun.cgroups.memory,
+                entrances: begun.entrances,
+                tool_cgroups: begun.tool_cgroups,
+                filters,
+            };
+            inside::run(birth, theirs)
+        }
+        Cloned::Parent(child) => {
+            drop(theirs);
+            let child = Guarded(Some(child));
+            let told = settle(&begun, &child, &ours, &host).and_then(|isolation| {
+                answer(&host, &LaunchAnswer::Ready { isolation }).at("tell the host")
+            });
+            match told {
+                Ok(()) => {
+                    child.release();
+                    begun.cgroups.keep();
+                }
+                Err(refused) => {
+                    drop(child);
+                    refuse(&host, &refused);
+                }
+            }
+        }
     }
 }
 
-fn launch() -> Result<IsolationReport, Refused> {
-    close_inherited().at("close inherited descriptors")?;
-    park_shell_descriptors().at("park descriptors")?;
-    let mut text = Vec::new();
-    let mut input = std::io::stdin().take(LAUNCH_ORDER_BYTES_MAX);
-    input.read_to_end(&mut text).at("read the order")?;
-    let order: LaunchOrder = serde_json::from_slice(&text).at("parse the order")?;
+fn begin(mut host: &UnixStream) -> Result<Begun, Refused> {
+    let order = wire::read_frame::<LaunchOrder>(&mut host, LAUNCH_ORDER_BYTES_MAX);
+    let order = order.at("read the order")?;
+    let order = order.ok_or(std::io::ErrorKind::UnexpectedEof);
+    let order = order.at("read the order")?;
     // Fails only for a process that already leads a session, which is as good.
     let _ = rustix::process::setsid();
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     rustix::process::chdir(&order.directory).at("enter the sandbox's directory")?;
-    let listener = listen()?;
-    let cgroups = CgroupSet::create(&order.cgroup_name, &order.limits);
-    let (ours, theirs) = rustix::net::socketpair(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC,
-        None,
-    )
-    .at("make a socket pair")?;
     let namespaces = match order.mode {
         Mode::Isolated => ALL_NAMESPACES,
         Mode::UnsafeProcess => 0,
@@ -79,32 +114,26 @@ fn launch() -> Result<IsolationReport, Refused> {
             return Err(error).at("make a container, which is an engine's to make");
         }
     };
-    let birthplace = cgroups.open_birthplace();
-    let entrances = cgroups.open_entrances().at("open the cgroups")?;
-    let tool_cgroups = cgroups.open_tools().at("open the cgroups of tools")?;
-    let user_namespace = user_namespace(&order);
-    match clone_process(namespaces, birthplace.as_ref().map(AsFd::as_fd)).at("make namespaces")? {
-        Cloned::Child => {
-            drop((ours, birthplace));
-            let birth = Birth {
-                order: &order,
-                listener,
-                user_namespace,
-                memory_limit: cgroups.memory,
-                entrances,
-                tool_cgroups,
-            };
-            inside::run(birth, theirs)
-        }
-        Cloned::Parent(child) => {
-            drop((theirs, entrances, tool_cgroups));
-            let child = Guarded(Some(child));
-            let isolation = settle(&order, user_namespace, &child, &cgroups, &ours)?;
-            child.release();
-            cgroups.keep();
-            Ok(isolation)
-        }
-    }
+    let cgroups = CgroupSet::create(&order.cgroup_name, &order.limits);
+    Ok(Begun {
+        listener: listen()?,
+        user_namespace: user_namespace(&order),
+        namespaces,
+        entrances: cgroups.open_entrances().at("open the cgroups")?,
+        tool_cgroups: cgroups.open_tools().at("open the cgroups of tools")?,
+        cgroups,
+        order,
+    })
+}
+
+fn refuse(host: &UnixStream, refused: &Refused) {
+    let reason = refused.to_string();
+    // A host that has given the launch up wants to know nothing.
+    let _ = answer(host, &LaunchAnswer::Failed { reason });
+}
+
+fn answer(mut host: &UnixStream, answer: &LaunchAnswer) -> std::io::Result<()> {
+    wire::write_frame(&mut host, answer, LAUNCH_ANSWER_BYTES_MAX)
 }
 
 fn listen() -> Result<UnixListener, Refused> {
@@ -118,12 +147,18 @@ fn listen() -> Result<UnixListener, Refused> {
 
 /// Does for the child what only its parent can, and waits until it is ready.
 fn settle(
-    order: &LaunchOrder,
-    user_namespace: UserNamespace,
+    begun: &Begun,
     child: &Guarded,
-    cgroups: &CgroupSet,
     socket: &OwnedFd,
+    host: &UnixStream,
 ) -> Result<IsolationReport, Refused> {
+    let Begun {
+        order,
+        user_namespace,
+        cgroups,
+        ..
+    } = begun;
+    let user_namespace = *user_namespace;
     let Some(Child { pid, in_cgroup, .. }) = child.0.as_ref() else {
         return Err(std::io::Error::from(std::io::ErrorKind::NotFound)).at("find the child");
     };
@@ -135,12 +170,7 @@ fn settle(
     let layers = layers::prepare(*pid, user_namespace, &order.spec.root)?;
     layers::send_go(socket, &layers).at("let the child go on")?;
     drop(layers);
-    let mut answer = vec![0; LAUNCH_ANSWER_BYTES_MAX as usize];
-    let (length, _) =
-        rustix::net::recv(socket, &mut answer[..], RecvFlags::empty()).at("hear the child")?;
-    let answer: ChildAnswer =
-        serde_json::from_slice(&answer[..length]).at("the child ended before it was ready")?;
-    match answer {
+    match hear(socket, host)? {
         ChildAnswer::Ready {
             landlock_abi,
             network,
@@ -155,6 +185,31 @@ fn settle(
             Err(std::io::Error::other(reason)).at("inside the new sandbox")
         }
     }
+}
+
+/// What the child says, unless the host gives the launch up before.
+fn hear(child: &OwnedFd, host: &UnixStream) -> Result<ChildAnswer, Refused> {
+    loop {
+        let mut waiting = [
+            PollFd::new(child, PollFlags::IN),
+            PollFd::new(host, PollFlags::RDHUP),
+        ];
+        if rustix::event::poll(&mut waiting, None).is_err() {
+            continue;
+        }
+        let [spoken, given_up] = waiting.map(|fd| !fd.revents().is_empty());
+        if given_up {
+            return Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe))
+                .at("wait for the child: the host has given the launch up");
+        }
+        if spoken {
+            break;
+        }
+    }
+    let mut answer = vec![0; LAUNCH_ANSWER_BYTES_MAX];
+    let (length, _) =
+        rustix::net::recv(child, &mut answer[..], RecvFlags::empty()).at("hear the child")?;
+    serde_json::from_slice(&answer[..length]).at("the child ended before it was ready")
 }
 
 fn report(

@@ -1,6 +1,6 @@
 //! What the host asks of a launcher, and what it hears back.
 //!
-//! Both travel over pipes, never in arguments or the environment: those of the sandbox's
+//! Both travel over a connection of their own, never in arguments or the environment: those of the sandbox's
 //! first process can be read inside the sandbox.
 
 use std::path::PathBuf;

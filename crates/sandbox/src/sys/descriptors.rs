@@ -5,7 +5,10 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::command::{COMMANDS, OUTPUT, STATE, STATUS};
 
-/// Closes every descriptor from 3 on. Called first of all in the launcher, when nothing of
+/// Above the numbers of standard streams and of a shell.
+pub(crate) const FIRST_FREE: i32 = 10;
+
+/// Closes every descriptor from 3 on. Called first of all in the zygote, when nothing of
 /// this process has opened one yet: what is there came from outside.
 pub(crate) fn close_inherited() -> io::Result<()> {
     // SAFETY: takes integers only. No object of this process owns a descriptor above 2 yet.

@@ -35,3 +35,4 @@ mod stop;
 mod tier;
 mod unsafe_process;
 mod uploads;
+mod zygote;

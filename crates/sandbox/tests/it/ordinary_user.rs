@@ -39,6 +39,7 @@ fn an_ordinary_user_gets_the_same() {
             "tier::",
             "unsafe_process::",
             "uploads::",
+            "zygote::",
         ])
         .env("TMPDIR", "/tmp")
         .env("RUST_BACKTRACE", "0")

@@ -13,6 +13,7 @@ use self::containers::Containers;
 pub(super) use self::containers::stop_blocking as stop_container;
 use self::on_host::OnHost;
 use super::agent_socket::AgentSocket;
+use super::launch::Launcher;
 use super::state_dir::StateDir;
 use super::{Backend, HostOptions};
 use crate::error::{SandboxError, Unavailable};
@@ -37,7 +38,7 @@ impl Processes {
         match &options.backend {
             Backend::Local | Backend::UnsafeProcess => Ok(Self::OnHost(OnHost {
                 mode,
-                launcher: options.launcher.clone(),
+                launcher: Launcher::new(options.launcher.clone()),
                 uid_base: options.uid_base,
                 launches: Semaphore::new(LAUNCHES_MAX),
             })),

@@ -1,13 +1,14 @@
 //! Processes of this machine: in namespaces of their own, or plain ones.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tokio::sync::Semaphore;
 
 use super::super::agent_socket::AgentSocket;
 use super::super::connection::answers_ping;
-use super::super::{launch, process};
+use super::super::launch::Launcher;
+use super::super::process;
 use crate::error::SandboxError;
 use crate::isolation::{IsolationReport, Mode};
 use crate::launcher::order::LaunchOrder;
@@ -16,7 +17,7 @@ use crate::limits::PROTOCOL_VERSION;
 
 pub(in super::super) struct OnHost {
     pub(super) mode: Mode,
-    pub(super) launcher: PathBuf,
+    pub(super) launcher: Launcher,
     pub(super) uid_base: u32,
     /// Launches that may be under way.
     pub(super) launches: Semaphore,
@@ -30,7 +31,7 @@ impl OnHost {
         let Ok(_turn) = self.launches.acquire().await else {
             return Err(SandboxError::lost("the server is closing"));
         };
-        launch::launch(&self.launcher, order).await
+        self.launcher.launch(order).await
     }
 
     pub(super) async fn end(&self, directory: &Path, cgroup_name: &str) -> io::Result<()> {

@@ -23,15 +23,33 @@ const ARCHITECTURE: TargetArch = TargetArch::x86_64;
 #[cfg(target_arch = "aarch64")]
 const ARCHITECTURE: TargetArch = TargetArch::aarch64;
 
+const LOAD: u16 = 0x20;
+const IF_EQUAL: u16 = 0x15;
+const IF_AT_LEAST: u16 = 0x35;
+const ANSWER: u16 = 0x06;
+
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 type Built<T> = Result<T, seccompiler::BackendError>;
 
-pub(super) fn restrict() -> Result<(), Refused> {
-    let program = allow_list()
-        .map_err(std::io::Error::other)
-        .at("compile the system call filter")?;
-    apply(&program)?;
-    apply(&absences())
+/// Both, ready to be installed.
+pub(crate) struct Filters {
+    allowed: BpfProgram,
+    absent: BpfProgram,
+}
+
+impl Filters {
+    pub(crate) fn compile() -> Result<Self, Refused> {
+        Ok(Self {
+            allowed: allow_list().at("compile the system call filter")?,
+            absent: absences(),
+        })
+    }
+
+    /// From here on they hold for this thread and all that it starts.
+    pub(crate) fn restrict(&self) -> Result<(), Refused> {
+        apply(&self.allowed)?;
+        apply(&self.absent)
+    }
 }
 
 fn apply(program: &BpfProgram) -> Result<(), Refused> {
@@ -41,27 +59,26 @@ fn apply(program: &BpfProgram) -> Result<(), Refused> {
 }
 
 /// A process of another architecture is killed by what seccompiler puts in front.
-fn allow_list() -> Built<BpfProgram> {
+fn allow_list() -> std::io::Result<BpfProgram> {
     let mut rules = Rules::new();
     for number in allowed::EVERYWHERE.iter().chain(allowed::HERE) {
         rules.insert(*number, Vec::new());
     }
-    arguments::add(&mut rules)?;
+    arguments::add(&mut rules).map_err(std::io::Error::other)?;
     let refuse = SeccompAction::Errno(libc::EPERM as u32);
-    SeccompFilter::new(rules, refuse, SeccompAction::Allow, ARCHITECTURE)?.try_into()
+    let program: Built<BpfProgram> =
+        SeccompFilter::new(rules, refuse, SeccompAction::Allow, ARCHITECTURE)
+            .and_then(TryInto::try_into);
+    program.map_err(std::io::Error::other)
 }
 
 /// By number alone, and by order: seccompiler compares for equality only. On x86-64 the
 /// numbers of the x32 table are above all others.
 fn absences() -> BpfProgram {
-    const LOAD_NUMBER: u16 = 0x20;
-    const IF_EQUAL: u16 = 0x15;
-    const IF_AT_LEAST: u16 = 0x35;
-    const ANSWER: u16 = 0x06;
     let step = |code, k, jt, jf| sock_filter { code, jt, jf, k };
     let (unused_first, unused_last) = allowed::UNUSED.into_inner();
     vec![
-        step(LOAD_NUMBER, 0, 0, 0),
+        step(LOAD, 0, 0, 0),
         step(IF_EQUAL, libc::SYS_clone3 as u32, 4, 0),
         step(IF_AT_LEAST, allowed::FIRST_UNKNOWN, 3, 0),
         step(IF_AT_LEAST, unused_last + 1, 1, 0),

@@ -58,7 +58,7 @@ impl Ready {
         let (stream, _) = self.0.accept().await?;
         let pid = stream.peer_cred()?.pid().filter(|pid| *pid > 0);
         let mut text = Vec::new();
-        let mut answer = stream.take(LAUNCH_ANSWER_BYTES_MAX);
+        let mut answer = stream.take(LAUNCH_ANSWER_BYTES_MAX as u64);
         answer.read_to_end(&mut text).await?;
         let answer = serde_json::from_slice(&text)
             .map_err(|_| io::Error::other("its first process ended before it was ready"))?;
