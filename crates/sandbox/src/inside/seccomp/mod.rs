@@ -9,6 +9,9 @@
 
 mod allowed;
 mod arguments;
+mod numbers;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +25,11 @@ use crate::launcher::order::{At, Refused};
 const ARCHITECTURE: TargetArch = TargetArch::x86_64;
 #[cfg(target_arch = "aarch64")]
 const ARCHITECTURE: TargetArch = TargetArch::aarch64;
+/// The same as the kernel calls it.
+#[cfg(target_arch = "x86_64")]
+const ARCHITECTURE_NUMBER: u32 = 0xc000_003e;
+#[cfg(target_arch = "aarch64")]
+const ARCHITECTURE_NUMBER: u32 = 0xc000_00b7;
 
 const LOAD: u16 = 0x20;
 const IF_EQUAL: u16 = 0x15;
@@ -61,15 +69,22 @@ fn apply(program: &BpfProgram) -> Result<(), Refused> {
 /// A process of another architecture is killed by what seccompiler puts in front.
 fn allow_list() -> std::io::Result<BpfProgram> {
     let mut rules = Rules::new();
-    for number in allowed::EVERYWHERE.iter().chain(allowed::HERE) {
-        rules.insert(*number, Vec::new());
-    }
     arguments::add(&mut rules).map_err(std::io::Error::other)?;
+    let open: Vec<u32> = rules.keys().map(|number| *number as u32).collect();
+    let allowed = allowed::EVERYWHERE.iter().chain(allowed::HERE);
+    let allowed: Vec<u32> = allowed.map(|number| *number as u32).collect();
     let refuse = SeccompAction::Errno(libc::EPERM as u32);
-    let program: Built<BpfProgram> =
-        SeccompFilter::new(rules, refuse, SeccompAction::Allow, ARCHITECTURE)
+    let arguments: Built<BpfProgram> =
+        SeccompFilter::new(rules, refuse.clone(), SeccompAction::Allow, ARCHITECTURE)
             .and_then(TryInto::try_into);
-    program.map_err(std::io::Error::other)
+    let arguments = arguments.map_err(std::io::Error::other)?;
+    numbers::before(
+        arguments,
+        ARCHITECTURE_NUMBER,
+        &allowed,
+        &open,
+        refuse.into(),
+    )
 }
 
 /// By number alone, and by order: seccompiler compares for equality only. On x86-64 the
