@@ -5,13 +5,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use hostler_testkit::{Gate, Reply};
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde_json::json;
 
 use super::shown::public;
 use super::world::World;
 
-/// A launcher that waits for the test once the pipe beside it exists.
+/// A launcher that waits for the test if the pipe beside it exists when it is started.
 struct SlowLauncher {
     folder: tempfile::TempDir,
 }
@@ -22,9 +24,10 @@ impl SlowLauncher {
         let launcher = Self { folder };
         let pipe = launcher.pipe();
         let script = format!(
-            "#!/bin/sh\n[ -e {0} ] && read word < {0}\nexec {1} \"$@\"\n",
+            "#!/bin/sh\necho $$ > {2}\n[ -e {0} ] && read word < {0}\nexec {1} \"$@\"\n",
             pipe.display(),
             env!("CARGO_BIN_EXE_hostler"),
+            launcher.pid().display(),
         );
         fs::write(launcher.path(), script).unwrap();
         fs::set_permissions(launcher.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -39,9 +42,20 @@ impl SlowLauncher {
         self.folder.path().join("pipe")
     }
 
+    fn pid(&self) -> PathBuf {
+        self.folder.path().join("pid")
+    }
+
+    /// From here on it waits: the one that runs is ended, and the next launch starts another.
     fn hold(&self) {
         let mode = Mode::RUSR | Mode::WUSR;
         mknodat(CWD, self.pipe(), FileType::Fifo, mode, 0).unwrap();
+        let pid = fs::read_to_string(self.pid()).unwrap();
+        let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+        let zygote = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+        pidfd_send_signal(&zygote, Signal::KILL).unwrap();
+        let mut end = [PollFd::new(&zygote, PollFlags::IN)];
+        assert_eq!(rustix::event::poll(&mut end, None), Ok(1));
     }
 
     /// Waits until a launch waits in its turn. Dropping the file lets it go on.
