@@ -100,6 +100,16 @@ pub(crate) fn descendants_of_driver() -> anyhow::Result<Vec<u32>> {
     Ok(found)
 }
 
+/// The process of the server that makes its sandboxes.
+pub(crate) fn zygote_of(server: u32) -> anyhow::Result<u32> {
+    let is_zygote = |process: &Process| {
+        let line = fs::read(format!("/proc/{}/cmdline", process.id)).unwrap_or_default();
+        process.parent == server && line.starts_with(b"hostler\0sandbox-init")
+    };
+    let zygote = processes()?.into_iter().find(is_zygote);
+    Ok(zygote.context("the server has no zygote")?.id)
+}
+
 /// What the kernel calls a process.
 pub(crate) fn name_of(process: u32) -> String {
     let name = fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();

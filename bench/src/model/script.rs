@@ -55,6 +55,8 @@ pub(crate) enum By {
 pub(crate) struct Script {
     pub(crate) by: By,
     pub(crate) tool_calls: usize,
+    /// A tool call comes behind a word to the user.
+    pub(crate) talks: bool,
     /// Answers wait until it is open.
     pub(crate) gate: Option<watch::Receiver<bool>>,
     pub(crate) between: Option<Between>,
@@ -142,9 +144,10 @@ impl Scripts {
             }),
             By::Tasks => next_call(body),
         };
-        let pieces = match call {
-            Some(call) => wire::bash(&call.id, &call.command),
-            None => wire::text(),
+        let pieces = match (call, script.talks) {
+            (Some(call), false) => wire::bash(&call.id, &call.command),
+            (Some(call), true) => wire::text_and_bash(&call.id, &call.command),
+            (None, _) => wire::text(),
         };
         Some(Answer {
             number,

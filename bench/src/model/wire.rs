@@ -9,23 +9,40 @@ pub(super) type Pieces = [Bytes; 2];
 /// A call of `bash` with this command.
 pub(super) fn bash(id: &str, command: &str) -> Pieces {
     let mut frames = begin();
-    let block = json!({ "type": "tool_use", "id": id, "name": "bash", "input": {} });
-    frames.push(json!({ "type": "content_block_start", "index": 0, "content_block": block }));
-    let input = json!({ "command": command }).to_string();
-    let delta = json!({ "type": "input_json_delta", "partial_json": input });
-    frames.push(json!({ "type": "content_block_delta", "index": 0, "delta": delta }));
-    end(frames, "tool_use")
+    add_bash(&mut frames, 0, id, command);
+    end(frames, 0, "tool_use")
+}
+
+/// The same behind a word to the user.
+pub(super) fn text_and_bash(id: &str, command: &str) -> Pieces {
+    let mut frames = begin();
+    add_text(&mut frames, &["I'll ", "see."]);
+    frames.push(json!({ "type": "content_block_stop", "index": 0 }));
+    add_bash(&mut frames, 1, id, command);
+    end(frames, 1, "tool_use")
 }
 
 pub(super) fn text() -> Pieces {
     let mut frames = begin();
+    add_text(&mut frames, &["Well ", "done."]);
+    end(frames, 0, "end_turn")
+}
+
+fn add_bash(frames: &mut Vec<Value>, index: usize, id: &str, command: &str) {
+    let block = json!({ "type": "tool_use", "id": id, "name": "bash", "input": {} });
+    frames.push(json!({ "type": "content_block_start", "index": index, "content_block": block }));
+    let input = json!({ "command": command }).to_string();
+    let delta = json!({ "type": "input_json_delta", "partial_json": input });
+    frames.push(json!({ "type": "content_block_delta", "index": index, "delta": delta }));
+}
+
+fn add_text(frames: &mut Vec<Value>, pieces: &[&str]) {
     let block = json!({ "type": "text", "text": "" });
     frames.push(json!({ "type": "content_block_start", "index": 0, "content_block": block }));
-    for piece in ["Well ", "done."] {
+    for piece in pieces {
         let delta = json!({ "type": "text_delta", "text": piece });
         frames.push(json!({ "type": "content_block_delta", "index": 0, "delta": delta }));
     }
-    end(frames, "end_turn")
 }
 
 fn begin() -> Vec<Value> {
@@ -36,8 +53,8 @@ fn begin() -> Vec<Value> {
     vec![json!({ "type": "message_start", "message": message })]
 }
 
-fn end(mut frames: Vec<Value>, stop_reason: &str) -> Pieces {
-    frames.push(json!({ "type": "content_block_stop", "index": 0 }));
+fn end(mut frames: Vec<Value>, last_index: usize, stop_reason: &str) -> Pieces {
+    frames.push(json!({ "type": "content_block_stop", "index": last_index }));
     let delta = json!({ "stop_reason": stop_reason, "stop_sequence": null });
     let usage = json!({ "output_tokens": 5 });
     frames.push(json!({ "type": "message_delta", "delta": delta, "usage": usage }));
@@ -67,7 +84,11 @@ mod tests {
 
     #[test]
     fn an_answer_is_a_stream_that_begins_and_ends_as_the_protocol_says() {
-        for (answer, stop) in [(bash("toolu_1", "true"), "tool_use"), (text(), "end_turn")] {
+        for (answer, stop) in [
+            (bash("toolu_1", "true"), "tool_use"),
+            (text_and_bash("toolu_1", "true"), "tool_use"),
+            (text(), "end_turn"),
+        ] {
             let mut frames = Frames::default();
             frames.push(&answer.concat()).unwrap();
             let all: Vec<Value> = std::iter::from_fn(|| frames.next())

@@ -1,6 +1,10 @@
 //! P2: from the POST of a message to the first piece of the answer on an open stream, against the same model
 //! asked directly. Warm sessions and sessions just made take turns with the direct way.
 //!
+//! Whether a slow sandbox shows in it is measured on sessions whose model says a word and then calls a tool. In
+//! every other one the server's zygote, which makes its sandboxes, is stopped with SIGSTOP for two seconds: a
+//! sandbox that takes so long, for whatever reason. The tool's result proves that it did.
+//!
 //! The model holds the rest of its answer back until the first piece was seen: previews of a message that is
 //! in the log already are not sent, and an instant answer would be in the log at once.
 
@@ -8,16 +12,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::api::{Api, Previews};
 use crate::client::{Connection, EventStream, Target};
-use crate::counters::{Reading, Used};
+use crate::counters::{self, Reading, Used};
 use crate::model::{Script, Token};
 use crate::outcome::{AtMost, Outcome};
 use crate::rig::{Rig, TURN_WAIT, idle};
 use crate::samples::Samples;
+
+/// How long a slow sandbox takes.
+const DELAY: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<()> {
     let (server, mut api) = rig.start_with_api().await?;
@@ -68,7 +76,93 @@ pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<
     outcome.distribution("directly", direct);
     outcome.distribution("through the server, warm session", warm);
     outcome.distribution("through the server, session just made", cold);
+    slow_sandboxes(rig, outcome, &mut api, server.process, &seen).await?;
     server.stop().await
+}
+
+async fn slow_sandboxes(
+    rig: &Rig<'_>,
+    outcome: &mut Outcome,
+    api: &mut Api,
+    server: u32,
+    seen: &Arc<Notify>,
+) -> anyhow::Result<()> {
+    let script = Script {
+        tool_calls: 1,
+        talks: true,
+        seen: Some(seen.clone()),
+        ..Script::default()
+    };
+    let (mut prompt, mut slow) = (Samples::default(), Samples::default());
+    for _ in 0..rig.options.few_or(1, 40) {
+        for (delay, samples) in [(Duration::ZERO, &mut prompt), (DELAY, &mut slow)] {
+            let token = rig.model.expect(script.clone());
+            samples.push(delayed(api, token, server, delay, seen).await?);
+        }
+    }
+    let (prompt, slow) = (prompt.summary(), slow.summary());
+    outcome.judged(
+        "change by a sandbox that takes two seconds, p50",
+        100.0 * (slow.p50 / prompt.p50 - 1.0),
+        "%",
+        AtMost(5.0),
+    );
+    outcome.distribution("first text before a tool call, sandbox not delayed", prompt);
+    outcome.distribution("the same, sandbox delayed by two seconds", slow);
+    Ok(())
+}
+
+/// To the first preview in a new session whose sandbox is ready after `delay` at the earliest; then the turn is
+/// read to its end.
+async fn delayed(
+    api: &mut Api,
+    token: Token,
+    server: u32,
+    delay: Duration,
+    seen: &Notify,
+) -> anyhow::Result<Duration> {
+    let stopped = match delay.is_zero() {
+        true => None,
+        false => Some(Stopped::process(counters::zygote_of(server)?)?),
+    };
+    let session = api.create_session().await?;
+    let mut stream = api.stream(&session, Previews::On).await?;
+    let begun = Instant::now();
+    let taken = first_piece(api, &session, token, &mut stream, seen).await?;
+    tokio::time::sleep_until((begun + delay).into()).await;
+    drop(stopped);
+    let signs = ["agent.tool_result", "session.status_idle", "session.error"];
+    let frame = tokio::time::timeout(TURN_WAIT, stream.wait_for(&signs)).await??;
+    ensure!(
+        frame.event == "agent.tool_result" && !frame.data.contains("\"is_error\":true"),
+        "{}: {}",
+        frame.event,
+        frame.data
+    );
+    ensure!(begun.elapsed() >= delay, "the sandbox was not delayed");
+    // The rest of the second answer.
+    seen.notify_one();
+    idle(&mut stream).await?;
+    Ok(taken)
+}
+
+/// A process that does nothing until this is dropped.
+struct Stopped(Pid);
+
+impl Stopped {
+    fn process(id: u32) -> anyhow::Result<Self> {
+        let process = i32::try_from(id).ok().and_then(Pid::from_raw);
+        let process = process.context("no process id")?;
+        kill_process(process, Signal::STOP)?;
+        Ok(Self(process))
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        // It may have ended meanwhile, and does nothing then either.
+        let _ = kill_process(self.0, Signal::CONT);
+    }
 }
 
 /// To the first piece of text; then the answer is read to its end.
@@ -94,6 +188,19 @@ async fn through_server(
     stream: &mut EventStream,
     seen: &Notify,
 ) -> anyhow::Result<Duration> {
+    let taken = first_piece(api, session, token, stream, seen).await?;
+    idle(stream).await?;
+    Ok(taken)
+}
+
+/// To the first preview.
+async fn first_piece(
+    api: &mut Api,
+    session: &str,
+    token: Token,
+    stream: &mut EventStream,
+    seen: &Notify,
+) -> anyhow::Result<Duration> {
     let begun = Instant::now();
     // The preview may come before the answer of the POST.
     let first = async {
@@ -111,6 +218,5 @@ async fn through_server(
         Ok(taken)
     };
     let (taken, _said) = tokio::try_join!(first, api.say(session, token))?;
-    idle(stream).await?;
     Ok(taken)
 }

@@ -4,6 +4,8 @@
 //! see the same load. Through the API a sample is a session: from the request that makes it to the result of its
 //! first tool call on the stream, with the model's answer in between, which is instant.
 
+mod checkpoints;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -13,11 +15,12 @@ use futures::stream::FuturesUnordered;
 use hostler_sandbox::{Call, HostOptions, Sandbox, SandboxHost, SandboxName, Spec, Tool};
 
 use crate::api::{Api, Previews};
-use crate::client::Target;
+use crate::client::{EventStream, Target};
 use crate::model::Script;
 use crate::outcome::{AtMost, Outcome};
 use crate::rig::{Rig, TURN_WAIT};
 use crate::samples::Samples;
+use crate::sse::Frame;
 use crate::{bubblewrap, counters};
 
 const STAGGER: Duration = Duration::from_millis(200);
@@ -30,8 +33,12 @@ pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<
     drop(api);
     let few = rig.options.few_or(3, 100);
     let mut sequential = Samples::default();
+    let (mut cold_call, mut warm_call) = (Samples::default(), Samples::default());
     for _ in 0..few {
-        sequential.push(first_result(rig, &target).await?);
+        let times = calls(rig, &target, 2).await?;
+        sequential.push(times.first_result);
+        cold_call.push(times.calls[0]);
+        warm_call.push(times.calls[1]);
         let floor = rig.floor.clone();
         tokio::task::spawn_blocking(move || floor.measure()).await??;
     }
@@ -59,7 +66,15 @@ pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<
         sequential.p50 / floor,
         "×",
     );
+    let (cold_call, warm_call) = (cold_call.summary(), warm_call.summary());
+    outcome.figure(
+        "of it, wait of the first call for its sandbox, p50",
+        cold_call.p50 - warm_call.p50,
+        "ms",
+    );
     outcome.distribution("session created → first result, one by one", sequential);
+    outcome.distribution("call → result on the stream, first call", cold_call);
+    outcome.distribution("the same, second call", warm_call);
     outcome.distribution("the same, one each 200 ms", staggered.summary());
     outcome.distribution("the same, all at once", burst);
     server.stop().await
@@ -98,6 +113,7 @@ async fn without_server(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<
         host.destroy(&name).await?;
     }
     memory(rig, &host, outcome).await?;
+    checkpoints::run(rig, &host, outcome).await?;
     let (cold, builtin, process) = (cold.summary(), builtin.summary(), process.summary());
     let floor = rig.floor.summary().spawn.p50;
     outcome.judged(
@@ -184,11 +200,18 @@ async fn run_in(sandbox: &Sandbox, command: &str) -> anyhow::Result<Duration> {
     Ok(taken)
 }
 
-/// From the request for a session to the result of its first call.
-async fn first_result(rig: &Rig<'_>, target: &Target) -> anyhow::Result<Duration> {
+struct Times {
+    /// From the request for a session to the result of its first call.
+    first_result: Duration,
+    /// From each call on the stream to its result there.
+    calls: Vec<Duration>,
+}
+
+/// A new session whose model makes so many calls, one after the other.
+async fn calls(rig: &Rig<'_>, target: &Target, count: usize) -> anyhow::Result<Times> {
     let mut api = Api::new(target.clone()).await?;
     let script = Script {
-        tool_calls: 1,
+        tool_calls: count,
         ..Script::default()
     };
     let token = rig.model.expect(script);
@@ -196,12 +219,33 @@ async fn first_result(rig: &Rig<'_>, target: &Target) -> anyhow::Result<Duration
     let session = api.create_session().await?;
     let mut stream = api.stream(&session, Previews::Off).await?;
     api.say(&session, token).await?;
-    let ends = ["agent.tool_result", "session.status_idle", "session.error"];
-    let frame = tokio::time::timeout(TURN_WAIT, stream.wait_for(&ends)).await??;
-    let taken = begun.elapsed();
-    let is_good = frame.event == "agent.tool_result" && !frame.data.contains("\"is_error\":true");
-    ensure!(is_good, "{}: {}", frame.event, frame.data);
-    Ok(taken)
+    let mut times = Times {
+        first_result: Duration::ZERO,
+        calls: Vec::new(),
+    };
+    for _ in 0..count {
+        expect(&mut stream, "agent.tool_use").await?;
+        let called = Instant::now();
+        let result = expect(&mut stream, "agent.tool_result").await?;
+        ensure!(
+            !result.data.contains("\"is_error\":true"),
+            "{}",
+            result.data
+        );
+        times.calls.push(called.elapsed());
+        if times.calls.len() == 1 {
+            times.first_result = begun.elapsed();
+        }
+    }
+    Ok(times)
+}
+
+/// The next event of this name, unless the turn ends before.
+async fn expect(stream: &mut EventStream, name: &str) -> anyhow::Result<Frame> {
+    let signs = [name, "session.status_idle", "session.error"];
+    let frame = tokio::time::timeout(TURN_WAIT, stream.wait_for(&signs)).await??;
+    ensure!(frame.event == name, "{}: {}", frame.event, frame.data);
+    Ok(frame)
 }
 
 /// So many sessions, each this long after the one before.
@@ -217,13 +261,13 @@ async fn at_once(
         .map(|number| async move {
             let number = u32::try_from(number).unwrap_or(u32::MAX);
             tokio::time::sleep_until(begun + apart.saturating_mul(number)).await;
-            first_result(rig, target).await
+            calls(rig, target, 1).await
         })
         .collect();
     let mut samples = Samples::default();
     while let Some(result) = running.next().await {
         match result {
-            Ok(taken) => samples.push(taken),
+            Ok(times) => samples.push(times.first_result),
             Err(error) => outcome.failures.push(format!("{error:#}")),
         }
     }
