@@ -1,12 +1,13 @@
 //! One connection is one request: read it, do it, answer.
 //!
-//! The thread of a connection ends with it. A call that waits for the shell goes on without it.
+//! A connection has a thread for itself. Most come one after the other, so one thread waits for the next; more
+//! end with their connection. A call that waits for the shell goes on without it.
 
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags};
@@ -43,6 +44,23 @@ struct Shared {
     execs: Execs,
     gateway: GatewaySockets,
     open: AtomicUsize,
+    idle: Idle,
+}
+
+/// The thread that waits for a connection, if one does.
+#[derive(Default)]
+struct Idle {
+    desk: Mutex<Desk>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+enum Desk {
+    #[default]
+    Nobody,
+    Waiting,
+    /// What the one who waits is to attend to.
+    Taken(UnixStream, Place),
 }
 
 impl Connections {
@@ -63,18 +81,23 @@ impl Connections {
                 execs,
                 gateway,
                 open: AtomicUsize::new(0),
+                idle: Idle::default(),
             }),
         }
     }
 
-    /// Attends to the call in a thread of its own, if there may be one more.
+    /// Attends to the call in another thread, if there may be one more call.
     pub(super) fn attend(&self, stream: UnixStream) {
         let place = Place::take(&self.shared);
         let Some(place) = place else {
             refuse(&stream, "the sandbox is busy with too many calls");
             return;
         };
-        let call = move || place.0.attend(&stream);
+        let Some((stream, place)) = self.shared.idle.hand_over(stream, place) else {
+            return;
+        };
+        let shared = Arc::clone(&self.shared);
+        let call = move || shared.attend_in_turn(stream, place);
         // Without a thread the stream is dropped, which the host sees as a broken call.
         let _ = thread::Builder::new()
             .name("call".to_owned())
@@ -105,7 +128,55 @@ impl Drop for Place {
     }
 }
 
+impl Idle {
+    /// Gives both back if nobody waits.
+    fn hand_over(&self, stream: UnixStream, place: Place) -> Option<(UnixStream, Place)> {
+        let mut desk = self.lock();
+        match *desk {
+            Desk::Waiting => *desk = Desk::Taken(stream, place),
+            Desk::Nobody | Desk::Taken(..) => return Some((stream, place)),
+        }
+        drop(desk);
+        self.changed.notify_one();
+        None
+    }
+
+    /// What to attend to next. `None`: somebody else waits already.
+    fn wait(&self) -> Option<(UnixStream, Place)> {
+        let mut desk = self.lock();
+        match *desk {
+            Desk::Nobody => *desk = Desk::Waiting,
+            Desk::Waiting | Desk::Taken(..) => return None,
+        }
+        loop {
+            desk = self
+                .changed
+                .wait(desk)
+                .unwrap_or_else(PoisonError::into_inner);
+            if let Desk::Taken(..) = *desk
+                && let Desk::Taken(stream, place) = std::mem::take(&mut *desk)
+            {
+                return Some((stream, place));
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Shared {
+    fn attend_in_turn(&self, stream: UnixStream, place: Place) {
+        let mut next = Some((stream, place));
+        while let Some((stream, place)) = next {
+            self.attend(&stream);
+            // Both before the wait: the host sees the end of a connection, and the place is free.
+            drop((stream, place));
+            next = self.idle.wait();
+        }
+    }
+
     fn end(&self) -> ! {
         self.shell.kill_everything();
         exit_now(0)
