@@ -7,7 +7,7 @@
 //! next one. It ends when it is destroyed; if it ended otherwise, [`Provenance::Replaced`]
 //! says so. It may be stopped when it is idle, with [`SandboxHost::stop`], and goes on later
 //! with its files and the state of its shell; and one whose
-//! directory was deleted behind its back ends itself within minutes. What it sends to
+//! directory was deleted behind its back ends itself. What it sends to
 //! other addresses arrives at sockets of its own, see [`Sandbox::gateway_sockets`], or nowhere.
 //! [`init_main`] is the entry of the `sandbox-init` subcommand, which the server starts to
 //! make a sandbox. Under systemd the unit needs `KillMode=process`, or a restart of the server

@@ -126,8 +126,8 @@ pub(crate) const KILL_ROUNDS_MAX: usize = 16;
 pub(crate) const KILL_ROUND_TIME_MAX: Duration = Duration::from_millis(500);
 /// Processes that one round of a kill holds a descriptor of.
 pub(crate) const KILL_BATCH_MAX: usize = 512;
-/// How often a sandbox that nobody calls wakes up to see whether it is an orphan. Two system
-/// calls in five minutes cost nothing, and without them one would stay until the next boot.
+/// How often a sandbox without a mount namespace of ours wakes up to see whether it is an orphan. Two
+/// system calls in five minutes cost nothing, and without them one would stay until the next boot.
 pub(crate) const ORPHAN_CHECK_DEFAULT: Duration = Duration::from_secs(300);
 /// What background jobs wrote between two calls and is shown with the next one.
 pub(crate) const BACKGROUND_OUTPUT_BYTES_MAX: usize = 32 << 10;

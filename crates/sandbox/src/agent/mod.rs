@@ -29,7 +29,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 
@@ -37,7 +36,7 @@ use self::calls::Calls;
 use self::connection::Connections;
 use self::exec::Execs;
 pub(crate) use self::gateway_sockets::GatewaySockets;
-use self::orphan::OrphanCheck;
+pub(crate) use self::orphan::{MountWatch, OrphanCheck};
 use self::reaper::Reaper;
 use self::shell_memory::ShellMemory;
 use self::shell_owner::ShellOwner;
@@ -86,7 +85,7 @@ impl Agent {
         memory: ShellMemory,
         network: Network,
         gateway: GatewaySockets,
-        orphan_check: Duration,
+        orphan_check: OrphanCheck,
         tool_limits: ToolLimits,
     ) -> io::Result<Self> {
         let signals = child_signals()?;
@@ -106,24 +105,30 @@ impl Agent {
             signals,
             reaper,
             connections,
-            orphan_check: OrphanCheck::every(orphan_check),
+            orphan_check,
         })
     }
 
     /// Until a shutdown request, a signal or the loss of its directory ends this process.
     pub(crate) fn serve(mut self) -> ! {
         loop {
-            let mut waiting = [
+            let mut waiting = vec![
                 PollFd::new(&self.signals, PollFlags::IN),
                 PollFd::new(&self.listener, PollFlags::IN),
             ];
+            let watch = self.orphan_check.watch();
+            waiting.extend(watch.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::PRI)));
             let until_check = self.orphan_check.time_left();
-            if rustix::event::poll(&mut waiting, Some(&until_check)).is_err() {
+            if rustix::event::poll(&mut waiting, until_check.as_ref()).is_err() {
                 // Interrupted; what there is to do is still there.
                 continue;
             }
-            let [children, calls] = waiting.map(|fd| !fd.revents().is_empty());
-            if self.orphan_check.finds_orphan() {
+            let came = |position: usize| {
+                let waited_for = waiting.get(position);
+                waited_for.is_some_and(|fd| !fd.revents().is_empty())
+            };
+            let [children, calls, watch_told] = [0, 1, 2].map(came);
+            if self.orphan_check.finds_orphan(watch_told) {
                 self.connections.end();
             }
             if children {

@@ -25,8 +25,9 @@ pub struct HostOptions {
     pub probe: Spec,
     /// Less than this is not accepted: the host refuses to start.
     pub require: Option<Tier>,
-    /// How often a sandbox looks whether its directory still exists. One whose directory was
-    /// deleted belongs to nobody any more and ends itself.
+    /// How often a sandbox looks whether its directory still exists, where the kernel does not
+    /// tell: outside of namespaces of its own. One whose directory was deleted belongs to nobody
+    /// any more and ends itself.
     pub orphan_check: Duration,
 }
 

@@ -15,7 +15,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 use super::{Filters, landlock, links, network, privileges};
 use crate::agent::shell_memory::{SHELL_MEMORY_NAME, ShellMemory};
 
-use crate::agent::{Agent, GatewaySockets, Places, ToolLimits};
+use crate::agent::{Agent, GatewaySockets, OrphanCheck, Places, ToolLimits};
 use crate::container::{
     AgentAnswer, AgentOrder, Found, MEMORY_DIRECTORY, ORDER_FILE, READY_SOCKET, TALK_DIRECTORY,
 };
@@ -98,7 +98,7 @@ fn become_ready(talk: &Path) -> Result<(Agent, Found), Refused> {
         memory,
         network,
         gateway,
-        order.orphan_check,
+        OrphanCheck::every(order.orphan_check),
         // One cgroup is for all of a container, and nothing in it may make others.
         ToolLimits::default(),
     );

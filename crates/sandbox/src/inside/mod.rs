@@ -30,7 +30,7 @@ pub use self::container::agent_main;
 use self::packages::PackageSources;
 pub(crate) use self::seccomp::Filters;
 use crate::agent::shell_memory::ShellMemory;
-use crate::agent::{Agent, GatewaySockets, Places, ToolLimits};
+use crate::agent::{Agent, GatewaySockets, MountWatch, OrphanCheck, Places, ToolLimits};
 use crate::isolation::{LimitSource, Mode, Network, UserNamespace};
 use crate::launcher::cgroup;
 use crate::launcher::layers::receive_go;
@@ -79,6 +79,7 @@ struct Surroundings {
     landlock_abi: Option<u32>,
     network: Network,
     gateway: GatewaySockets,
+    orphan_check: OrphanCheck,
 }
 
 /// What the launcher leaves to its child.
@@ -160,6 +161,7 @@ fn become_ready(birth: Birth<'_>, launcher: &OwnedFd) -> Result<Agent, Refused> 
         landlock_abi,
         network,
         gateway,
+        orphan_check,
     } = surroundings;
     let agent = Agent::new(
         listener,
@@ -167,7 +169,7 @@ fn become_ready(birth: Birth<'_>, launcher: &OwnedFd) -> Result<Agent, Refused> 
         memory,
         network,
         gateway,
-        order.orphan_check,
+        orphan_check,
         tool_limits,
     );
     let agent = agent.at("start the agent")?;
@@ -210,6 +212,7 @@ fn isolate(
     rustix::process::setsid().at("start a session")?;
     mounts::enter_new_root(&sources, &order.limits, &order.spec)?;
     drop(sources);
+    let watch = MountWatch::of(mounts::OVER_THE_HOST).at("watch the mounts")?;
     let (network, gateway) = network::set_up(order.spec.network)?;
     rustix::system::sethostname(b"sandbox").at("set the host name")?;
     privileges::lower_limits(&order.limits, memory_limit == LimitSource::Rlimit)?;
@@ -221,6 +224,7 @@ fn isolate(
         landlock_abi,
         network,
         gateway,
+        orphan_check: OrphanCheck::Told(watch),
     })
 }
 
@@ -242,6 +246,7 @@ fn stay_on_the_host(order: &LaunchOrder) -> Result<Surroundings, Refused> {
         landlock_abi: None,
         network: Network::Host,
         gateway: GatewaySockets::default(),
+        orphan_check: OrphanCheck::every(order.orphan_check),
     })
 }
 

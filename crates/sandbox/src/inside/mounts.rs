@@ -44,6 +44,9 @@ const HIDDEN_PROC_FILES: &[&str] = &[
 ];
 const HIDDEN_PROC_DIRECTORIES: &[&str] = &["scsi", "acpi", "asound", "driver"];
 
+/// A place whose file system lies on the directory that the new root is mounted on.
+pub(super) const OVER_THE_HOST: &str = "/run";
+
 /// Builds the root and makes it the only file system of this process.
 pub(super) fn enter_new_root(
     sources: &Sources,
@@ -81,6 +84,15 @@ pub(super) fn enter_new_root(
         limits.tmp_bytes, limits.tmp_files
     );
     tmpfs("tmp", &size, MountFlags::empty())?;
+    // When the directory below is deleted on the host, the kernel takes off what lies on it, and
+    // that tells the agent. Nobody inside sees it before.
+    bind(
+        sources.root.as_fd(),
+        "",
+        "run",
+        HOST | NO_EXEC,
+        Depth::ThisMount,
+    )?;
     tmpfs(
         "run",
         "mode=755,size=16m,nr_inodes=1024",
