@@ -3,8 +3,8 @@
 //!
 //! Facts (what a model or a tool answered) and the decisions that follow from them are appended
 //! together, with the position that they were decided at. **Invariant:** if the log has moved,
-//! nothing is written; the journal reads again, keeps the facts, and decides anew (ADR 3). So no
-//! decision is ever taken on an old state, and a turn waits for few syncs.
+//! nothing is written; the journal reads what is new, keeps the facts, and decides anew (ADR 3). So
+//! no decision is ever taken on an old state, and a turn waits for few syncs.
 
 use std::sync::Arc;
 
@@ -97,10 +97,10 @@ impl Journal {
     /// Whatever the returned step relies on is on disk by then.
     pub(crate) async fn settle(&mut self) -> Result<Step, JournalError> {
         loop {
-            let (drafts, step) = self.decide();
-            if drafts.is_empty() {
+            let (drafts, step, before) = self.decide();
+            let Some(before) = before else {
                 return Ok(step);
-            }
+            };
             match self
                 .parts
                 .store
@@ -112,9 +112,10 @@ impl Journal {
                     self.facts.clear();
                     return Ok(step);
                 }
+                // What was decided is in the state and not in the log: back to where they agreed.
                 Err(AppendError::Moved) => {
-                    self.state = fold(&self.parts, &self.lease).await?;
-                    self.durable = self.state.last_seq();
+                    self.state = before;
+                    self.read().await?;
                 }
                 Err(AppendError::LostLease | AppendError::NoSuchSession) => {
                     return Err(JournalError::NotOurs);
@@ -124,10 +125,12 @@ impl Journal {
         }
     }
 
-    /// Folds the facts, then decision after decision, into the state; none is in the log yet.
-    fn decide(&mut self) -> (Vec<Draft>, Step) {
+    /// Folds the facts, then decision after decision, into the state; none is in the log yet. With
+    /// them comes the state before, if there are any.
+    fn decide(&mut self) -> (Vec<Draft>, Step, Option<State>) {
         let epoch = self.lease.epoch;
         let mut drafts = self.facts.clone();
+        let mut before = (!drafts.is_empty()).then(|| self.state.clone());
         for fact in &drafts {
             self.state.apply_draft(fact, epoch);
         }
@@ -135,6 +138,7 @@ impl Journal {
             let now = self.parts.env.now();
             match self.state.next(epoch, now, &self.policy()) {
                 Step::Record(events) => {
+                    before.get_or_insert_with(|| self.state.clone());
                     for event in events {
                         let draft = self.parts.draft(event);
                         self.state.apply_draft(&draft, epoch);
@@ -142,7 +146,7 @@ impl Journal {
                     }
                 }
                 step @ (Step::Wait { .. } | Step::CallModel(_) | Step::RunTools(_)) => {
-                    return (drafts, step);
+                    return (drafts, step, before);
                 }
             }
         }
@@ -161,7 +165,7 @@ impl Journal {
     }
 }
 
-/// The state that the whole log amounts to. A start, a take-over and a moved log are all this.
+/// The state that the whole log amounts to. A start and a take-over are both this.
 async fn fold(parts: &Parts, lease: &Lease) -> Result<State, JournalError> {
     let rows = parts
         .store

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hostler_store::{StoreOptions, WakeUps};
 use hostler_testkit::{Gate, Reply};
 use serde_json::json;
 
@@ -124,6 +125,33 @@ async fn a_message_in_mid_turn_keeps_the_turn_open() {
         second.text().contains("Two."),
         "the model was shown the second message"
     );
+}
+
+/// Nobody tells the runner of the second message, so that its answer to the first one is appended
+/// to a log that has moved.
+#[tokio::test]
+async fn an_answer_that_finds_the_log_moved_is_kept() {
+    let mut world = World::new().await;
+    world.reopen(StoreOptions {
+        wake_ups: WakeUps::Off,
+        look_interval: Duration::from_millis(500),
+        ..StoreOptions::default()
+    });
+    let gate = Gate::new();
+    world
+        .model
+        .reply(Reply::new().and_wait(&gate).and_text("First."));
+    world.model.reply(Reply::text("Second."));
+    let session = world.session().await;
+    let _engine = world.engine().await;
+    world.say(session, "One.").await;
+    world.model.request(0).await;
+    world.say(session, "Two.").await;
+    gate.open();
+    let log = public(&world.log_after_turns(session, 1).await);
+    let said = log.iter().filter(|line| line.starts_with("says"));
+    assert_eq!(said.collect::<Vec<_>>(), ["says First.", "says Second."]);
+    assert_eq!(world.model.requests().len(), 2);
 }
 
 #[tokio::test]
