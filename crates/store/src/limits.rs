@@ -9,7 +9,7 @@ pub(crate) const COMMIT_JOBS_MAX: usize = 256;
 /// How long what a client sends may be expected to wait for the database; beyond that it is refused.
 pub(crate) const CHANGE_WAIT_MAX: Duration = Duration::from_millis(500);
 /// What one is expected to take before any was measured, and how many may wait in any case.
-pub(crate) const CHANGE_TIME_FIRST: Duration = Duration::from_millis(1);
+pub(crate) const CHANGE_TIME_FIRST: Duration = Duration::from_micros(250);
 pub(crate) const CHANGES_ALWAYS: usize = 64;
 /// Where nothing has been written for so long, nobody joins the queue.
 pub(crate) const STALLED_AFTER: Duration = Duration::from_secs(5);

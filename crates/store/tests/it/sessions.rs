@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures::future::join_all;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use hostler_domain::session::{Refusal, SessionStatus, Summary, accept};
@@ -270,13 +271,15 @@ async fn say(at: &SessionFolder, id: SessionId) -> Result<(), ChangeError<Refusa
 #[tokio::test]
 async fn who_would_wait_too_long_is_refused_at_once_and_the_others_are_served() {
     let at = SessionFolder::new().await;
-    let id = at.session().await.id;
+    // A session lets a thousand wait.
+    let sessions = [(); 4].map(|()| at.session());
+    let ids: Vec<SessionId> = join_all(sessions).await.iter().map(|row| row.id).collect();
     let other = rusqlite::Connection::open(at.folder.path().join("hostler.db")).unwrap();
     other.execute_batch("begin immediate").unwrap();
     let mut sends = FuturesUnordered::new();
     let refused = loop {
         assert!(sends.len() < 5_000, "no end to what may wait");
-        sends.push(say(&at, id));
+        sends.push(say(&at, ids[sends.len() % ids.len()]));
         if let Some(Some(ended)) = sends.next().now_or_never() {
             break ended;
         }
@@ -287,6 +290,8 @@ async fn who_would_wait_too_long_is_refused_at_once_and_the_others_are_served() 
     while let Some(sent) = sends.next().await {
         sent.unwrap();
     }
-    assert_eq!(at.row(id).await.summary.queued.len(), accepted);
-    say(&at, id).await.unwrap();
+    let rows = join_all(ids.iter().map(|id| at.row(*id))).await;
+    let queued: usize = rows.iter().map(|row| row.summary.queued.len()).sum();
+    assert_eq!(queued, accepted);
+    say(&at, ids[0]).await.unwrap();
 }
