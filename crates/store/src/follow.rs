@@ -264,15 +264,12 @@ impl Follow {
     fn woken(&mut self, woken: Woken) {
         let tail = &self.audience.channel().tail;
         let period = self.audience.watch.period();
-        match woken {
-            Woken::ByAppend => self.must_look = true,
-            // Time asks for one look at the session, not for one by each of its readers.
-            Woken::ByTime if tail.was_looked_at_within(period / 2) => {}
-            Woken::ByTime => {
-                self.reason = tail.ask();
-                self.must_look = true;
-            }
+        // Time asks for one look at the session, not for one by each of its readers: where
+        // somebody has looked lately, what he found is enough.
+        if woken == Woken::ByTime && !tail.was_looked_at_within(period / 2) {
+            self.reason = tail.ask();
         }
+        self.must_look = true;
     }
 }
 
