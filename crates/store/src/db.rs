@@ -24,7 +24,7 @@ pub(crate) use tx::Tx;
 use crate::hub::Hub;
 use crate::{Migrations, PostgresOptions, StoreError, migrate};
 use postgres::Postgres;
-use sqlite::Sqlite;
+use sqlite::{Sqlite, Syncing};
 
 /// Handle to the connections. Cheap to clone; dropping the last one closes them.
 #[derive(Clone)]
@@ -122,7 +122,26 @@ impl Db {
     {
         match &self.engine {
             // There is one writer: nobody else changes anything.
-            Engine::Sqlite(sqlite) => sqlite.write(job, tell).await,
+            Engine::Sqlite(sqlite) => sqlite.write(Syncing::BeforeAnswer, job, tell).await,
+            Engine::Postgres(postgres) => postgres.write(scope, job, tell).await,
+        }
+    }
+
+    /// As [`Db::write_in`], but the commit need not be on disk when this answers: for what a crash
+    /// may take back. It can't take back this and leave what was written after it.
+    pub(crate) async fn write_unsynced<T, E>(
+        &self,
+        scope: Scope,
+        job: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+        tell: impl FnOnce(&T) + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.write(Syncing::Later, job, tell).await,
+            // It waits all the same: other processes act on it.
             Engine::Postgres(postgres) => postgres.write(scope, job, tell).await,
         }
     }

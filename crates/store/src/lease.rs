@@ -1,5 +1,6 @@
 //! Who may act for a session. A lease is taken for a while, renewed, and fenced by its epoch:
-//! whoever holds an old one can append nothing.
+//! whoever holds an old one can append nothing. Nobody waits until a lease is on disk: an append
+//! under it is there only if the lease is, and after a crash there is nobody to hold one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,7 +78,8 @@ impl Store {
             )
         };
         let scope = Scope::Session(session);
-        let epoch: Result<Option<i64>, StoreError> = self.db.write_in(scope, claim, |_| {}).await;
+        let epoch: Result<Option<i64>, StoreError> =
+            self.db.write_unsynced(scope, claim, |_| {}).await;
         Ok(epoch?.map(|epoch| Lease {
             session,
             epoch: Epoch(epoch),
@@ -98,7 +100,9 @@ impl Store {
             let expires_at = clock.now(tx, now)?.plus(ttl).as_micros();
             tx.execute(RENEW_LEASES, &[&owner, &expires_at]).map(drop)
         };
-        self.db.write_in(Scope::OwnLeases, renew, |()| {}).await
+        self.db
+            .write_unsynced(Scope::OwnLeases, renew, |()| {})
+            .await
     }
 
     /// Gives the lease back, if it is still this one. If there is something to do at once, the
@@ -119,7 +123,10 @@ impl Store {
             }
         };
         let scope = Scope::Session(session);
-        self.db.write_in(scope, release, tell).await.map(|_| ())
+        self.db
+            .write_unsynced(scope, release, tell)
+            .await
+            .map(|_| ())
     }
 
     /// For the start of the only process on this data folder: whoever held a lease is dead. Where

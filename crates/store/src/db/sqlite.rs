@@ -1,8 +1,8 @@
 //! SQLite: one writer thread with group commit, and a pool of readers.
 //!
 //! **Invariant:** a write is answered after the sync of the commit that holds it
-//! (`synchronous=full`). Many callers share one commit: jobs that wait while a commit is synced
-//! form the next one.
+//! (`synchronous=full`), unless it says that it need not be. Many callers share one commit: jobs
+//! that wait while a commit is synced form the next one.
 
 mod writer;
 
@@ -21,6 +21,7 @@ use crate::limits::{BUSY_TIMEOUT, PREPARED_STATEMENTS, READERS, WRITE_QUEUE};
 use crate::parameter::{Parameter, Value};
 use crate::row::Row;
 use crate::{Migrations, StoreError, migrate};
+pub(super) use writer::Syncing;
 use writer::{WriteJob, write_job, write_loop};
 
 /// Handle to the connections. Dropping the last one ends the writer thread.
@@ -57,6 +58,7 @@ impl Sqlite {
 
     pub(crate) async fn write<T, E>(
         &self,
+        sync: Syncing,
         job: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
         tell: impl FnOnce(&T) + Send + 'static,
     ) -> Result<T, E>
@@ -64,7 +66,7 @@ impl Sqlite {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let (job, answered) = write_job(job, tell);
+        let (job, answered) = write_job(sync, job, tell);
         self.writer
             .send(job)
             .await

@@ -28,6 +28,29 @@ async fn a_commit_is_synced_before_it_is_answered() {
 }
 
 #[tokio::test]
+async fn who_need_not_be_synced_takes_nobody_elses_sync() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Db::open_file(&folder.path().join("test.db"), Migrations::Apply).unwrap();
+    let synchronous = |tx: &Tx<'_>| tx.one("pragma synchronous", &[], |row| row.integer(0));
+    let (normal, full) = (Some(1), Some(2));
+    let unsynced = || db.write_unsynced(Scope::OwnLeases, synchronous, |_| {});
+    let alone: Result<_, StoreError> = unsynced().await;
+    assert_eq!(alone.unwrap(), normal);
+    for _ in 0..50 {
+        let (one, other, synced) = tokio::join!(unsynced(), unsynced(), db.write(synchronous));
+        assert_eq!(synced.unwrap(), full);
+        assert!(
+            [one.unwrap(), other.unwrap()]
+                .iter()
+                .all(|mode| [normal, full].contains(mode))
+        );
+    }
+    assert_eq!(unsynced().await.unwrap(), normal);
+    let (synced, _) = tokio::join!(db.write(synchronous), unsynced());
+    assert_eq!(synced.unwrap(), full);
+}
+
+#[tokio::test]
 async fn a_failing_job_rolls_back_alone() {
     let folder = tempfile::tempdir().unwrap();
     let db = Db::open_file(&folder.path().join("test.db"), Migrations::Apply).unwrap();

@@ -8,14 +8,24 @@ use super::{Prepared, Tx};
 use crate::StoreError;
 use crate::limits::COMMIT_JOBS_MAX;
 
+/// When what a job has written is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::db) enum Syncing {
+    BeforeAnswer,
+    /// With the next commit that is synced: the log of SQLite is synced from its beginning.
+    Later,
+}
+
 /// A job that waits for the writer: run inside a savepoint, answered after the commit.
 pub(super) trait WriteJob: Send {
+    fn sync(&self) -> Syncing;
     /// Answers whether the job's changes are to be kept.
     fn run(&mut self, tx: &Tx<'_>) -> bool;
     fn finish(self: Box<Self>, commit: Result<(), StoreError>);
 }
 
 struct Job<T, E, F, G> {
+    sync: Syncing,
     job: Option<F>,
     tell: G,
     outcome: Option<Result<T, E>>,
@@ -24,6 +34,7 @@ struct Job<T, E, F, G> {
 
 /// The job in a box, and where its answer will be.
 pub(super) fn write_job<T, E>(
+    sync: Syncing,
     job: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
     tell: impl FnOnce(&T) + Send + 'static,
 ) -> (Box<dyn WriteJob>, oneshot::Receiver<Result<T, E>>)
@@ -33,6 +44,7 @@ where
 {
     let (answer, answered) = oneshot::channel();
     let job = Job {
+        sync,
         job: Some(job),
         tell,
         outcome: None,
@@ -48,6 +60,10 @@ where
     F: FnOnce(&Tx<'_>) -> Result<T, E> + Send,
     G: FnOnce(&T) + Send,
 {
+    fn sync(&self) -> Syncing {
+        self.sync
+    }
+
     fn run(&mut self, tx: &Tx<'_>) -> bool {
         let Some(job) = self.job.take() else {
             return false;
@@ -81,14 +97,20 @@ where
 }
 
 pub(super) fn write_loop(prepared: Prepared, mut jobs: mpsc::Receiver<Box<dyn WriteJob>>) {
-    while let Some(first) = jobs.blocking_recv() {
+    let mut writer = Writer {
+        prepared,
+        // As the connection was opened.
+        sync: Syncing::BeforeAnswer,
+        left: None,
+    };
+    while let Some(first) = writer.left.take().or_else(|| jobs.blocking_recv()) {
         let mut batch = vec![first];
-        let committed = run_batch(&prepared, &mut batch, &mut jobs);
+        let committed = writer.run_batch(&mut batch, &mut jobs);
         let failed = committed.as_ref().err().map(ToString::to_string);
         if let Some(reason) = &failed {
             tracing::error!(%reason, jobs = batch.len(), "a commit failed");
             // Nothing of the batch may stay open; if this fails too, the next begin says so.
-            let _ = prepared.connection.execute_batch("rollback");
+            let _ = writer.prepared.connection.execute_batch("rollback");
         }
         for job in batch {
             job.finish(match &failed {
@@ -107,26 +129,62 @@ fn commit_failure(error: Option<&StoreError>, reason: &str) -> StoreError {
     }
 }
 
-fn run_batch(
-    prepared: &Prepared,
-    batch: &mut Vec<Box<dyn WriteJob>>,
-    jobs: &mut mpsc::Receiver<Box<dyn WriteJob>>,
-) -> Result<(), StoreError> {
-    let tx = Tx::Sqlite(prepared);
-    prepared.batch("begin immediate")?;
-    let mut position = 0;
-    while position < batch.len() {
-        prepared.batch("savepoint job")?;
-        if !batch[position].run(&tx) {
-            prepared.batch("rollback to job")?;
-        }
-        prepared.batch("release job")?;
-        position += 1;
-        if batch.len() < COMMIT_JOBS_MAX
+struct Writer {
+    prepared: Prepared,
+    /// Of the commits until it is changed.
+    sync: Syncing,
+    /// A job that did not fit into the last batch.
+    left: Option<Box<dyn WriteJob>>,
+}
+
+impl Writer {
+    /// Runs the jobs of the batch and all that wait or come meanwhile, and commits them.
+    fn run_batch(
+        &mut self,
+        batch: &mut Vec<Box<dyn WriteJob>>,
+        jobs: &mut mpsc::Receiver<Box<dyn WriteJob>>,
+    ) -> Result<(), StoreError> {
+        while batch.len() < COMMIT_JOBS_MAX
             && let Ok(next) = jobs.try_recv()
         {
             batch.push(next);
         }
+        let must_sync = batch.iter().any(|job| job.sync() == Syncing::BeforeAnswer);
+        self.begin(match must_sync {
+            true => Syncing::BeforeAnswer,
+            false => Syncing::Later,
+        })?;
+        let tx = Tx::Sqlite(&self.prepared);
+        let mut position = 0;
+        while position < batch.len() {
+            self.prepared.batch("savepoint job")?;
+            if !batch[position].run(&tx) {
+                self.prepared.batch("rollback to job")?;
+            }
+            self.prepared.batch("release job")?;
+            position += 1;
+            if batch.len() < COMMIT_JOBS_MAX
+                && self.left.is_none()
+                && let Ok(next) = jobs.try_recv()
+            {
+                // This commit is not synced: a job that waits for that begins the next one.
+                match self.sync == Syncing::Later && next.sync() == Syncing::BeforeAnswer {
+                    true => self.left = Some(next),
+                    false => batch.push(next),
+                }
+            }
+        }
+        self.prepared.batch("commit")
     }
-    prepared.batch("commit")
+
+    fn begin(&mut self, sync: Syncing) -> Result<(), StoreError> {
+        if sync != self.sync {
+            self.prepared.batch(match sync {
+                Syncing::BeforeAnswer => "pragma synchronous = full",
+                Syncing::Later => "pragma synchronous = normal",
+            })?;
+            self.sync = sync;
+        }
+        self.prepared.batch("begin immediate")
+    }
 }
