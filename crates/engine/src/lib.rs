@@ -10,6 +10,7 @@ mod attachments;
 mod backoff;
 mod checkpoints;
 mod journal;
+mod keeping;
 mod limits;
 mod metered;
 mod model_call;

@@ -54,6 +54,8 @@ pub(crate) const CANCEL_TIME_MAX: Duration = Duration::from_secs(2);
 pub(crate) const SYNCED_SESSIONS_MAX: usize = 4_096;
 /// Links in one sandbox to uploads that were asked for at a path of their own.
 pub(crate) const UPLOAD_LINKS_MAX: usize = 64;
+/// Sandboxes that are packed at the same time: more would only take the processor from what runs.
+pub(crate) const ARCHIVES_AT_ONCE: usize = 2;
 /// Pieces of a sandbox's archive on their way to or from the blob store, and how long one is.
 pub(crate) const CHECKPOINT_CHUNKS_IN_FLIGHT: usize = 4;
 pub(crate) const CHECKPOINT_CHUNK_BYTES: usize = 256 * 1024;

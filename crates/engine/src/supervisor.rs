@@ -12,6 +12,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::journal::JournalError;
+use crate::keeping::Keeping;
 use crate::limits::{DUE_SESSIONS, FULL_SWEEP_EVERY, LEASE, LEASE_MARGIN, PANICS_MAX};
 use crate::options::{Engine, Parts};
 use crate::runner::run_session;
@@ -30,7 +31,8 @@ struct Supervisor {
     /// Of runners that have ended while the store failed: one for each at most.
     unreleased: Vec<Lease>,
     /// At most one.
-    sweeps_under_way: JoinSet<()>,
+    sweeps_under_way: JoinSet<Vec<SessionId>>,
+    keeping: Keeping,
     /// At most one: deletes what sweeps have thrown away.
     emptying_trash: JoinSet<()>,
     /// Sweeps so far.
@@ -55,6 +57,7 @@ impl Engine {
             panics: HashMap::new(),
             unreleased: Vec::new(),
             sweeps_under_way: JoinSet::new(),
+            keeping: Keeping::default(),
             emptying_trash: JoinSet::new(),
             sweeps: 0,
             renewed: Instant::now(),
@@ -85,6 +88,7 @@ impl Supervisor {
             Some(session) = dirty.recv() => self.start(session).await,
             Some(ended) = self.runners.join_next_with_id() => self.ended(ended).await,
             Some(ended) = self.sweeps_under_way.join_next() => self.swept(ended),
+            Some(ended) = self.keeping.ended() => self.keeping.after(&self.parts, ended),
             _ = renewals.tick() => self.renew().await,
             _ = sweeps.tick() => {
                 self.release_again().await;
@@ -150,20 +154,23 @@ impl Supervisor {
                 Scope::Alive
             };
             self.sweeps = self.sweeps.wrapping_add(1);
+            let busy = self.keeping.sessions();
             self.sweeps_under_way.spawn(async move {
-                sweep::sandboxes(&parts, scope).await;
+                let rested = sweep::sandboxes(&parts, scope, &busy).await;
                 sweep::expired_files(&parts).await;
                 if scope == Scope::All {
                     sweep::packages(&parts).await;
                 }
                 sweep::archives(&parts).await;
+                rested
             });
         }
     }
 
-    fn swept(&mut self, ended: Result<(), JoinError>) {
-        if let Err(error) = ended {
-            tracing::error!(%error, "a sweep broke off");
+    fn swept(&mut self, ended: Result<Vec<SessionId>, JoinError>) {
+        match ended {
+            Ok(rested) => self.keeping.add(&self.parts, rested),
+            Err(error) => tracing::error!(%error, "a sweep broke off"),
         }
         while let Some(ended) = self.emptying_trash.try_join_next() {
             if let Err(error) = ended {

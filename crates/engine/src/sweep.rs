@@ -45,13 +45,19 @@ pub(crate) enum Scope {
 
 /// Destroys the sandboxes of deleted sessions, stops those of archived and idle ones, and replaces
 /// those that were kept long enough: what an agent made stays with the session's record until then.
-pub(crate) async fn sandboxes(parts: &Parts, scope: Scope) {
+/// Those of `busy` are left alone. Gives the sessions whose sandboxes rest.
+pub(crate) async fn sandboxes(
+    parts: &Parts,
+    scope: Scope,
+    busy: &HashSet<SessionId>,
+) -> Vec<SessionId> {
+    let mut rested = Vec::new();
     let ways = parts.networks.ways();
     let listed = match parts.sandboxes.list().await {
         Ok(listed) => listed,
         Err(error) => {
             tracing::error!(%error, "sandboxes can't be listed");
-            return;
+            return rested;
         }
     };
     close_ways(parts, &ways, &listed);
@@ -63,6 +69,9 @@ pub(crate) async fn sandboxes(parts: &Parts, scope: Scope) {
         let Ok(session) = name.as_str().parse::<SessionId>() else {
             continue;
         };
+        if busy.contains(&session) {
+            continue;
+        }
         let brief = match parts.store.session_brief(session).await {
             Ok(brief) => brief,
             Err(error) => {
@@ -77,7 +86,14 @@ pub(crate) async fn sandboxes(parts: &Parts, scope: Scope) {
             }
             Fate::Stay => Ok(()),
             // One in use is a session that has begun a turn a moment ago: it stays.
-            Fate::Stop => stop(parts, session, name).await,
+            Fate::Stop => match stop(parts, session, name).await {
+                Ok(Stop::Stopped) => {
+                    rested.push(session);
+                    Ok(())
+                }
+                Ok(Stop::InUse) => Ok(()),
+                Err(error) => Err(error),
+            },
             Fate::ThrowAway => parts.sandboxes.throw_away(name).await,
             Fate::Expire => expire(parts, session, name).await,
         };
@@ -85,6 +101,7 @@ pub(crate) async fn sandboxes(parts: &Parts, scope: Scope) {
             tracing::error!(%session, %error, "a sandbox can't be ended");
         }
     }
+    rested
 }
 
 /// Sandboxes that have ended, by themselves or by a sweep, need no way out any more.
@@ -112,12 +129,12 @@ async fn open_way(parts: &Parts, session: SessionId) -> Result<(), SandboxError>
 }
 
 /// What jobs in the background have written is kept once they are gone.
-async fn stop(parts: &Parts, session: SessionId, name: &SandboxName) -> Result<(), SandboxError> {
-    if parts.sandboxes.stop(name).await? == Stop::Stopped {
+async fn stop(parts: &Parts, session: SessionId, name: &SandboxName) -> Result<Stop, SandboxError> {
+    let stop = parts.sandboxes.stop(name).await?;
+    if stop == Stop::Stopped {
         outputs::capture(parts, session).await;
-        checkpoints::keep(parts, session, name).await?;
     }
-    Ok(())
+    Ok(stop)
 }
 
 async fn expire(parts: &Parts, session: SessionId, name: &SandboxName) -> Result<(), SandboxError> {

@@ -22,8 +22,10 @@ use crate::limits::{
 
 const READ_BYTES: usize = 256 << 10;
 
-struct Packer<W: Write> {
+struct Packer<'a, W: Write> {
     out: W,
+    /// Asked again and again; its error ends the work.
+    go_on: &'a dyn Fn() -> io::Result<()>,
     bases: Bases,
     packed: Packed,
     first_names: FirstNames,
@@ -46,9 +48,16 @@ pub(crate) struct Bases {
     pub(crate) gid: u32,
 }
 
-/// Writes the archive of the sandbox in `directory`, whose ids begin at `bases`.
-pub(crate) fn pack(directory: BorrowedFd<'_>, bases: Bases, out: impl Write) -> io::Result<Packed> {
+/// Writes the archive of the sandbox in `directory`, whose ids begin at `bases`, for as long as it
+/// may go on.
+pub(crate) fn pack(
+    directory: BorrowedFd<'_>,
+    bases: Bases,
+    out: impl Write,
+    go_on: &dyn Fn() -> io::Result<()>,
+) -> io::Result<Packed> {
     let mut packer = Packer {
+        go_on,
         out: zstd::Encoder::new(out, ARCHIVE_LEVEL)?,
         bases,
         packed: Packed::default(),
@@ -86,7 +95,7 @@ enum Owner {
     Host,
 }
 
-impl<W: Write> Packer<W> {
+impl<W: Write> Packer<'_, W> {
     fn first(&mut self) -> io::Result<()> {
         let entry = Entry {
             path: FIRST_NAME.to_vec(),
@@ -156,6 +165,7 @@ impl<W: Write> Packer<W> {
         found: &Stat,
         owner: Owner,
     ) -> io::Result<()> {
+        (self.go_on)()?;
         self.packed.entries += 1;
         if self.packed.entries > ARCHIVE_ENTRIES_MAX {
             return Err(refused(format!("more than {ARCHIVE_ENTRIES_MAX} files")));
@@ -248,6 +258,7 @@ impl<W: Write> Packer<W> {
                 let wanted = usize::try_from(length)
                     .unwrap_or(READ_BYTES)
                     .min(READ_BYTES);
+                (self.go_on)()?;
                 contents.read_exact_at(&mut self.buffer[..wanted], offset)?;
                 self.out.write_all(&self.buffer[..wanted])?;
                 (offset, length) = (offset + wanted as u64, length - wanted as u64);

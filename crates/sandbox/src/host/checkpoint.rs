@@ -23,7 +23,7 @@ pub enum Checkpoint {
         /// When the sandbox was made, for [`SandboxHost::restore`].
         created_at: SystemTime,
     },
-    /// Somebody holds it, so it was not stopped.
+    /// Somebody holds it, so it was not stopped; or came while it was packed, which was given up.
     InUse,
     /// It has no files here.
     Absent,
@@ -49,14 +49,23 @@ impl SandboxHost {
         }
         self.inner.rest(name).await?;
         let (mark, follows) = (mark.to_owned(), follows.map(str::to_owned));
+        let (occupancy, wanted) = (self.inner.occupancy.clone(), name.clone());
+        let go_on = move || match occupancy.is_wanted(&wanted) {
+            false => Ok(()),
+            true => Err(io::Error::other("somebody wants the sandbox")),
+        };
         let packed = blocking(move || {
             let handle = open_directory(&directory)?;
-            let packed = pack(handle.as_fd(), bases(&directory)?, out)?;
+            let packed = pack(handle.as_fd(), bases(&directory)?, out, &go_on)?;
             let created_at = state_dir::created_at(&directory)?;
             ArchiveRecord::packed(&directory, &mark, follows.as_deref())?;
             Ok(Checkpoint::Packed { packed, created_at })
         });
-        Ok(packed.await?)
+        match packed.await {
+            // Nobody waits for an archive: it is made when the sandbox rests again.
+            Err(_) if self.inner.occupancy.is_wanted(name) => Ok(Checkpoint::InUse),
+            packed => Ok(packed?),
+        }
     }
 
     /// The mark of the archive that is as good as the sandbox's files. `None`: it was started

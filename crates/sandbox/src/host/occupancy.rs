@@ -62,6 +62,12 @@ impl Occupancy {
         self.entries().get(name).is_some_and(|entry| entry.uses > 0)
     }
 
+    /// Whether anybody but the holder of a claim uses the sandbox or waits for it.
+    pub(super) fn is_wanted(&self, name: &SandboxName) -> bool {
+        let wants = |entry: &Entry| entry.uses > 0 || entry.claims > 1;
+        self.entries().get(name).is_some_and(wants)
+    }
+
     fn leave(&self, name: &SandboxName, what: impl FnOnce(&mut Entry)) {
         let mut entries = self.entries();
         let Some(entry) = entries.get_mut(name) else {

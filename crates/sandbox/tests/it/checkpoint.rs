@@ -4,7 +4,7 @@ use std::io::{self, Cursor, Read, Write};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use hostler_sandbox::{Checkpoint, Provenance, SandboxHost, Spec, Stop};
+use hostler_sandbox::{Checkpoint, Provenance, SandboxHost, SandboxUse, Spec, Stop};
 use tempfile::TempDir;
 
 use crate::world::{CleanUp, World, bash, name, ok, options};
@@ -236,6 +236,49 @@ async fn one_that_breaks_off_or_is_refused_leaves_what_was_there() {
     let opened = world.host.open(&two, &Spec::default()).await.unwrap();
     ok(&bash(&opened.sandbox, "cat big").await, "newer\n");
     drop(opened);
+    world.host.destroy(&two).await.unwrap();
+    world.end().await;
+}
+
+/// The archive of somebody who comes back while it is written.
+struct ComesBack(SandboxHost, Arc<Mutex<Option<SandboxUse>>>);
+
+impl Write for ComesBack {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let held = &mut *self.1.lock().unwrap();
+        held.get_or_insert_with(|| self.0.hold(&name("two")));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn whoever_comes_back_does_not_wait_for_the_archive() {
+    let world = World::new().await;
+    let two = name("two");
+    let opened = world.host.open(&two, &Spec::default()).await.unwrap();
+    // More than is compressed before the first bytes are written.
+    bash(
+        &opened.sandbox,
+        "head -c 3000000 /dev/urandom > big; export A=5",
+    )
+    .await;
+    drop(opened);
+    let held = Arc::default();
+    let out = ComesBack(world.host.clone(), Arc::clone(&held));
+    let packed = world.host.checkpoint(&two, "mark_1", None, out).await;
+    assert_eq!(packed.unwrap(), Checkpoint::InUse);
+    assert_eq!(world.host.mark(&two).await.unwrap(), None);
+    let opened = world.host.open(&two, &Spec::default()).await.unwrap();
+    ok(
+        &bash(&opened.sandbox, "wc -c < big; echo $A").await,
+        "3000000\n5\n",
+    );
+    drop((opened, held));
+    pack(&world.host, "two").await;
     world.host.destroy(&two).await.unwrap();
     world.end().await;
 }
