@@ -6,11 +6,12 @@
 //! emptied in its turn. Links are removed, never followed.
 
 use std::ffi::CStr;
+use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, openat, renameat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, openat, renameat, unlinkat};
 use rustix::io::Errno;
 
 /// Empties `directory`, which stays. Goes on after a failure and returns the first one.
@@ -22,14 +23,60 @@ pub(super) fn remove_tree(directory: &Path) -> io::Result<()> {
 
 /// The same for an open directory.
 pub(super) fn empty_directory(root: &OwnedFd) -> io::Result<()> {
+    empty_but(root, None)
+}
+
+/// Empties `folder`, each directory in it for itself, and of these the file `last` at the very end:
+/// whatever keeps a directory from going, and wherever a crash comes, it is there as long as
+/// anything else is. Goes on after a failure and returns the first one.
+pub(super) fn remove_each(folder: &Path, last: &CStr) -> io::Result<()> {
+    let mut first_failure = None;
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_directory = fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir());
+        let removed = if is_directory {
+            remove_one(&path, last)
+        } else {
+            fs::remove_file(&path)
+        };
+        match removed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                first_failure.get_or_insert(error);
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+    first_failure.map_or(Ok(()), Err)
+}
+
+fn remove_one(directory: &Path, last: &CStr) -> io::Result<()> {
+    let root = open_inner(
+        CWD,
+        &std::ffi::CString::new(directory.as_os_str().as_encoded_bytes())?,
+    )?;
+    empty_but(&root, Some(last))?;
+    match unlinkat(&root, last, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        // Somebody else's directory of that name.
+        Err(_) => empty_directory(&root)?,
+    }
+    Ok(unlinkat(CWD, directory, AtFlags::REMOVEDIR)?)
+}
+
+fn empty_but(root: &OwnedFd, last: Option<&CStr>) -> io::Result<()> {
     let mut moved = 0_u64;
     let mut first_failure = None;
     // Directories that were moved up are found by the next look.
-    while empty(root, |name| match remove(root, name, &mut moved) {
-        Ok(()) => Ok(Removed::Yes),
-        Err(error) => {
-            first_failure.get_or_insert(error);
-            Ok(Removed::No)
+    while empty(root, |name| {
+        if Some(name) == last {
+            return Ok(Removed::No);
+        }
+        match remove(root, name, &mut moved) {
+            Ok(()) => Ok(Removed::Yes),
+            Err(error) => {
+                first_failure.get_or_insert(error);
+                Ok(Removed::No)
+            }
         }
     })? {}
     first_failure.map_or(Ok(()), Err)

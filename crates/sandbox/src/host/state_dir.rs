@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use rustix::fs::{FlockOperation, Mode as FileMode, OFlags, flock};
 
 use super::archive_record::ArchiveRecord;
-use super::removal::remove_tree;
+use super::removal::remove_each;
 use super::root_record;
 use super::user_ids::{self, UserIds};
 use crate::name::SandboxName;
@@ -79,7 +79,8 @@ impl StateDir {
         for directory in [state.boxes(), state.trash(), state.drafts(), state.layers()] {
             make_directory(&directory, 0o700)?;
         }
-        if let Err(error) = remove_tree(&state.drafts()).and_then(|()| state.empty_trash()) {
+        let emptied = remove_each(&state.drafts(), user_ids::LAST_FILE);
+        if let Err(error) = emptied.and_then(|()| state.empty_trash()) {
             // It is only rubbish: no reason not to start.
             tracing::warn!(%error, "what was thrown away cannot be deleted");
         }
@@ -248,7 +249,8 @@ impl StateDir {
         let _alone = self.emptying.lock().unwrap_or_else(PoisonError::into_inner);
         // Before the work: what comes meanwhile may be seen too late.
         self.has_trash.store(false, Ordering::Release);
-        self.user_ids.free_after(|| remove_tree(&self.trash()))
+        self.user_ids
+            .free_after(|| remove_each(&self.trash(), user_ids::LAST_FILE))
     }
 }
 

@@ -13,6 +13,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::limits::UID_RANGE;
 
 const FILE_NAME: &str = "user_ids";
+/// The last of a directory's files to be deleted: with it gone, nobody knows whose the others are.
+pub(super) const LAST_FILE: &std::ffi::CStr = c"user_ids";
 
 /// The first id of each range that has files.
 #[derive(Default)]

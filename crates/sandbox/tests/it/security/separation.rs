@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Command;
 
 use hostler_sandbox::Spec;
 
@@ -113,4 +115,55 @@ async fn files_that_cannot_be_thrown_away_keep_their_ids() {
         world.host.destroy(&name(other)).await.unwrap();
     }
     world.end().await;
+}
+
+/// What a server that dies, or a disk that refuses, leaves of a sandbox in the trash.
+#[tokio::test]
+async fn files_that_are_deleted_halfway_keep_their_ids() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let world = World::new().await;
+    let two = name("two");
+    let opened = world.host.open(&two, &Spec::default()).await.unwrap();
+    // Deeper than what is deleted in its place, and with names before and behind it.
+    bash(
+        &opened.sandbox,
+        "mkdir -p a/b/c/held z; touch a/file z/file ~/file",
+    )
+    .await;
+    drop(opened);
+    world.host.stop(&two).await.unwrap();
+    let held = world
+        .state
+        .path()
+        .join("state/boxes/two/workspace/a/b/c/held");
+    let mount = ["-t", "tmpfs", "none"];
+    let mounted = Command::new("mount").args(mount).arg(&held).status();
+    assert!(mounted.unwrap().success());
+    let of_two = owner_of_workspace(&world, "two");
+    world.host.throw_away(&two).await.unwrap();
+    // The directory that something is mounted on can't go.
+    world.host.empty_trash().await.unwrap_err();
+    let (host, state) = world.restart_server().await;
+    let _clean_up = crate::world::CleanUp::of(&host);
+    let owner = |sandbox: &str| {
+        let boxes = state.path().join("state/boxes");
+        fs::metadata(boxes.join(sandbox).join("workspace"))
+            .unwrap()
+            .uid()
+    };
+    for other in ["three", "four"] {
+        host.open(&name(other), &Spec::default()).await.unwrap();
+        assert_ne!(owner(other), of_two);
+    }
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    let trash = state.path().join("state/trash");
+    let place = mounts
+        .split(' ')
+        .find(|place| Path::new(place).starts_with(&trash));
+    let unmounted = Command::new("umount").arg(place.unwrap()).status();
+    assert!(unmounted.unwrap().success());
+    host.empty_trash().await.unwrap();
+    assert_eq!(fs::read_dir(trash).unwrap().count(), 0);
 }
