@@ -1,5 +1,6 @@
 //! The engine on a real store, with a real sandbox and a scripted model over its real wire.
 
+mod archive_kills;
 mod checkpoints;
 mod crash;
 mod failures;
