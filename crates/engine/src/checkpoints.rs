@@ -25,11 +25,14 @@ use crate::{outputs, session_sandbox};
 const FORMAT: i64 = 1;
 
 /// Writes an archive of a sandbox that rests, unless there is one, and lets its files go if that
-/// is wanted.
+/// is wanted. One that was started since is left alone: it rests when its session has been idle.
 pub(crate) async fn keep(parts: &Parts, session: SessionId, name: &SandboxName) -> Kept {
     let Checkpoints::Blobs { evict } = parts.options.sandbox_checkpoints else {
         return Ok(());
     };
+    if parts.sandboxes.is_known_alive(name) {
+        return Ok(());
+    }
     let known = parts.store.checkpoint(session).await.map_err(store)?;
     let known = known.map(|checkpoint| checkpoint.id);
     let mark = match standing(parts, name, known).await? {

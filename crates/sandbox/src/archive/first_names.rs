@@ -59,3 +59,40 @@ impl FirstNames {
 fn cost(path: &[u8]) -> usize {
     path.len() + size_of::<((u64, u64), First)>()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file with so many names, by its number.
+    fn file(number: u64, names: u64) -> Stat {
+        let mut found = rustix::fs::stat("/").unwrap();
+        (found.st_ino, found.st_nlink) = (number, names);
+        found
+    }
+
+    #[test]
+    fn nothing_is_remembered_of_files_whose_names_were_all_seen() {
+        let mut names = FirstNames::default();
+        for number in 0..1000 {
+            assert_eq!(names.of(&file(number, 3), b"first").unwrap(), None);
+            for _ in 0..2 {
+                let other = names.of(&file(number, 3), b"other").unwrap();
+                assert_eq!(other.as_deref(), Some(&b"first"[..]));
+            }
+            assert_eq!(names.of(&file(number, 1), b"alone").unwrap(), None);
+        }
+        assert_eq!((names.known.len(), names.bytes), (0, 0));
+    }
+
+    #[test]
+    fn more_than_is_remembered_is_refused() {
+        let mut names = FirstNames {
+            bytes: ARCHIVE_LATER_BYTES_MAX - cost(b"fits"),
+            ..FirstNames::default()
+        };
+        names.of(&file(1, 2), b"fits").unwrap();
+        let refused = names.of(&file(2, 2), b"not").unwrap_err();
+        assert!(refused.to_string().contains("files with several names"));
+    }
+}

@@ -11,7 +11,7 @@ use crate::world::{CleanUp, World, bash, name, ok, options};
 
 /// What was packed, for the test to look at.
 #[derive(Clone, Default)]
-struct Archive(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Archive(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Archive {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -24,12 +24,12 @@ impl Write for Archive {
 }
 
 impl Archive {
-    fn reader(&self) -> Cursor<Vec<u8>> {
+    pub(crate) fn reader(&self) -> Cursor<Vec<u8>> {
         Cursor::new(self.0.lock().unwrap().clone())
     }
 }
 
-async fn another_host() -> (SandboxHost, TempDir) {
+pub(crate) async fn another_host() -> (SandboxHost, TempDir) {
     let state = tempfile::tempdir().unwrap();
     let mut options = options(&state);
     // Other ids than on the first.
@@ -37,7 +37,7 @@ async fn another_host() -> (SandboxHost, TempDir) {
     (SandboxHost::start(options).await.unwrap(), state)
 }
 
-async fn pack(host: &SandboxHost, named: &str) -> (Archive, SystemTime) {
+pub(crate) async fn pack(host: &SandboxHost, named: &str) -> (Archive, SystemTime) {
     let archive = Archive::default();
     let done = host
         .checkpoint(&name(named), "mark_1", None, archive.clone())

@@ -14,6 +14,7 @@ mod bash;
 mod burst;
 mod cgroups;
 mod checkpoint;
+mod checkpoint_bounds;
 mod checkpoint_lies;
 mod conformance;
 mod containers;
