@@ -141,6 +141,11 @@ impl State {
 
 /// Some terminals take the control characters from U+0080 on for the beginnings of sequences.
 fn push_plain(valid: &str, text: &mut String) {
+    // The first byte of all of them; hardly any output has it, and there may be gigabytes.
+    if !valid.as_bytes().contains(&0xc2) {
+        text.push_str(valid);
+        return;
+    }
     let mut pieces = valid.split(|c: char| ('\u{80}'..='\u{9f}').contains(&c));
     text.push_str(pieces.next().unwrap_or_default());
     for piece in pieces {
