@@ -9,8 +9,8 @@
 //! with its files and the state of its shell; and one whose
 //! directory was deleted behind its back ends itself. What it sends to
 //! other addresses arrives at sockets of its own, see [`Sandbox::gateway_sockets`], or nowhere.
-//! [`init_main`] is the entry of the `sandbox-init` subcommand, which the server starts to
-//! make a sandbox. Under systemd the unit needs `KillMode=process`, or a restart of the server
+//! [`init_main`] is the entry of the `sandbox-init` subcommand, which the server starts once, to
+//! make sandboxes. Under systemd the unit needs `KillMode=process`, or a restart of the server
 //! ends its sandboxes.
 //!
 //! The state directory, mode 0700 and locked by the server that uses it:
