@@ -14,6 +14,7 @@ import asyncio
 import random
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -51,6 +52,8 @@ class Address:
     """Where the server is, for clients that outlive it."""
 
     def __init__(self, server: Hostler) -> None:
+        self.over = asyncio.Event()
+        """The server is not restarted any more, and nobody talks."""
         self._server = server
         self._up = asyncio.Event()
         self._client: anthropic.AsyncAnthropic | None = None
@@ -68,6 +71,11 @@ class Address:
 
     async def going(self) -> None:
         self._up.clear()
+
+    async def pause(self, seconds: float) -> None:
+        """The pace of the load: for so long, or until it is over."""
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.over.wait(), seconds)
 
     async def gone(self) -> None:
         assert self._client is not None
@@ -96,8 +104,6 @@ class Reader:
                         await self.take(event)
             except GONE:
                 pass
-            # A server that is going closes its streams before it stops to listen: not at once again.
-            await asyncio.sleep(0.01)
             self.report.comebacks += 1
 
     async def catch_up(self, client: anthropic.AsyncAnthropic) -> None:
@@ -130,7 +136,7 @@ class Reader:
 async def talk(session: str, address: Address, report: Report) -> None:
     """Messages one after the other; an answer that never comes is not asked for again."""
     number = 0
-    while True:
+    while not address.over.is_set():
         client = await address.client()
         number += 1
         content = [{"type": "text", "text": f"Message {number}."}]
@@ -139,7 +145,7 @@ async def talk(session: str, address: Address, report: Report) -> None:
             report.acknowledged += 1
         except GONE:
             pass
-        await asyncio.sleep(random.uniform(0.05, 0.3))
+        await address.pause(random.uniform(0.05, 0.3))
 
 
 async def run(server: Hostler, restarts: int, readers: int, seed: int) -> Report:
@@ -155,7 +161,7 @@ async def run(server: Hostler, restarts: int, readers: int, seed: int) -> Report
     reading = [asyncio.create_task(reader.run()) for reader in followed]
     talking = [asyncio.create_task(talk(session, address, report)) for session in sessions]
     for number in range(restarts):
-        await asyncio.sleep(random.uniform(*BETWEEN_RESTARTS))
+        await address.pause(random.uniform(*BETWEEN_RESTARTS))
         await address.going()
         # Half of them are asked to end, as an upgrade does; half are killed.
         await asyncio.to_thread(server.stop if number % 2 else server.kill)
@@ -166,9 +172,8 @@ async def run(server: Hostler, restarts: int, readers: int, seed: int) -> Report
         failed = [task for task in (*reading, *talking) if task.done()]
         for task in failed:
             task.result()
-    for task in talking:
-        task.cancel()
-    await asyncio.gather(*talking, return_exceptions=True)
+    address.over.set()
+    await asyncio.gather(*talking)
     await judge(await address.client(), sessions, followed, report)
     for task in reading:
         task.cancel()
