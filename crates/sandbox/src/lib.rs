@@ -20,6 +20,7 @@
 //! drafts/                   sandboxes that are being made from an archive
 //! trash/                    what was destroyed and is being deleted
 //! layers/<key>              what a sandbox wrote that others share read-only
+//! trees/<key>               what a sandbox wrote that others begin with a copy of
 //! boxes/<name>/
 //!   layout                  written last; without it the rest is thrown away
 //!   shell_state             how a stopped sandbox's shell was left, for the next one
@@ -74,10 +75,10 @@ pub use error::{SandboxError, Unavailable};
 pub use exec_wire::{ExecEnd, Terminal, TerminalSize};
 pub use host::{
     Backend, Checkpoint, DiskUse, Docker, Exec, ExecError, ExecEvent, ExecInput, ExecOrder,
-    ExecOutput, Fingerprint, GatewaySockets, HostOptions, InnerProcess, Inspected, LeftOut, Listed,
-    News, Opened, OutputFile, OutputScan, Outputs, Parting, Sandbox, SandboxHost, SandboxUse,
-    Standing, Stop, Surveyed, Upload, Why, exec, inspect, kill_all, kill_one, layers_in_use, names,
-    survey,
+    ExecOutput, Fingerprint, GatewaySockets, HostOptions, InnerProcess, Inspected, KeptTree,
+    LeftOut, Listed, Moved, News, Opened, OutputFile, OutputScan, Outputs, Parting, Sandbox,
+    SandboxHost, SandboxUse, Standing, Stop, Surveyed, Upload, Why, exec, inspect, kill_all,
+    kill_one, layers_in_use, names, survey,
 };
 pub use inner_path::{InnerPath, InvalidInnerPath};
 pub use inside::agent_main;

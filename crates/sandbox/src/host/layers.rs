@@ -11,19 +11,14 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, Uid, chownat, openat, statat, syncfs,
-};
-
+use super::owners::{Owners, change_owners, open_tree, sync};
 use super::state_dir::boxes_of;
 use super::{Inner, SandboxHost, blocking, root_record, user_ids};
 use crate::error::SandboxError;
-use crate::limits::{LAYER_DEPTH_MAX, LAYER_ENTRIES_MAX};
 use crate::name::SandboxName;
 
 impl SandboxHost {
@@ -53,11 +48,11 @@ impl SandboxHost {
         let place = self.inner.state.layer(key);
         let kept = blocking(move || {
             let written = directory.join("upper");
-            if let Some(base) = user_ids::of(&directory)? {
-                count_owners_from_zero(&written, base)?;
+            let handle = open_tree(&written)?;
+            if let Some(from) = user_ids::of(&directory)? {
+                change_owners(&handle, Some(Owners { from, to: 0 }))?;
             }
-            let handle = File::open(&written)?;
-            syncfs(handle.as_fd())?;
+            sync(handle)?;
             File::create(marker(&place))?;
             match fs::rename(&written, &place) {
                 // Made twice from the same lists: the one that is there is as good.
@@ -122,56 +117,4 @@ impl Inner {
 
 fn marker(layer: &Path) -> PathBuf {
     layer.with_extension("used")
-}
-
-/// Gives every file of the range at `base` the owner that the sandbox saw. The processes that
-/// made the tree have ended, but what they made may be as deep and wide as they liked.
-fn count_owners_from_zero(root: &Path, base: u32) -> io::Result<()> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let root = openat(CWD, root, flags, Mode::empty())?;
-    let mut entries = 0;
-    shift(&root, c".", base)?;
-    shift_below(&root, base, 0, &mut entries)
-}
-
-fn shift_below(directory: &OwnedFd, base: u32, depth: usize, entries: &mut u64) -> io::Result<()> {
-    if depth > LAYER_DEPTH_MAX {
-        return Err(io::Error::other(format!(
-            "what was installed is deeper than {LAYER_DEPTH_MAX} directories"
-        )));
-    }
-    for entry in Dir::read_from(directory)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name == c"." || name == c".." {
-            continue;
-        }
-        *entries += 1;
-        if *entries > LAYER_ENTRIES_MAX {
-            return Err(io::Error::other(format!(
-                "what was installed has more than {LAYER_ENTRIES_MAX} files"
-            )));
-        }
-        if shift(directory, name, base)? == FileType::Directory {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let inner = openat(directory, name, flags, Mode::empty())?;
-            shift_below(&inner, base, depth + 1, entries)?;
-        }
-    }
-    Ok(())
-}
-
-/// Takes setuid bits away on the way, which nothing in a sandbox can use.
-fn shift(directory: &OwnedFd, name: &std::ffi::CStr, base: u32) -> io::Result<FileType> {
-    let found = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    let uid = Uid::from_raw(found.st_uid.saturating_sub(base));
-    let gid = Gid::from_raw(found.st_gid.saturating_sub(base));
-    chownat(
-        directory,
-        name,
-        Some(uid),
-        Some(gid),
-        AtFlags::SYMLINK_NOFOLLOW,
-    )?;
-    Ok(FileType::from_raw_mode(found.st_mode))
 }

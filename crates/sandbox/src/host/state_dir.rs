@@ -76,8 +76,9 @@ impl StateDir {
             emptying: Mutex::default(),
             user_ids: UserIds::default(),
         };
-        for directory in [state.boxes(), state.trash(), state.drafts(), state.layers()] {
-            make_directory(&directory, 0o700)?;
+        let own = [state.boxes(), state.trash(), state.drafts(), state.layers()];
+        for directory in own.iter().chain([&state.trees()]) {
+            make_directory(directory, 0o700)?;
         }
         let emptied = remove_each(&state.drafts(), user_ids::LAST_FILE);
         if let Err(error) = emptied.and_then(|()| state.empty_trash()) {
@@ -107,6 +108,14 @@ impl StateDir {
 
     pub(super) fn layer(&self, key: &SandboxName) -> PathBuf {
         self.layers().join(key.as_str())
+    }
+
+    pub(super) fn trees(&self) -> PathBuf {
+        self.root.join("trees")
+    }
+
+    pub(super) fn tree(&self, key: &SandboxName) -> PathBuf {
+        self.trees().join(key.as_str())
     }
 
     pub(super) fn directory_of(&self, name: &SandboxName) -> PathBuf {
@@ -203,24 +212,36 @@ impl StateDir {
         fs::rename(draft, self.directory_of(name))
     }
 
+    /// The same for one that is made for a moment: it need not outlive the machine.
+    pub(super) fn publish_briefly(&self, name: &SandboxName) -> io::Result<()> {
+        let draft = self.drafts().join(name.as_str());
+        finish(&draft, None)?;
+        self.throw_away(name)?;
+        fs::rename(draft, self.directory_of(name))
+    }
+
     pub(super) fn throw_away_draft(&self, name: &SandboxName) -> io::Result<()> {
         let draft = self.drafts().join(name.as_str());
-        self.move_to_trash(&draft, name.as_str())
+        self.move_to_trash(&draft, name.as_str(), range_of(&draft))
     }
 
     /// Takes a sandbox's directory out of the way; [`StateDir::empty_trash`] deletes it.
     pub(super) fn throw_away(&self, name: &SandboxName) -> io::Result<()> {
         let directory = self.directory_of(name);
-        self.move_to_trash(&directory, name.as_str())
+        self.move_to_trash(&directory, name.as_str(), range_of(&directory))
     }
 
     pub(super) fn throw_away_layer(&self, layer: &Path) -> io::Result<()> {
-        self.move_to_trash(layer, "layer")
+        self.move_to_trash(layer, "layer", None)
     }
 
-    fn move_to_trash(&self, directory: &Path, name: &str) -> io::Result<()> {
-        // A record that cannot be read keeps its range taken.
-        let range = user_ids::of(directory).ok().flatten();
+    pub(super) fn throw_away_tree(&self, tree: &Path) -> io::Result<()> {
+        self.move_to_trash(tree, "tree", None)
+    }
+
+    /// `range` is that of the files, if they have one. **Invariant:** it is never read from what a
+    /// sandbox wrote itself.
+    fn move_to_trash(&self, directory: &Path, name: &str, range: Option<u32>) -> io::Result<()> {
         loop {
             let number = self.thrown_away.fetch_add(1, Ordering::Relaxed);
             let place = self.trash().join(format!("{name}.{number}"));
@@ -259,6 +280,11 @@ impl Drop for StateDir {
     fn drop(&mut self) {
         let _ = flock(&self.lock, FlockOperation::Unlock);
     }
+}
+
+/// Of the directory of a sandbox. A record that cannot be read keeps its range taken.
+fn range_of(directory: &Path) -> Option<u32> {
+    user_ids::of(directory).ok().flatten()
 }
 
 /// Last: with this file, everything is there.

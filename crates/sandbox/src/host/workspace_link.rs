@@ -18,6 +18,12 @@ use crate::inner_path::InnerPath;
 
 const WORKSPACE: &str = "workspace";
 
+/// The workspace of the sandbox with this directory, which its commands write in.
+pub(super) fn open_workspace(directory: &OwnedFd) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(directory, WORKSPACE, flags, Mode::empty())
+}
+
 impl Sandbox {
     /// Makes the path of an upload good as it is, if it is one in the workspace. Only where the
     /// sandbox sees its uploads at `/mnt/session/uploads`.
@@ -32,8 +38,7 @@ fn link(directory: &OwnedFd, upload: &InnerPath) -> io::Result<()> {
     if names.next() != Some(WORKSPACE) {
         return Ok(());
     }
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut place = rustix::fs::openat(directory, WORKSPACE, flags, Mode::empty())?;
+    let mut place = open_workspace(directory)?;
     let Some(mut name) = names.next() else {
         return Ok(());
     };
@@ -52,7 +57,7 @@ fn link(directory: &OwnedFd, upload: &InnerPath) -> io::Result<()> {
 }
 
 /// Opens a directory, or makes it for the workspace's owner.
-fn enter(parent: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+pub(super) fn enter(parent: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
     match beneath::open_directory(parent, name) {
         Err(Errno::NOENT) => {}
         opened => return opened,
