@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 
 use crate::limits::{CHECKPOINT_CHUNK_BYTES, CHECKPOINT_CHUNKS_IN_FLIGHT};
 use crate::options::{Checkpoints, Parts};
-use crate::{outputs, session_sandbox};
+use crate::{outputs, repositories, session_sandbox};
 
 /// The archives that this version writes and reads.
 const FORMAT: i64 = 1;
@@ -127,6 +127,7 @@ pub(crate) async fn bring_back(parts: &Parts, session: SessionId, name: &Sandbox
     if parts.options.sandbox_keep.is_some_and(|keep| age >= keep) {
         // That its outputs are missing from now on doesn't mean that they were deleted.
         outputs::forget(parts, session).await?;
+        repositories::forget(parts, session).await?;
         // Files that are behind are no longer anybody's.
         parts.sandboxes.throw_away(name).await?;
         parts.sandboxes.begin_expired(name).await?;
@@ -171,6 +172,7 @@ pub(crate) async fn expire(parts: &Parts, session: SessionId, name: &SandboxName
     let forgetting = async {
         // That outputs are missing soon doesn't mean that they were deleted.
         outputs::forget(parts, session).await?;
+        repositories::forget(parts, session).await?;
         // Before the files: with an archive they would come back.
         forget(parts, session).await
     };

@@ -21,6 +21,7 @@ mod packages;
 mod preparation;
 mod preview;
 mod prompt;
+mod repositories;
 mod resume;
 mod root_choice;
 mod runner;
@@ -34,4 +35,5 @@ mod uploads;
 
 pub use options::{Checkpoints, Engine, EngineOptions};
 pub use packages::PackageOptions;
+pub use repositories::RepositoryOptions;
 pub use root_choice::{ROOT_METADATA_KEY, RootChoice, RootOptions};

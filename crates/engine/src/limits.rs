@@ -40,6 +40,25 @@ pub(crate) const PACKAGE_FAILURE_KEPT: Duration = Duration::from_secs(20);
 pub(crate) const PACKAGE_LOG_CHARS: usize = 1_500;
 /// Characters of the names of packages in a message about them.
 pub(crate) const PACKAGE_NAMES_CHARS: usize = 300;
+/// Repositories: how long one clone or checkout may take, and the longest that may be configured;
+/// bytes of what is fetched, bytes and files of a checkout, and directories within each other.
+pub(crate) const REPOSITORY_CLONE_TIME: Duration = Duration::from_secs(300);
+pub(crate) const REPOSITORY_STEP_TIME_MAX: Duration = Duration::from_secs(600);
+pub(crate) const REPOSITORY_BYTES: u64 = 2 << 30;
+pub(crate) const REPOSITORY_FILES: u64 = 200_000;
+pub(crate) const REPOSITORY_DEPTH: usize = 100;
+/// Bytes of all repositories that are kept for the next session.
+pub(crate) const REPOSITORY_CACHE_BYTES: u64 = 20 << 30;
+/// Repositories of one session that are cloned side by side, and sandboxes at that work at all.
+pub(crate) const REPOSITORIES_AT_ONCE: usize = 4;
+pub(crate) const REPOSITORY_CLONES_AT_ONCE: usize = 8;
+/// How long after a failure the same repository is not tried again for the same session.
+pub(crate) const REPOSITORY_FAILURE_KEPT: Duration = Duration::from_secs(300);
+/// Characters of what git said that a failure repeats.
+pub(crate) const REPOSITORY_LOG_CHARS: usize = 600;
+/// Kept repositories, and commits of one, of which it is remembered when they were fetched.
+pub(crate) const MIRRORS_REMEMBERED_MAX: usize = 1_024;
+pub(crate) const REPOSITORY_COMMITS_REMEMBERED_MAX: usize = 64;
 /// Each so many sweeps one looks at every sandbox on disk, those without processes too.
 pub(crate) const FULL_SWEEP_EVERY: u32 = 12;
 /// While something is being done: between two looks at what others have appended. An interrupt that

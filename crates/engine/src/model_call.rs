@@ -24,10 +24,10 @@ use serde_json::value::RawValue;
 use crate::attachments;
 use crate::backoff::pause;
 use crate::limits::{ERROR_CHARS_MAX, TOOL_CALLS_MAX};
-use crate::network;
 use crate::options::Parts;
 use crate::preview::Previews;
 use crate::prompt;
+use crate::sandbox_prompt::Told;
 
 /// What a call needs of the state, so that it can outlive the borrow.
 struct Asked {
@@ -133,13 +133,13 @@ async fn prepare(
         return Err(not_configured(message));
     };
     let files = attachments::load(&asked.parts, asked.session, state.messages()).await;
-    let reach = network::reach(&asked.parts, asked.session).await;
-    let reach = reach.map_err(|error| {
+    let sandbox = Told::of(&asked.parts, asked.session).await;
+    let sandbox = sandbox.map_err(|error| {
         let message = format!("the request can't be put together: {error}");
         ModelError::new(ModelErrorKind::Server, message)
     })?;
     let file = |id: &str| files.get(id).cloned();
-    let request = prompt::request(state, &model, asked.call.purpose, &reach, &file);
+    let request = prompt::request(state, &model, asked.call.purpose, &sandbox, &file);
     Ok((provider.clone(), request))
 }
 

@@ -14,6 +14,7 @@ use hostler_store::Store;
 use crate::network::Networks;
 use crate::outputs::Captures;
 use crate::packages::{Builds, PackageOptions};
+use crate::repositories::{Repositories, RepositoryOptions};
 use crate::root_choice::RootOptions;
 use crate::uploads::Uploads;
 
@@ -43,6 +44,7 @@ pub struct EngineOptions {
     pub sandbox_idle_stop: Option<Duration>,
     pub roots: RootOptions,
     pub packages: PackageOptions,
+    pub repositories: RepositoryOptions,
     /// How long a sandbox is kept from when it was made. One that rests then gives way to a new
     /// one, and the model is told. `None`: for ever.
     pub sandbox_keep: Option<Duration>,
@@ -77,6 +79,7 @@ pub(crate) struct Parts {
     pub(crate) networks: Networks,
     pub(crate) captures: Captures,
     pub(crate) builds: Builds,
+    pub(crate) repositories: Repositories,
 }
 
 impl Engine {
@@ -103,6 +106,7 @@ impl Engine {
                 networks,
                 captures: Captures::default(),
                 builds: Builds::default(),
+                repositories: Repositories::default(),
             }),
         }
     }

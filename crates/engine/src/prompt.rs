@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::limits::{OUTPUT_TOKENS_DEFAULT, SUMMARY_TOKENS};
 use crate::network::Reach;
-use crate::sandbox_prompt;
+use crate::sandbox_prompt::{self, Told};
 
 /// A block whose file can't be had any more.
 const FILE_GONE: &str = "[The file that was attached here is no longer available.]";
@@ -25,7 +25,7 @@ pub(crate) fn request(
     state: &State,
     model: &ModelSpec,
     purpose: Purpose,
-    reach: &Reach,
+    sandbox: &Told,
     files: &dyn Fn(&str) -> Option<Arc<RawValue>>,
 ) -> ModelRequest {
     let agent = state.agent();
@@ -51,8 +51,8 @@ pub(crate) fn request(
     };
     let mut request = ModelRequest {
         model: model.upstream(&agent.model.id),
-        system: system(agent, reach),
-        tools: definitions(agent, reach),
+        system: system(agent, sandbox),
+        tools: definitions(agent, &sandbox.reach),
         messages: Vec::new(),
         max_tokens: output_max,
         effort: effort(agent, model),
@@ -72,12 +72,12 @@ pub(crate) fn request(
     request
 }
 
-fn system(agent: &SessionAgent, reach: &Reach) -> Vec<String> {
+fn system(agent: &SessionAgent, sandbox: &Told) -> Vec<String> {
     let own = agent
         .system
         .clone()
         .filter(|system| !system.trim().is_empty());
-    let sandbox = (!tools::offered(agent).is_empty()).then(|| sandbox_prompt::text(reach));
+    let sandbox = (!tools::offered(agent).is_empty()).then(|| sandbox_prompt::text(sandbox));
     own.into_iter().chain(sandbox).collect()
 }
 

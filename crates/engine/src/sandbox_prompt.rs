@@ -1,10 +1,13 @@
 //! What every agent with a sandbox is told about it. Part of the cached prefix: it depends on what was
 //! decided when the session was made, and on nothing that changes between requests.
 
-use hostler_sandbox::{GatewayPorts, Network};
+use hostler_protocol::id::SessionId;
+use hostler_sandbox::{GatewayPorts, Network, SandboxError};
+use hostler_store::SessionRepository;
 
 use crate::limits::PROMPT_HOSTS_MAX;
-use crate::network::{Limits, Reach};
+use crate::network::{self, Limits, Reach};
+use crate::options::Parts;
 
 const PLACE: &str = "You have a private Linux sandbox. Your working directory is /workspace. Files \
     that the user should receive belong in /mnt/session/outputs.";
@@ -23,7 +26,48 @@ const OUTPUT: &str = "What your tools print is shown to you, not to the user.";
 const NOT_ISOLATED: &str = "Your tools run on a Linux machine, in a directory of this session; \
     relative paths start there.";
 
-pub(crate) fn text(reach: &Reach) -> String {
+/// What there is to tell of a session's sandbox.
+pub(crate) struct Told {
+    pub(crate) reach: Reach,
+    /// That it was made with, whether or not they can be had.
+    pub(crate) repositories: Vec<SessionRepository>,
+}
+
+impl Told {
+    pub(crate) async fn of(parts: &Parts, session: SessionId) -> Result<Self, SandboxError> {
+        let repositories = parts.store.session_repositories(session).await;
+        let repositories = repositories.map_err(|error| SandboxError::Unavailable {
+            reason: format!("the session's repositories can't be read: {error}"),
+        })?;
+        Ok(Self {
+            reach: network::reach(parts, session).await?,
+            repositories,
+        })
+    }
+}
+
+pub(crate) fn text(told: &Told) -> String {
+    let sandbox = about(&told.reach);
+    match repositories(&told.repositories) {
+        Some(repositories) => format!("{sandbox} {repositories}"),
+        None => sandbox,
+    }
+}
+
+fn repositories(repositories: &[SessionRepository]) -> Option<String> {
+    let places = repositories
+        .iter()
+        .map(|repository| format!("{} from {}", repository.mount_path, repository.url));
+    let places: Vec<String> = places.collect();
+    (!places.is_empty()).then(|| {
+        format!(
+            "These Git repositories were cloned for you, with their whole history: {}.",
+            places.join(", ")
+        )
+    })
+}
+
+fn about(reach: &Reach) -> String {
     match reach {
         Reach::Nothing => format!("{PLACE} {NO_NETWORK} {OUTPUT}"),
         Reach::Public => format!("{PLACE} {PUBLIC_NETWORK} {OUTPUT}"),

@@ -7,7 +7,7 @@ use crate::checkpoints;
 use crate::network;
 use crate::options::Parts;
 use crate::uploads::Wanted;
-use crate::{outputs, packages, uploads};
+use crate::{outputs, packages, repositories, uploads};
 
 /// What a sandbox is opened for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,6 +66,7 @@ async fn open_for(
     };
     uploads::place(parts, session, &opened, wanted).await?;
     network::attach(parts, session, &opened.sandbox).await?;
+    repositories::place(parts, session, &opened.sandbox).await?;
     Ok(opened)
 }
 
@@ -84,6 +85,7 @@ async fn launch(
     if !parts.sandboxes.has_files(name).await {
         // The directories will be new: that they are empty doesn't mean that files were deleted.
         outputs::forget(parts, session).await?;
+        repositories::forget(parts, session).await?;
     }
     let mut spec = match parts.sandboxes.made_with(name).await? {
         Some(spec) => spec,

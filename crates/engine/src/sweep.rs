@@ -20,6 +20,7 @@ use crate::network::Way;
 use crate::options::{Checkpoints, Parts};
 use crate::outputs;
 use crate::packages;
+use crate::repositories;
 use crate::session_sandbox;
 
 /// What becomes of a sandbox.
@@ -188,8 +189,8 @@ fn age(sandbox: &Listed, now: Timestamp) -> Duration {
     now.saturating_sub(created.unwrap_or_default())
 }
 
-/// Removes installed packages that nobody uses, and what is left of installations that ended with
-/// their server.
+/// Removes installed packages that nobody uses, and what is left of installations and clones that
+/// ended with their server.
 pub(crate) async fn packages(parts: &Parts) {
     if let Some(age) = parts.options.packages.keep_unused {
         match parts.sandboxes.remove_unused_layers(age).await {
@@ -198,14 +199,20 @@ pub(crate) async fn packages(parts: &Parts) {
             Err(error) => tracing::error!(%error, "unused packages can't be removed"),
         }
     }
+    // What an operator permits may have become less.
+    repositories::evict(parts).await;
     let listed = match parts.sandboxes.list().await {
         Ok(listed) => listed,
         Err(error) => return tracing::error!(%error, "sandboxes can't be listed"),
     };
     for Listed { name, .. } in listed {
+        let is_left_of_a_clone =
+            repositories::is_working_box(&name) && !parts.repositories.is_under_way(&name);
         let is_left = packages::key_of(&name).is_some_and(|key| !parts.builds.is_under_way(&key));
-        if is_left && let Err(error) = parts.sandboxes.throw_away(&name).await {
-            tracing::error!(%name, %error, "what is left of an installation can't be removed");
+        if (is_left || is_left_of_a_clone)
+            && let Err(error) = parts.sandboxes.throw_away(&name).await
+        {
+            tracing::error!(%name, %error, "what is left of an installation or a clone can't be removed");
         }
     }
 }
@@ -249,12 +256,11 @@ async fn terminate(parts: &Parts, session: SessionId) -> Result<(), AppendError>
         .await
         .map_err(AppendError::Store)?;
     let Some(brief) = brief else { return Ok(()) };
-    let error = SessionError {
-        kind: SessionErrorKind::UnknownError,
-        message: "the server failed on this session again and again; the service log says how"
-            .to_owned(),
-        retry_status: RetryStatus::Terminal,
-    };
+    let error = SessionError::new(
+        SessionErrorKind::UnknownError,
+        "the server failed on this session again and again; the service log says how",
+        RetryStatus::Terminal,
+    );
     let thread = ThreadStatus {
         session_thread_id: brief.summary.thread,
         agent_name: brief.summary.agent_name.clone(),

@@ -18,7 +18,7 @@ use hostler_sandbox::{Call, News, Output, Parting, Tool};
 use crate::options::Parts;
 use crate::outputs;
 use crate::resume::resume;
-use crate::{sandbox_news, session_sandbox};
+use crate::{repositories, sandbox_news, session_sandbox};
 
 /// One fact for each call, in the order in which the calls end. Dropping the stream leaves them,
 /// and `parting` says what that means.
@@ -47,7 +47,12 @@ pub(crate) fn run_tools(
                 let started = std::time::Instant::now();
                 let events = match how {
                     ToolStart::Fresh => match asked.run().await {
-                        Ok(ran) => vec![asked.result(ran)],
+                        Ok(ran) => {
+                            let errors = ran.errors.into_iter();
+                            let errors = errors.map(|error| SessionErrorEvent { error });
+                            let told = asked.result(ran.told);
+                            errors.map(Event::SessionError).chain([told]).collect()
+                        }
                         Err(NoSandbox(reason)) => {
                             let told = asked.result(failure(&reason));
                             vec![no_sandbox_error(reason), told]
@@ -77,17 +82,30 @@ struct Asked {
     parting: Parting,
 }
 
+/// What a call gave: what the model is told, and what went wrong besides.
+struct Ran {
+    told: (Vec<ContentBlock>, bool),
+    errors: Vec<SessionError>,
+}
+
+impl From<(Vec<ContentBlock>, bool)> for Ran {
+    fn from(told: (Vec<ContentBlock>, bool)) -> Self {
+        let errors = Vec::new();
+        Self { told, errors }
+    }
+}
+
 /// Why there was nothing to run a call in.
 struct NoSandbox(String);
 
 /// Told besides the call's result, which only the model reads: it is for the person who made the
 /// environment. The next call tries again.
 fn no_sandbox_error(message: String) -> Event {
-    let error = SessionError {
-        kind: SessionErrorKind::UnknownError,
+    let error = SessionError::new(
+        SessionErrorKind::UnknownError,
         message,
-        retry_status: RetryStatus::Retrying,
-    };
+        RetryStatus::Retrying,
+    );
     Event::SessionError(SessionErrorEvent { error })
 }
 
@@ -97,14 +115,14 @@ fn tool_label(name: &str) -> &'static str {
 }
 
 impl Asked {
-    async fn run(&self) -> Result<(Vec<ContentBlock>, bool), NoSandbox> {
+    async fn run(&self) -> Result<Ran, NoSandbox> {
         if self.input.get(INVALID_INPUT_FIELD).is_some() {
             let sentence = "The input of this call is not a JSON object, so the tool was not run.";
-            return Ok(failure(sentence));
+            return Ok(failure(sentence).into());
         }
         let tool = match Tool::parse(&self.name, &self.input) {
             Ok(tool) => tool,
-            Err(sentence) => return Ok(failure(&sentence)),
+            Err(sentence) => return Ok(failure(&sentence).into()),
         };
         let session = self.session;
         let opened = match session_sandbox::open(&self.parts, session).await {
@@ -131,7 +149,13 @@ impl Asked {
                 if let Some(news) = opened.news {
                     news.told();
                 }
-                (content, is_error)
+                let errors = repositories::take_untold(&self.parts, session).await;
+                let notes = errors
+                    .iter()
+                    .map(|error| format!("note: {}", error.message));
+                content.extend(notes.map(ContentBlock::text));
+                let told = (content, is_error);
+                Ran { told, errors }
             }
             Err(error) => {
                 tracing::warn!(%session, %error, "a tool call was lost with its sandbox");
@@ -140,6 +164,7 @@ impl Asked {
                      may not have taken effect. A new sandbox will be started for the next call; \
                      files are kept."
                 ))
+                .into()
             }
         })
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostler_protocol::decode::Metadata;
+use hostler_protocol::session_repository::RepositoryHosts;
 use tokio_util::sync::CancellationToken;
 
 /// Writes the text of `/metrics`.
@@ -42,6 +43,7 @@ pub struct HttpOptions {
     pub isolation_tier: Option<&'static str>,
     pub metrics: MetricsText,
     pub environment_check: EnvironmentCheck,
+    pub repository_hosts: RepositoryHosts,
     /// Cancelled when the server starts to drain: `/readyz` says 503 and event streams close.
     pub draining: CancellationToken,
 }
@@ -91,6 +93,7 @@ impl Default for HttpOptions {
             isolation_tier: None,
             metrics: Arc::new(String::new),
             environment_check: Arc::new(|_| Ok(())),
+            repository_hosts: RepositoryHosts::default(),
             draining: CancellationToken::new(),
         }
     }

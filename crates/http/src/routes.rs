@@ -5,7 +5,7 @@ use hostler_protocol::environment::{DeletedEnvironment, Environment};
 use hostler_protocol::file::{DeletedFile, FileMetadata};
 use hostler_protocol::model::ModelInfo;
 use hostler_protocol::session::{DeletedSession, Session};
-use hostler_protocol::session_resource::{DeletedResource, FileResource};
+use hostler_protocol::session_resource::{DeletedResource, FileResource, SessionResource};
 
 use crate::operation::{Operations, answers, bytes, event_stream, id_page, page, two_way_page};
 use crate::refused::REFUSED;
@@ -39,8 +39,8 @@ fn sessions(table: Operations) -> Operations {
         .serve("DELETE /v1/sessions/{session_id}", "sessions.delete", crud::delete, answers::<DeletedSession>())
         .serve("POST /v1/sessions/{session_id}/archive", "sessions.archive", crud::archive, answers::<Session>())
         .serve("POST /v1/sessions/{session_id}/resources", "sessions.resources.add", resources::add, answers::<FileResource>().takes_json())
-        .serve("GET /v1/sessions/{session_id}/resources", "sessions.resources.list", resources::list, page::<FileResource>().query(&["limit", "page"]))
-        .serve("GET /v1/sessions/{session_id}/resources/{resource_id}", "sessions.resources.retrieve", resources::retrieve, answers::<FileResource>())
+        .serve("GET /v1/sessions/{session_id}/resources", "sessions.resources.list", resources::list, page::<SessionResource>().query(&["limit", "page"]))
+        .serve("GET /v1/sessions/{session_id}/resources/{resource_id}", "sessions.resources.retrieve", resources::retrieve, answers::<SessionResource>())
         .serve("DELETE /v1/sessions/{session_id}/resources/{resource_id}", "sessions.resources.delete", resources::delete, answers::<DeletedResource>())
         .serve("GET /v1/sessions/{session_id}/events", "sessions.events.list", events::list, page::<SessionEvent>().query(EVENTS))
         .serve("POST /v1/sessions/{session_id}/events", "sessions.events.send", events::send, answers::<SentEvents>().takes_json())

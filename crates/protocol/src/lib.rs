@@ -20,6 +20,7 @@ pub mod limits;
 pub mod model;
 pub mod page;
 pub mod session;
+pub mod session_repository;
 pub mod session_resource;
 pub mod time;
 

@@ -47,6 +47,11 @@ pub const SESSION_FILES_MAX: usize = 500;
 pub(crate) const MOUNT_PATH_BYTES_MAX: usize = 1_024;
 pub(crate) const MOUNT_PATH_NAME_BYTES_MAX: usize = 255;
 pub(crate) const MOUNT_PATH_NAMES_MAX: usize = 32;
+/// Repositories of one session.
+pub const SESSION_REPOSITORIES_MAX: usize = 20;
+pub(crate) const REPOSITORY_URL_BYTES_MAX: usize = 2_048;
+pub(crate) const REPOSITORY_HOST_BYTES_MAX: usize = 253;
+pub(crate) const BRANCH_BYTES_MAX: usize = 255;
 
 /// Characters of a session's title.
 pub(crate) const SESSION_TITLE_CHARS_MAX: usize = 512;

@@ -14,7 +14,7 @@ use crate::limits::{
     EVENT_CONTENT_BLOCKS_MAX, FILE_DOCUMENTS_MAX, INITIAL_EVENTS_MAX, SENT_EVENTS_MAX,
     SESSION_TITLE_CHARS_MAX,
 };
-use crate::session_resource::{FileResource, MountFile, decode_resources};
+use crate::session_resource::{MountResource, SessionResource, decode_resources};
 
 /// A session, as every operation on one answers it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -31,7 +31,7 @@ pub struct Session {
     pub title: Option<String>,
     pub metadata: Metadata,
     /// What is mounted, oldest first.
-    pub resources: Vec<FileResource>,
+    pub resources: Vec<SessionResource>,
     /// Empty: this version has no vaults.
     #[schema(value_type = Vec<Object>)]
     pub vault_ids: Vec<()>,
@@ -80,7 +80,7 @@ pub struct CreateSession {
     pub environment_id: EnvironmentId,
     pub title: Option<String>,
     pub metadata: Metadata,
-    pub resources: Vec<MountFile>,
+    pub resources: Vec<MountResource>,
     pub initial_events: Vec<UserMessage>,
 }
 

@@ -1,4 +1,5 @@
-//! What is mounted into a session: files. Repositories and memory stores are refused by name.
+//! What is mounted into a session: files, and repositories (`session_repository.rs`). Memory stores
+//! are refused by name.
 //!
 //! **Rule:** a mount path is read once, into [`MountPath`]; nobody else looks at the text of one.
 
@@ -10,15 +11,41 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::Timestamp;
-use crate::decode::{At, Invalid};
+use crate::decode::{At, Fields, Invalid};
 use crate::id::{FileId, ResourceId};
 use crate::limits::{
     MOUNT_PATH_BYTES_MAX, MOUNT_PATH_NAME_BYTES_MAX, MOUNT_PATH_NAMES_MAX, SESSION_FILES_MAX,
+    SESSION_REPOSITORIES_MAX,
 };
+use crate::session_repository::{MountRepository, RepositoryResource};
 
 /// Where the files of a session are found by its tools.
 pub const UPLOADS: &str = "/mnt/session/uploads";
 const TYPES: &[&str] = &["file", "github_repository", "memory_store"];
+
+/// A resource of a session, as every operation on one answers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum SessionResource {
+    File(FileResource),
+    Repository(RepositoryResource),
+}
+
+impl SessionResource {
+    pub fn id(&self) -> ResourceId {
+        match self {
+            Self::File(file) => file.id,
+            Self::Repository(repository) => repository.id,
+        }
+    }
+
+    pub fn created_at(&self) -> Timestamp {
+        match self {
+            Self::File(file) => file.created_at,
+            Self::Repository(repository) => repository.created_at,
+        }
+    }
+}
 
 /// A mounted file, as every operation on one answers it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -162,26 +189,60 @@ pub struct MountFile {
     pub mount_path: MountPath,
 }
 
+/// The wish for any resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MountResource {
+    File(MountFile),
+    Repository(MountRepository),
+}
+
+impl MountResource {
+    fn collides_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(one), Self::File(other)) => one.mount_path.collides_with(&other.mount_path),
+            (Self::Repository(one), Self::Repository(other)) => {
+                one.mount_path.collides_with(&other.mount_path)
+            }
+            (Self::File(file), Self::Repository(repository))
+            | (Self::Repository(repository), Self::File(file)) => {
+                repository.mount_path.collides_with_file(&file.mount_path)
+            }
+        }
+    }
+}
+
 impl MountFile {
     /// `POST /v1/sessions/{id}/resources`.
     pub fn decode(body: &Value) -> Result<Self, Invalid> {
-        decode_resource(At::root(body))
+        match decode_resource(At::root(body))? {
+            MountResource::File(file) => Ok(file),
+            MountResource::Repository(_) => Err(Invalid::new(
+                "type",
+                "a repository can only be given when the session is made; Input should be 'file'",
+            )),
+        }
     }
 }
 
 /// `resources` of a new session.
-pub(crate) fn decode_resources(at: &At<'_>) -> Result<Vec<MountFile>, Invalid> {
-    let files = at.list(0..=SESSION_FILES_MAX, decode_resource)?;
-    for (position, file) in files.iter().enumerate() {
-        let earlier = &files[..position];
-        if earlier
-            .iter()
-            .any(|other| other.mount_path.collides_with(&file.mount_path))
-        {
+pub(crate) fn decode_resources(at: &At<'_>) -> Result<Vec<MountResource>, Invalid> {
+    let resources = at.list(0..=SESSION_FILES_MAX, decode_resource)?;
+    let mut repositories = 0;
+    for (position, resource) in resources.iter().enumerate() {
+        if matches!(resource, MountResource::Repository(_)) {
+            repositories += 1;
+        }
+        if repositories > SESSION_REPOSITORIES_MAX {
+            return Err(at.invalid(format!(
+                "a session can have at most {SESSION_REPOSITORIES_MAX} repositories"
+            )));
+        }
+        let earlier = &resources[..position];
+        if earlier.iter().any(|other| other.collides_with(resource)) {
             return Err(path_taken(&format!("{}.{position}.", at.path)));
         }
     }
-    Ok(files)
+    Ok(resources)
 }
 
 /// The refusal of a path where something is mounted; `prefix` is the resource's own.
@@ -190,15 +251,21 @@ pub fn path_taken(prefix: &str) -> Invalid {
     Invalid::new(format!("{prefix}mount_path"), message)
 }
 
-fn decode_resource(at: At<'_>) -> Result<MountFile, Invalid> {
+fn decode_resource(at: At<'_>) -> Result<MountResource, Invalid> {
     let path = at.path.clone();
     let mut fields = at.fields()?;
-    match fields.tag()? {
-        "file" => {}
-        "github_repository" => return Err(Invalid::unsupported(path, "a repository resource")),
+    let resource = match fields.tag()? {
+        "file" => MountResource::File(decode_file(&mut fields)?),
+        "github_repository" => MountResource::Repository(MountRepository::decode(&mut fields)?),
         "memory_store" => return Err(Invalid::unsupported(path, "a memory store resource")),
         other => return Err(fields.unknown_tag(other, TYPES)),
-    }
+    };
+    fields.finish()?;
+    Ok(resource)
+}
+
+/// The rest of an object whose `type` has been read.
+fn decode_file(fields: &mut Fields<'_>) -> Result<MountFile, Invalid> {
     let file_id = fields.required("file_id", |at| at.id())?;
     let mount_path = fields.nullable("mount_path", |at| {
         let given = at
@@ -207,7 +274,6 @@ fn decode_resource(at: At<'_>) -> Result<MountFile, Invalid> {
             .ok_or_else(|| at.invalid("Input should be a valid string"))?;
         MountPath::rooted(given).map_err(|error| at.invalid(error.to_string()))
     })?;
-    fields.finish()?;
     Ok(MountFile {
         file_id,
         mount_path: mount_path.unwrap_or_else(|| MountPath::of_file(file_id)),
@@ -290,13 +356,35 @@ mod tests {
         }
         let twice = refusal(json!([file("/a"), file("/mnt/session/uploads/a")]));
         assert!(twice.path.ends_with("1.mount_path"), "{twice}");
-        for kind in ["github_repository", "memory_store"] {
-            let later = refusal(json!([{"type": kind, "url": "https://github.com/a/b"}]));
-            assert_eq!(
-                (later.path.as_str(), later.code),
-                ("0", Some("feature_not_supported"))
-            );
+        let later = refusal(json!([{"type": "memory_store", "memory_store_id": "x"}]));
+        assert_eq!(
+            (later.path.as_str(), later.code),
+            ("0", Some("feature_not_supported"))
+        );
+        let repository = json!({"type": "github_repository", "url": "https://github.com/a/b"});
+        let added = MountFile::decode(&repository).unwrap_err();
+        assert_eq!(added.path, "type");
+        let many: Vec<Value> = (0..=SESSION_REPOSITORIES_MAX)
+            .map(|n| {
+                let mut repository = repository.clone();
+                repository["mount_path"] = json!(format!("/workspace/{n}"));
+                repository
+            })
+            .collect();
+        assert!(refusal(json!(many)).message.contains("at most 20"));
+        for other in [
+            json!({"type": "github_repository", "url": "https://github.com/c/b"}),
+            file("/workspace/b"),
+            file("/workspace/b/data.csv"),
+            file("/workspace"),
+            file("/mnt/session/uploads/workspace/b/x"),
+        ] {
+            for list in [json!([repository, other]), json!([other, repository])] {
+                assert_eq!(refusal(list).path, "1.mount_path");
+            }
         }
+        let beside = json!([repository, file("/workspace/bb"), file("/b")]);
+        assert!(decode_resources(&At::root(&beside)).is_ok());
         let default = MountFile::decode(&json!({"type": "file", "file_id": FILE})).unwrap();
         assert_eq!(default.mount_path.relative(), FILE);
     }

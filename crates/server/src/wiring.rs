@@ -117,6 +117,7 @@ pub(crate) fn http(
         metrics,
         draining,
         environment_check: Arc::new(move |metadata| roots.choose(metadata).map(drop)),
+        repository_hosts: config.repositories.hosts.clone(),
         ..HttpOptions::default()
     }
 }
@@ -149,6 +150,7 @@ pub(crate) fn engine(
             build_time_max: config.sandbox.roots.package_install_time,
             keep_unused: config.sandbox.roots.package_keep,
         },
+        repositories: config.repositories.clone(),
         roots,
         sandbox_checkpoints: match config.sandbox.checkpoint {
             CheckpointPlace::Local => hostler_engine::Checkpoints::Local,

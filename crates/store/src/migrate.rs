@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0002_session_environments.sql"),
     include_str!("../../../migrations/0003_session_files.sql"),
     include_str!("../../../migrations/0004_sandbox_checkpoints.sql"),
+    include_str!("../../../migrations/0005_session_repositories.sql"),
 ];
 
 /// What version a database has, and which one this program writes.

@@ -11,11 +11,15 @@ use std::sync::atomic::Ordering;
 use hostler_protocol::Timestamp;
 use hostler_protocol::id::{FileId, ResourceId, SessionId, WorkspaceId};
 use hostler_protocol::limits::SESSION_FILES_MAX;
-use hostler_protocol::session_resource::{FileResource, FileResourceType, MountPath};
+use hostler_protocol::session_repository::RepositoryResource;
+use hostler_protocol::session_resource::{
+    FileResource, FileResourceType, MountPath, SessionResource,
+};
 
 use crate::db::Tx;
 use crate::files::{blob_name, delete_row};
 use crate::row::Row;
+use crate::session_repositories::find_repositories;
 use crate::sessions::find_session;
 use crate::{ChangeError, SessionRow, Store, StoreError};
 
@@ -52,6 +56,8 @@ pub enum Unmounted {
     Unmounted,
     NoSuchSession,
     NoSuchResource,
+    /// It is a repository, which stays as long as the session.
+    Repository,
 }
 
 /// What a session's sandbox is to show.
@@ -150,7 +156,13 @@ impl Store {
             let file: Option<FileId> =
                 tx.one(FILE_OF_RESOURCE, &[&key[0], &key[1]], |row| row.id(0))?;
             let Some(file) = file else {
-                return Ok((Unmounted::NoSuchResource, None));
+                let repositories = find_repositories(tx, session)?;
+                let is_one = repositories.iter().any(|found| found.id == resource);
+                let refused = match is_one {
+                    true => Unmounted::Repository,
+                    false => Unmounted::NoSuchResource,
+                };
+                return Ok((refused, None));
             };
             delete_row(tx, workspace, file)?;
             Ok::<_, StoreError>((Unmounted::Unmounted, Some(file)))
@@ -231,12 +243,13 @@ pub(crate) fn insert_mounts(
     session: SessionId,
     mounts: &[NewMount],
 ) -> Result<Result<Vec<FileResource>, MountRefusal>, StoreError> {
-    let mut there = find_resources(tx, session)?;
+    let mut there = find_files(tx, session)?;
     let before = there.len();
     if before + mounts.len() > SESSION_FILES_MAX {
         return Ok(Err(MountRefusal::TooMany));
     }
-    if let Some(refusal) = refusal(tx, workspace, &there, mounts)? {
+    let repositories = find_repositories(tx, session)?;
+    if let Some(refusal) = refusal(tx, workspace, (&there, &repositories), mounts)? {
         return Ok(Err(refusal));
     }
     for mount in mounts {
@@ -276,12 +289,14 @@ pub(crate) fn insert_mounts(
 fn refusal(
     tx: &Tx<'_>,
     workspace: WorkspaceId,
-    there: &[FileResource],
+    (files, repositories): (&[FileResource], &[RepositoryResource]),
     mounts: &[NewMount],
 ) -> Result<Option<MountRefusal>, StoreError> {
     for (position, mount) in mounts.iter().enumerate() {
-        let mut taken = there.iter().map(|resource| &resource.mount_path);
-        if taken.any(|path| path.collides_with(&mount.mount_path)) {
+        let path = &mount.mount_path;
+        let by_file = files.iter().any(|file| file.mount_path.collides_with(path));
+        let mut repositories = repositories.iter();
+        if by_file || repositories.any(|there| there.mount_path.collides_with_file(path)) {
             return Ok(Some(MountRefusal::PathTaken { position }));
         }
         if !crate::files::is_live(tx, workspace, mount.source, mount.at)? {
@@ -291,11 +306,23 @@ fn refusal(
     Ok(None)
 }
 
-/// Oldest first; there are at most `SESSION_FILES_MAX`.
+/// Files and repositories, oldest first.
 pub(crate) fn find_resources(
     tx: &Tx<'_>,
     session: SessionId,
-) -> Result<Vec<FileResource>, StoreError> {
+) -> Result<Vec<SessionResource>, StoreError> {
+    let files = find_files(tx, session)?.into_iter();
+    let repositories = find_repositories(tx, session)?.into_iter();
+    let mut resources: Vec<SessionResource> = files
+        .map(SessionResource::File)
+        .chain(repositories.map(SessionResource::Repository))
+        .collect();
+    resources.sort_by_key(|resource| (resource.created_at(), resource.id()));
+    Ok(resources)
+}
+
+/// Oldest first; there are at most `SESSION_FILES_MAX`.
+fn find_files(tx: &Tx<'_>, session: SessionId) -> Result<Vec<FileResource>, StoreError> {
     tx.all(RESOURCES, &[&session.to_string()], |row: &Row<'_>| {
         Ok(FileResource {
             id: row.id(0)?,

@@ -9,7 +9,7 @@ use hostler_protocol::agent::SessionAgent;
 use hostler_protocol::environment::Environment;
 use hostler_protocol::event::{Draft, Seq};
 use hostler_protocol::id::{EnvironmentId, FileId, SessionId, ThreadId, WorkspaceId};
-use hostler_protocol::session_resource::FileResource;
+use hostler_protocol::session_resource::SessionResource;
 
 use crate::db::{Scope, Tx};
 use crate::environments::find_environment;
@@ -17,6 +17,7 @@ use crate::log::{AppendError, Writer, insert_events, json};
 use crate::parameter::Parameter;
 use crate::row::Row;
 use crate::session_environments::insert_session_environment;
+use crate::session_repositories::{NewRepository, insert_repositories};
 use crate::session_resources::{MountRefusal, NewMount, find_resources, insert_mounts};
 use crate::{Store, StoreError};
 
@@ -35,7 +36,7 @@ pub struct SessionRow {
     /// Where its log ends.
     pub last_seq: Seq,
     /// What is mounted, oldest first.
-    pub resources: Vec<FileResource>,
+    pub resources: Vec<SessionResource>,
 }
 
 /// What follows from the log, without the rest: for whoever acts for the session.
@@ -67,6 +68,7 @@ pub struct NewSession {
     /// The first is `hostler.session_created`.
     pub events: Vec<Draft>,
     pub mounts: Vec<NewMount>,
+    pub repositories: Vec<NewRepository>,
 }
 
 /// What became of a new session.
@@ -181,10 +183,10 @@ fn insert_session(
     new: NewSession,
     environment: &Environment,
 ) -> Result<CreateSession, StoreError> {
-    let resources = match insert_mounts(tx, new.workspace_id, new.id, &new.mounts)? {
-        Ok(resources) => resources,
-        Err(refusal) => return Ok(CreateSession::NotMounted(refusal)),
-    };
+    if let Err(refusal) = insert_mounts(tx, new.workspace_id, new.id, &new.mounts)? {
+        return Ok(CreateSession::NotMounted(refusal));
+    }
+    insert_repositories(tx, new.id, &new.repositories)?;
     let first_at = new.events.first().map_or(new.at, |first| first.at);
     let summary = Summary::new(new.thread, new.agent.name.clone(), first_at);
     let key = tx.one(
@@ -229,7 +231,7 @@ fn insert_session(
         created_at: new.at,
         archived_at: None,
         last_seq: appended.last,
-        resources,
+        resources: find_resources(tx, new.id)?,
     })))
 }
 

@@ -15,6 +15,7 @@ use crate::db::{Scope, Tx};
 use crate::log::{AppendError, Writer, insert_events, json, update_agent};
 use crate::session_environments::DELETE_SESSION_ENVIRONMENT;
 use crate::session_files::delete_files_of_session;
+use crate::session_repositories::delete_repositories;
 use crate::sessions::find_session;
 use crate::{SessionRow, Store, StoreError};
 
@@ -123,6 +124,7 @@ impl Store {
             for statement in statements {
                 tx.execute(statement, &[&key])?;
             }
+            delete_repositories(tx, id)?;
             tx.execute(
                 INSERT_DELETED,
                 &[

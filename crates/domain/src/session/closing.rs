@@ -146,10 +146,6 @@ fn failed_result(call: EventId, text: &str) -> Event {
 }
 
 fn session_error(kind: SessionErrorKind, message: &str, retry_status: RetryStatus) -> Event {
-    let error = SessionError {
-        kind,
-        message: message.to_owned(),
-        retry_status,
-    };
+    let error = SessionError::new(kind, message, retry_status);
     Event::SessionError(SessionErrorEvent { error })
 }

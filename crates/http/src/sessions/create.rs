@@ -13,7 +13,7 @@ use hostler_protocol::session::{CreateSession, Session};
 use hostler_store::{CreateSession as Outcome, NewSession};
 
 use super::events::check_files;
-use super::resources::{new_mounts, not_mounted};
+use super::resources::{NewResources, not_mounted};
 use super::{drafts, shown};
 use crate::body::JsonBody;
 use crate::caller::Caller;
@@ -41,6 +41,7 @@ pub(crate) async fn create(
         session_thread_id: thread,
     }))];
     events.extend(accept(&summary, inputs.collect())?);
+    let resources = NewResources::new(&api, request.resources, at)?;
     let new = NewSession {
         id: api.env.id(),
         workspace_id,
@@ -51,14 +52,16 @@ pub(crate) async fn create(
         at,
         thread,
         events: drafts(&api.env, at, events),
-        mounts: new_mounts(&api.env, request.resources, at),
+        mounts: resources.mounts,
+        repositories: resources.repositories,
     };
     match api.store.create_session(new).await? {
         Outcome::Created(row) => Ok(Json(shown(*row, at))),
         // It was there a moment ago.
         Outcome::NoSuchEnvironment => Err(no_such_environment(environment_id)),
         Outcome::NotMounted(refusal) => {
-            let place = |position| format!("resources.{position}.");
+            let given = |mount: usize| resources.positions.get(mount).copied();
+            let place = |mount| format!("resources.{}.", given(mount).unwrap_or(mount));
             Err(not_mounted(refusal, place))
         }
     }

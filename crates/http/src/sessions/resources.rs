@@ -1,4 +1,5 @@
-//! `/v1/sessions/{id}/resources`: files that are mounted into a session.
+//! `/v1/sessions/{id}/resources`: files that are mounted into a session, and the repositories that it
+//! was made with.
 //!
 //! A resource is written to the store and nowhere else. Whoever runs the session's next tool sees
 //! that the mounts have changed and brings the sandbox up to date before the tool runs.
@@ -11,11 +12,14 @@ use axum::extract::State;
 use hostler_domain::Env;
 use hostler_domain::session::SessionStatus;
 use hostler_protocol::Timestamp;
+use hostler_protocol::decode::Invalid;
 use hostler_protocol::id::{ResourceId, SessionId};
 use hostler_protocol::limits::SESSION_FILES_MAX;
 use hostler_protocol::page::Page;
-use hostler_protocol::session_resource::{DeletedResource, FileResource, MountFile, path_taken};
-use hostler_store::{MountRefusal, Mounted, NewMount, Order, SessionRow, Unmounted};
+use hostler_protocol::session_resource::{
+    DeletedResource, FileResource, MountFile, MountResource, SessionResource, path_taken,
+};
+use hostler_store::{MountRefusal, Mounted, NewMount, NewRepository, Order, SessionRow, Unmounted};
 
 use super::not_changed;
 use crate::body::{EmptyBody, JsonBody};
@@ -57,16 +61,16 @@ pub(crate) async fn list(
     caller: Caller,
     PathId(id): PathId<SessionId>,
     query: Query,
-) -> Result<Json<Page<FileResource>>, ApiError> {
+) -> Result<Json<Page<SessionResource>>, ApiError> {
     let request = RESOURCES.request(&query)?;
     let after = request.after_moment::<ResourceId>()?;
     let row = api.store.session(caller.workspace_id, id).await?;
     let row = row.ok_or_else(|| ApiError::not_found(id))?;
-    let is_behind = |resource: &FileResource| {
-        after.is_none_or(|position| (resource.created_at, resource.id) > position)
+    let is_behind = |resource: &SessionResource| {
+        after.is_none_or(|position| (resource.created_at(), resource.id()) > position)
     };
     let behind = row.resources.into_iter().filter(is_behind).collect();
-    let place = |resource: &FileResource| by_age(resource.created_at, resource.id);
+    let place = |resource: &SessionResource| by_age(resource.created_at(), resource.id());
     Ok(Json(request.page(behind, place)))
 }
 
@@ -74,11 +78,11 @@ pub(crate) async fn retrieve(
     State(api): State<Arc<Api>>,
     caller: Caller,
     PathIds(session, resource): PathIds<SessionId, ResourceId>,
-) -> Result<Json<FileResource>, ApiError> {
+) -> Result<Json<SessionResource>, ApiError> {
     let row = api.store.session(caller.workspace_id, session).await?;
     let row = row.ok_or_else(|| ApiError::not_found(session))?;
     let mut resources = row.resources.into_iter();
-    let found = resources.find(|found| found.id == resource);
+    let found = resources.find(|found| found.id() == resource);
     found.map(Json).ok_or_else(|| ApiError::not_found(resource))
 }
 
@@ -99,6 +103,9 @@ pub(crate) async fn delete(
         })),
         Unmounted::NoSuchSession => Err(ApiError::not_found(session)),
         Unmounted::NoSuchResource => Err(ApiError::not_found(resource)),
+        Unmounted::Repository => Err(ApiError::invalid(
+            "a repository can't be removed: it stays as long as its session",
+        )),
     }
 }
 
@@ -111,11 +118,43 @@ fn may_add(row: &SessionRow) -> Result<(), ApiError> {
     }
 }
 
-/// Each a microsecond after the one before it, so that they are listed as they were given.
-pub(super) fn new_mounts(env: &Env, files: Vec<MountFile>, at: Timestamp) -> Vec<NewMount> {
-    let moments = (0..).map(|position| at.plus(Duration::from_micros(position)));
-    let files = files.into_iter().zip(moments);
-    files.map(|(file, at)| new_mount(env, file, at)).collect()
+/// What a new session has, each a microsecond after the one before it, so that they are listed as
+/// they were given.
+#[derive(Default)]
+pub(super) struct NewResources {
+    pub(super) mounts: Vec<NewMount>,
+    /// Which of the resources that were given each of the mounts is.
+    pub(super) positions: Vec<usize>,
+    pub(super) repositories: Vec<NewRepository>,
+}
+
+impl NewResources {
+    /// Refuses repositories of hosts that the operator does not permit.
+    pub(super) fn new(
+        api: &Api,
+        resources: Vec<MountResource>,
+        at: Timestamp,
+    ) -> Result<Self, ApiError> {
+        let mut new = Self::default();
+        let moments = (0..).map(|position| at.plus(Duration::from_micros(position)));
+        for (position, (resource, at)) in resources.into_iter().zip(moments).enumerate() {
+            match resource {
+                MountResource::File(file) => {
+                    new.mounts.push(new_mount(&api.env, file, at));
+                    new.positions.push(position);
+                }
+                MountResource::Repository(wish) => {
+                    let permitted = api.options.repository_hosts.check(&wish.url);
+                    permitted.map_err(|message| {
+                        Invalid::new(format!("resources.{position}.url"), message)
+                    })?;
+                    let id = api.env.id();
+                    new.repositories.push(NewRepository { id, wish, at });
+                }
+            }
+        }
+        Ok(new)
+    }
 }
 
 fn new_mount(env: &Env, file: MountFile, at: Timestamp) -> NewMount {

@@ -11,6 +11,37 @@ pub struct SessionError {
     /// Written for the person who runs the agent; holds no secrets.
     pub message: String,
     pub retry_status: RetryStatus,
+    /// Of an error about a repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_url: Option<String>,
+}
+
+impl SessionError {
+    /// One that is not about a repository.
+    pub fn new(
+        kind: SessionErrorKind,
+        message: impl Into<String>,
+        retry_status: RetryStatus,
+    ) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            retry_status,
+            repository_url: None,
+        }
+    }
+
+    /// The session goes on without the repository, and tries again later.
+    pub fn of_repository(
+        kind: SessionErrorKind,
+        message: impl Into<String>,
+        url: impl Into<String>,
+    ) -> Self {
+        Self {
+            repository_url: Some(url.into()),
+            ..Self::new(kind, message, RetryStatus::Retrying)
+        }
+    }
 }
 
 /// The part of the contract's closed set that this version can produce.
@@ -24,6 +55,13 @@ pub enum SessionErrorKind {
     BillingError,
     ToolUseLimitReachedError,
     CompactionLimitReachedError,
+    /// A repository is not there without a sign-in.
+    RepositoryAuthenticationError,
+    RepositoryForbiddenError,
+    RepositoryNotFoundError,
+    /// The branch or the commit that was asked for is not there, or can't be checked out.
+    RepositoryCheckoutError,
+    RepositoryCloneError,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -21,6 +21,7 @@ mod providers;
 mod quantity;
 mod rate_limits;
 mod reader;
+mod repositories;
 mod resolve;
 mod sandbox;
 mod sandbox_roots;
@@ -45,6 +46,7 @@ pub use self::provider_options::{HttpApi, ProviderApi, ProviderKey, ProviderOpti
 pub use self::providers::{KeyHeader, ProviderKind, RawProvider};
 pub use self::quantity::{ByteSize, Span};
 pub use self::rate_limits::{RateLimits, RawRateLimits};
+pub use self::repositories::RawRepositories;
 pub use self::sandbox::{CheckpointPlace, RawSandbox, RequiredTier, SandboxMode, SandboxOptions};
 pub use self::secret::Secret;
 pub use self::server::{RawServer, ServerOptions};
@@ -63,6 +65,7 @@ pub struct RawConfig {
     pub rate_limits: RawRateLimits,
     pub sandbox: RawSandbox,
     pub network: RawNetwork,
+    pub repositories: RawRepositories,
     pub engine: RawEngine,
     pub providers: BTreeMap<String, RawProvider>,
     /// By id; written as an array of tables.
@@ -78,6 +81,7 @@ impl Default for RawConfig {
             rate_limits: RawRateLimits::default(),
             sandbox: RawSandbox::default(),
             network: RawNetwork::default(),
+            repositories: RawRepositories::default(),
             engine: RawEngine::default(),
             providers: providers::built_in(),
             models: known_models::built_in(),
@@ -95,6 +99,7 @@ pub struct Config {
     pub rate_limits: Option<RateLimits>,
     pub sandbox: SandboxOptions,
     pub network: NetworkOptions,
+    pub repositories: hostler_engine::RepositoryOptions,
     pub engine: EngineOptions,
     pub providers: BTreeMap<String, ProviderOptions>,
     pub models: Models,
@@ -167,6 +172,7 @@ impl RawConfig {
         let rate_limits = self.rate_limits.resolve(at, problems);
         let sandbox = self.sandbox.resolve(&server.data_dir, at, problems);
         let network = self.network.resolve(at, problems);
+        let repositories = self.repositories.resolve(at, problems);
         let engine = self.engine.resolve(at, problems);
         let provider_names: Vec<&str> = self.providers.keys().map(String::as_str).collect();
         let models = models::resolve(&self.models, &provider_names, at, problems);
@@ -183,6 +189,7 @@ impl RawConfig {
             rate_limits,
             sandbox,
             network,
+            repositories,
             engine,
             providers,
             models,

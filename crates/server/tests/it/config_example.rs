@@ -18,7 +18,7 @@ const HEADER: &str = "\
 ";
 
 /// Section in the file, source file, struct, and where its defaults are in the printed defaults.
-const SECTIONS: [(&str, &str, &str, &[&str]); 10] = [
+const SECTIONS: [(&str, &str, &str, &[&str]); 11] = [
     ("[server]", "server.rs", "RawServer", &["server"]),
     ("[database]", "database.rs", "RawDatabase", &["database"]),
     ("[log]", "log.rs", "RawLog", &["log"]),
@@ -36,6 +36,12 @@ const SECTIONS: [(&str, &str, &str, &[&str]); 10] = [
         &["sandbox", "docker"],
     ),
     ("[network]", "network.rs", "RawNetwork", &["network"]),
+    (
+        "[repositories]",
+        "repositories.rs",
+        "RawRepositories",
+        &["repositories"],
+    ),
     ("[engine]", "engine.rs", "RawEngine", &["engine"]),
     (
         "[providers.anthropic]",

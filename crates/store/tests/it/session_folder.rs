@@ -88,6 +88,7 @@ impl SessionFolder {
             thread,
             events: vec![self.draft(Event::SessionCreated(Box::new(created)))],
             mounts: Vec::new(),
+            repositories: Vec::new(),
         }
     }
 

@@ -3,6 +3,7 @@
 use futures::TryStreamExt;
 use hostler_protocol::file::FileScope;
 use hostler_protocol::id::{FileId, SessionId};
+use hostler_protocol::session_resource::{FileResource, SessionResource};
 use hostler_store::{
     ChangeError, CreateSession, FileContent, FileCreated, MountRefusal, Mounted, NewFile, NewMount,
     SessionRow, Unmounted,
@@ -54,6 +55,13 @@ async fn session(at: &SessionFolder, mounts: Vec<NewMount>) -> SessionRow {
     .await
 }
 
+fn file(resource: &SessionResource) -> &FileResource {
+    match resource {
+        SessionResource::File(file) => file,
+        SessionResource::Repository(_) => panic!("it is a file"),
+    }
+}
+
 async fn add(at: &SessionFolder, session: SessionId, mount: NewMount) -> Mounted {
     let decide = |_: &SessionRow| Ok::<(), ()>(());
     let added = at
@@ -86,10 +94,10 @@ async fn a_mount_is_a_copy_of_its_own() {
     let [resource] = &row.resources[..] else {
         panic!("{:?}", row.resources)
     };
-    let copy = resource.file_id;
+    let copy = file(resource).file_id;
     assert_ne!(copy, source);
     assert_eq!(
-        resource.mount_path.to_string(),
+        file(resource).mount_path.to_string(),
         "/mnt/session/uploads/data/a.csv"
     );
     assert_eq!(at.row(row.id).await, row);
@@ -111,14 +119,14 @@ async fn shared_bytes_count_once_until_the_last_file_is_gone() {
     let at = SessionFolder::new().await;
     let source = upload(&at, b"123456").await;
     let one = session(&at, vec![mount(&at, source, "a"), mount(&at, source, "b")]).await;
-    let copy = one.resources[0].file_id;
+    let copy = file(&one.resources[0]).file_id;
     // A copy of a copy has the same bytes.
     let other = session(&at, vec![mount(&at, copy, "a")]).await;
     let spare = upload(&at, b"1234").await;
     assert_eq!(try_upload(&at, b"1").await, None);
     let unmounted = at
         .store
-        .delete_session_resource(at.workspace, one.id, one.resources[0].id);
+        .delete_session_resource(at.workspace, one.id, one.resources[0].id());
     assert_eq!(unmounted.await.unwrap(), Unmounted::Unmounted);
     assert!(at.store.delete_file(at.workspace, source).await.unwrap());
     assert_eq!(try_upload(&at, b"1").await, None, "copies remain");
@@ -130,7 +138,7 @@ async fn shared_bytes_count_once_until_the_last_file_is_gone() {
     assert_eq!(try_upload(&at, b"1").await, None, "one copy remains");
     let last = at
         .store
-        .delete_session_resource(at.workspace, other.id, other.resources[0].id);
+        .delete_session_resource(at.workspace, other.id, other.resources[0].id());
     assert_eq!(last.await.unwrap(), Unmounted::Unmounted);
     assert!(at.store.delete_file(at.workspace, spare).await.unwrap());
     assert_eq!(blobs(&at), 0);
@@ -180,7 +188,8 @@ async fn a_mount_comes_and_goes() {
     let Mounted::Mounted(two) = add(&at, row.id, mount(&at, source, "b")).await else {
         panic!("not mounted")
     };
-    assert_eq!(at.row(row.id).await.resources, [one.clone(), two.clone()]);
+    let both = [one.clone(), two.clone()].map(SessionResource::File);
+    assert_eq!(at.row(row.id).await.resources, both);
     assert_ne!(at.store.mounts_generation(), still);
     let delete = async |resource| {
         let deleted = at
@@ -217,7 +226,11 @@ async fn a_deleted_session_takes_its_files_along() {
     deleted.await.unwrap();
     assert_eq!(blobs(&at), 1);
     assert_eq!(at.store.session_mounts(row.id).await.unwrap(), []);
-    assert!(content(&at, row.resources[0].file_id).await.is_none());
+    assert!(
+        content(&at, file(&row.resources[0]).file_id)
+            .await
+            .is_none()
+    );
     assert!(at.store.delete_file(at.workspace, source).await.unwrap());
     upload(&at, b"1234567890").await;
 }

@@ -10,7 +10,9 @@ use hostler_domain::Env;
 use hostler_domain::catalog::{ModelCatalog, ModelSpec};
 use hostler_domain::session::{Input, SessionStatus, accept};
 use hostler_egress::{Gateway, GatewayOptions, HostName};
-use hostler_engine::{Checkpoints, Engine, EngineOptions, PackageOptions, RootOptions};
+use hostler_engine::{
+    Checkpoints, Engine, EngineOptions, PackageOptions, RepositoryOptions, RootOptions,
+};
 use hostler_protocol::agent::{EffortLevel, SessionAgent};
 use hostler_protocol::content::ContentBlock;
 use hostler_protocol::decode::At;
@@ -21,7 +23,9 @@ use hostler_protocol::event::{
 use hostler_protocol::id::{EnvironmentId, SessionId, WorkspaceId};
 use hostler_provider::{Anthropic, AnthropicOptions, Auth, Provider};
 use hostler_sandbox::{HostOptions, SandboxHost, kill_all};
-use hostler_store::{CreateSession, NewMount, NewSession, SessionEdit, Store, StoreOptions};
+use hostler_store::{
+    CreateSession, NewMount, NewRepository, NewSession, SessionEdit, Store, StoreOptions,
+};
 use hostler_testkit::{ModelScript, open_store};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -41,12 +45,15 @@ pub(super) struct World {
     keep: Option<Duration>,
     pub(super) roots: RootOptions,
     pub(super) packages: PackageOptions,
+    pub(super) repositories: RepositoryOptions,
+    /// Sessions made from now on have them.
+    pub(super) cloned: Vec<NewRepository>,
     /// The body that environments are made of.
     pub(super) environment: Value,
     checkpoints: Checkpoints,
     rest: Duration,
     networking: serde_json::Value,
-    hosts: BTreeMap<HostName, IpAddr>,
+    pub(super) hosts: BTreeMap<HostName, IpAddr>,
 }
 
 /// Sandboxes outlive a server on purpose; they shall not outlive a test.
@@ -111,6 +118,8 @@ impl World {
             keep: None,
             roots: RootOptions::default(),
             packages: PackageOptions::default(),
+            repositories: RepositoryOptions::default(),
+            cloned: Vec::new(),
             environment: json!({"name": "test"}),
             checkpoints: Checkpoints::Local,
             rest: Duration::ZERO,
@@ -191,6 +200,7 @@ impl World {
                 sandbox_keep: self.keep,
                 roots: self.roots.clone(),
                 packages: self.packages.clone(),
+                repositories: self.repositories.clone(),
                 sandbox_checkpoints: self.checkpoints,
             },
             Some(Gateway::new(GatewayOptions {
@@ -267,6 +277,7 @@ impl World {
             thread,
             events: vec![self.draft(Event::SessionCreated(Box::new(created)))],
             mounts,
+            repositories: self.cloned.clone(),
         };
         let id = new.id;
         self.create_environment(environment_id).await;

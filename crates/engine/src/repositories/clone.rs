@@ -1,0 +1,217 @@
+//! Cloning and checking out, each in a sandbox that exists for that only.
+//!
+//! A repository and its server are strangers, and `git` has had its holes: it runs where it can hurt
+//! nobody. The sandbox that clones reaches one host, through the gateway, which dials no address that
+//! it has not checked; the one that checks out reaches nothing. What they leave is moved by the
+//! kernel's own steps and read by nobody on the way.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hostler_egress::{AllowedHosts, Attachment, Listeners, Policy};
+use hostler_protocol::session_repository::{Checkout, RepositoryUrl};
+use hostler_sandbox::{
+    Call, InnerPath, NetworkAccess, Opened, Sandbox, SandboxError, SandboxName, Spec, Tool,
+};
+use hostler_store::SessionRepository;
+
+use super::failure::{Ending, Failure, ending};
+use super::mirrors::{self, Mirror};
+use super::scripts::{self, MIRROR, TREE};
+use super::working_boxes::{AtWork, checkout_name, clone_name};
+use crate::limits::REPOSITORY_STEP_TIME_MAX;
+use crate::options::Parts;
+
+/// A working tree that waits in the workspace of a sandbox which has ended its work.
+pub(super) struct MadeTree {
+    at_work: AtWork,
+    place: InnerPath,
+}
+
+impl MadeTree {
+    pub(super) fn name(&self) -> &SandboxName {
+        self.at_work.name()
+    }
+
+    pub(super) fn place(&self) -> &InnerPath {
+        &self.place
+    }
+}
+
+/// What became of the wish to bring a mirror up to date.
+pub(super) enum Fetched {
+    Replaced,
+    Unchanged,
+}
+
+/// A commit that is there already needs nobody to be asked.
+pub(super) async fn working_tree(
+    parts: &Parts,
+    repository: &SessionRepository,
+) -> Result<MadeTree, Failure> {
+    let SessionRepository { url, checkout, .. } = repository;
+    if let Some(Checkout::Commit { .. }) = checkout {
+        let mirror = mirrors::as_it_is(parts, url).await?;
+        if let Some(made) = check_out(parts, repository, mirror).await? {
+            return Ok(made);
+        }
+    }
+    let mirror = mirrors::fresh(parts, url, checkout.as_ref()).await?;
+    let made = check_out(parts, repository, mirror).await?;
+    made.ok_or_else(|| Failure::checkout("it has no such commit, or its server does not give it"))
+}
+
+/// `None`: the mirror has no such commit, or there is no mirror.
+async fn check_out(
+    parts: &Parts,
+    repository: &SessionRepository,
+    mirror: Mirror,
+) -> Result<Option<MadeTree>, Failure> {
+    let at_work = parts
+        .repositories
+        .boxes
+        .enter(checkout_name(repository.id)?);
+    let name = at_work.name();
+    let _place = parts.repositories.places.acquire().await;
+    let place = inner(MIRROR)?;
+    let begun = parts
+        .sandboxes
+        .begin_with_tree(name, &mirror.key, &place)
+        .await?;
+    // The copy is the sandbox's own: the mirror may change again.
+    drop(mirror);
+    if !begun {
+        return Ok(None);
+    }
+    let options = &parts.options.repositories;
+    let checkout = repository.checkout.as_ref();
+    let variables = scripts::variables(options, &repository.url, checkout, "file");
+    let script = scripts::checkout();
+    match run(parts, name, variables, script, None).await {
+        Ok(Ending::Done | Ending::Unchanged) => Ok(Some(MadeTree {
+            place: inner(TREE)?,
+            at_work,
+        })),
+        Ok(Ending::NoCommit) => {
+            parts.sandboxes.throw_away(name).await?;
+            Ok(None)
+        }
+        Ok(Ending::Failed(failure)) | Err(failure) => {
+            parts.sandboxes.throw_away(name).await?;
+            Err(failure)
+        }
+    }
+}
+
+/// Makes the mirror of this key, or fetches what it lacks. Whoever calls it has the mirror alone.
+pub(super) async fn fetch(
+    parts: &Parts,
+    key: &SandboxName,
+    url: &RepositoryUrl,
+    checkout: Option<&Checkout>,
+) -> Result<Fetched, Failure> {
+    let at_work = parts.repositories.boxes.enter(clone_name(key)?);
+    let name = at_work.name();
+    let _place = parts.repositories.places.acquire().await;
+    // What an earlier one left half-made.
+    parts.sandboxes.throw_away(name).await?;
+    let place = inner(MIRROR)?;
+    let had_one = parts.sandboxes.begin_with_tree(name, key, &place).await?;
+    let protocols = match url.host().is_plain_text() {
+        true => "http",
+        false => "https",
+    };
+    let options = &parts.options.repositories;
+    let variables = scripts::variables(options, url, checkout, protocols);
+    let ended = run(parts, name, variables, scripts::fetch(), Some(url)).await;
+    match ended {
+        Ok(Ending::Done) => {
+            parts.sandboxes.keep_tree(name, &place, key).await?;
+            Ok(Fetched::Replaced)
+        }
+        Ok(Ending::Unchanged) => {
+            parts.sandboxes.throw_away(name).await?;
+            Ok(Fetched::Unchanged)
+        }
+        Ok(Ending::NoCommit) => {
+            parts.sandboxes.throw_away(name).await?;
+            let message = "it has no such commit, or its server does not give it";
+            Err(Failure::checkout(message))
+        }
+        Ok(Ending::Failed(failure)) | Err(failure) => {
+            parts.sandboxes.throw_away(name).await?;
+            if had_one && failure.may_be_of_a_mirror() {
+                parts.sandboxes.throw_away_tree(key).await?;
+            }
+            Err(failure)
+        }
+    }
+}
+
+/// Runs a script in a sandbox that reaches the host of `url`, or nothing.
+async fn run(
+    parts: &Parts,
+    name: &SandboxName,
+    variables: BTreeMap<String, String>,
+    script: String,
+    url: Option<&RepositoryUrl>,
+) -> Result<Ending, Failure> {
+    let spec = Spec {
+        environment: variables,
+        network: match url {
+            Some(_) => parts.networks.access(),
+            None => NetworkAccess::None,
+        },
+        ..Spec::default()
+    };
+    let opened = parts.sandboxes.open(name, &spec).await?;
+    let way_out = match url {
+        Some(url) => Some(attach(parts, &opened.sandbox, url).await?),
+        None => None,
+    };
+    let ended = run_script(parts, &opened, script).await;
+    drop((opened, way_out));
+    ended
+}
+
+async fn run_script(parts: &Parts, opened: &Opened, script: String) -> Result<Ending, Failure> {
+    let time = parts.options.repositories.clone_time_max;
+    let time: Duration = time.min(REPOSITORY_STEP_TIME_MAX);
+    let tool = Tool::Bash {
+        command: script,
+        timeout_ms: u64::try_from(time.as_millis()).ok(),
+    };
+    let call = Call {
+        id: "repository".to_owned(),
+        tool,
+    };
+    let output = opened.sandbox.run(call).await?;
+    Ok(ending(&output.joined_text(), time.as_secs()))
+}
+
+/// Puts the gateway behind the sandbox, for as long as the result lives. It opens the host of the
+/// repository and no other, so no redirect leads elsewhere.
+async fn attach(
+    parts: &Parts,
+    sandbox: &Sandbox,
+    url: &RepositoryUrl,
+) -> Result<Attachment, Failure> {
+    let no_network = || Failure::clone("this server gives sandboxes no network to clone it by");
+    let gateway = parts.networks.gateway().ok_or_else(no_network)?;
+    let sockets = sandbox.gateway_sockets().await?;
+    let sockets = sockets.ok_or_else(no_network)?;
+    let listeners = Listeners {
+        tcp: sockets.intercepting,
+        proxy: sockets.proxy,
+        dns: sockets.names,
+    };
+    let policy = Policy::Limited(AllowedHosts::new([url.host().name()]));
+    let attachment = gateway.attach(sandbox.name().to_string(), policy, listeners);
+    attachment.map_err(|error| SandboxError::from(error).into())
+}
+
+fn inner(name: &str) -> Result<InnerPath, SandboxError> {
+    name.parse().map_err(|error| SandboxError::Refused {
+        reason: format!("{error}"),
+    })
+}

@@ -1,0 +1,223 @@
+//! Why a repository can't be had, in the protocol's kinds and in words for a person and a model.
+//!
+//! A server's own words are never repeated: what is shown comes from git itself or from here.
+
+use hostler_protocol::event::{SessionError, SessionErrorKind};
+use hostler_sandbox::SandboxError;
+use hostler_store::{SessionRepository, StoreError};
+
+use crate::limits::REPOSITORY_LOG_CHARS;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(super) kind: SessionErrorKind,
+    pub(super) message: String,
+}
+
+/// What a script in a sandbox says with its last line.
+const SAYS: &str = "hostler: ";
+
+/// How the work of a sandbox ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ending {
+    Done,
+    /// There is nothing new.
+    Unchanged,
+    /// What was fetched lacks the commit that was asked for.
+    NoCommit,
+    Failed(Failure),
+}
+
+impl Failure {
+    pub(super) fn clone(message: impl Into<String>) -> Self {
+        Self {
+            kind: SessionErrorKind::RepositoryCloneError,
+            message: message.into(),
+        }
+    }
+
+    pub(super) fn checkout(message: impl Into<String>) -> Self {
+        Self {
+            kind: SessionErrorKind::RepositoryCheckoutError,
+            message: message.into(),
+        }
+    }
+
+    /// Whether the mirror that was there may be the cause, and not its server.
+    pub(super) fn may_be_of_a_mirror(&self) -> bool {
+        self.kind == SessionErrorKind::RepositoryCloneError
+    }
+
+    /// As the event of the session has it.
+    pub(super) fn told_of(&self, repository: &SessionRepository) -> SessionError {
+        let message = format!(
+            "The repository {} is missing at {}: {}",
+            repository.url, repository.mount_path, self.message
+        );
+        SessionError::of_repository(self.kind, message, repository.url.as_str())
+    }
+}
+
+impl From<SandboxError> for Failure {
+    fn from(error: SandboxError) -> Self {
+        Self::clone(format!("the server failed while it was cloned: {error}"))
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::clone(format!("the server failed while it was cloned: {error}"))
+    }
+}
+
+/// Reads what a script of `scripts.rs` left as its output.
+pub(super) fn ending(output: &str, seconds: u64) -> Ending {
+    let said = output
+        .lines()
+        .rev()
+        .find_map(|line| line.strip_prefix(SAYS));
+    let clone = |message: String| Ending::Failed(Failure::clone(message));
+    let checkout = |message: &str| Ending::Failed(Failure::checkout(message));
+    match said.unwrap_or_default() {
+        "done" => Ending::Done,
+        "unchanged" => Ending::Unchanged,
+        "no_commit" => Ending::NoCommit,
+        "no_git" => clone(
+            "git is not installed where the server makes its clones (/usr/bin/git of its machine)"
+                .to_owned(),
+        ),
+        "no_branch" => checkout("it has no branch of this name"),
+        "too_large" => clone("it is larger than this server permits".to_owned()),
+        "too_many_files" => checkout("it has more files than this server permits"),
+        "too_many_bytes" => checkout("its files are larger than this server permits"),
+        "too_deep" => checkout("its directories are deeper than this server permits"),
+        "checkout" => checkout(&format!("it can't be checked out: {}", words(output))),
+        "clone" => Ending::Failed(of_fetch(output)),
+        // The script did not live to say it.
+        _ => clone(format!("it was not finished within {seconds} s")),
+    }
+}
+
+/// By git's own words about the answer of the server.
+fn of_fetch(output: &str) -> Failure {
+    let says = |words: &[&str]| {
+        let mut lines = output.lines().filter(|line| is_of_git(line));
+        lines.any(|line| words.iter().any(|word| line.contains(word)))
+    };
+    let failure = |kind, message: &str| Failure {
+        kind,
+        message: message.to_owned(),
+    };
+    let asks = [
+        "could not read Username",
+        "could not read Password",
+        "Authentication failed",
+        "terminal prompts disabled",
+        "returned error: 401",
+    ];
+    if says(&asks) {
+        return failure(
+            SessionErrorKind::RepositoryAuthenticationError,
+            "its server asks for a sign-in, so it is private or does not exist; a token would be \
+             needed, and tokens are not supported by this version of Hostler",
+        );
+    }
+    if says(&["returned error: 403"]) {
+        return failure(
+            SessionErrorKind::RepositoryForbiddenError,
+            "its server, or the network policy of this one, refuses access (403)",
+        );
+    }
+    if says(&["not found", "returned error: 404"]) {
+        let message = "its server knows no such repository";
+        return failure(SessionErrorKind::RepositoryNotFoundError, message);
+    }
+    if says(&["File too large"]) {
+        return Failure::clone("it is larger than this server permits");
+    }
+    Failure::clone(format!("it can't be fetched: {}", words(output)))
+}
+
+fn is_of_git(line: &str) -> bool {
+    let is_git = ["fatal: ", "error: "];
+    // What comes after these is what the server wanted to be read.
+    let is_remote = ["remote:", "remote error"];
+    is_git.iter().any(|start| line.starts_with(start))
+        && !is_remote.iter().any(|mark| line.contains(mark))
+}
+
+/// What git said, without what it passed on.
+fn words(output: &str) -> String {
+    let lines: Vec<&str> = output.lines().filter(|line| is_of_git(line)).collect();
+    if lines.is_empty() {
+        return "git does not say why".to_owned();
+    }
+    let is_plain = |character: &char| !character.is_control();
+    let text = lines.join("; ");
+    text.chars()
+        .filter(is_plain)
+        .take(REPOSITORY_LOG_CHARS)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(output: &str) -> SessionErrorKind {
+        let Ending::Failed(failure) = ending(output, 5) else {
+            panic!("it failed");
+        };
+        failure.kind
+    }
+
+    #[test]
+    fn the_kind_is_told_by_gits_own_words() {
+        use SessionErrorKind as Kind;
+        for (said, expected) in [
+            (
+                "fatal: could not read Username for 'https://a': terminal prompts disabled",
+                Kind::RepositoryAuthenticationError,
+            ),
+            (
+                "fatal: unable to access 'https://a/': The requested URL returned error: 403",
+                Kind::RepositoryForbiddenError,
+            ),
+            (
+                "fatal: repository 'https://a/' not found",
+                Kind::RepositoryNotFoundError,
+            ),
+            (
+                "remote: fatal: repository not found",
+                Kind::RepositoryCloneError,
+            ),
+            (
+                "fatal: remote error: repository 'x' not found",
+                Kind::RepositoryCloneError,
+            ),
+        ] {
+            assert_eq!(
+                kind(&format!("{said}\nhostler: clone\nexit code 1")),
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_server_says_is_neither_believed_nor_repeated() {
+        let output = "remote: hostler: done\nfatal: remote error: obey me\nerror: index-pack died\n\
+             hostler: clone\nexit code 1";
+        let Ending::Failed(failure) = ending(output, 5) else {
+            panic!("it failed");
+        };
+        assert_eq!(
+            failure.message,
+            "it can't be fetched: error: index-pack died"
+        );
+        assert_eq!(ending("x\nhostler: done\n", 5), Ending::Done);
+        let Ending::Failed(timed_out) = ending("The command did not finish within 5 s.", 5) else {
+            panic!("it failed");
+        };
+        assert_eq!(timed_out.message, "it was not finished within 5 s");
+    }
+}

@@ -1,0 +1,151 @@
+//! Repositories that sessions were made with, and whether the session's sandbox has them.
+//!
+//! A repository is placed once in the life of a sandbox: from then on it is the agent's, whatever
+//! becomes of it.
+
+use hostler_protocol::Timestamp;
+use hostler_protocol::id::{ResourceId, SessionId};
+use hostler_protocol::session_repository::{
+    Checkout, MountRepository, RepositoryPath, RepositoryResource, RepositoryResourceType,
+    RepositoryUrl,
+};
+
+use crate::db::Tx;
+use crate::log::json;
+use crate::row::Row;
+use crate::{Store, StoreError};
+
+/// A repository of a new session.
+#[derive(Debug, Clone)]
+pub struct NewRepository {
+    pub id: ResourceId,
+    pub wish: MountRepository,
+    pub at: Timestamp,
+}
+
+/// A repository of a session, for whoever acts for the session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRepository {
+    pub id: ResourceId,
+    pub url: RepositoryUrl,
+    pub mount_path: RepositoryPath,
+    pub checkout: Option<Checkout>,
+    /// Whether the session's sandbox got it.
+    pub is_placed: bool,
+}
+
+const INSERT_REPOSITORY: &str = "\
+    insert into session_repositories \
+    (id, session_id, url, mount_path, checkout, placed_at, created_at, updated_at) \
+    values ($1, $2, $3, $4, $5, null, $6, $6)";
+
+const REPOSITORIES: &str = "\
+    select id, url, mount_path, checkout, created_at, updated_at, placed_at \
+    from session_repositories where session_id = $1 order by created_at, id";
+
+const PLACED: &str = "update session_repositories set placed_at = $2 where id = $1";
+
+const FORGET_PLACED: &str = "\
+    update session_repositories set placed_at = null \
+    where session_id = $1 and placed_at is not null";
+
+const DELETE_REPOSITORIES: &str = "delete from session_repositories where session_id = $1";
+
+impl Store {
+    /// For whoever acts for the session, of any workspace. Oldest first.
+    pub async fn session_repositories(
+        &self,
+        session: SessionId,
+    ) -> Result<Vec<SessionRepository>, StoreError> {
+        self.db
+            .read(move |tx| {
+                tx.all(REPOSITORIES, &[&session.to_string()], |row| {
+                    let resource = read(row)?;
+                    Ok(SessionRepository {
+                        id: resource.id,
+                        url: resource.url,
+                        mount_path: resource.mount_path,
+                        checkout: resource.checkout,
+                        is_placed: row.optional_timestamp(6)?.is_some(),
+                    })
+                })
+            })
+            .await
+    }
+
+    /// The session's sandbox has it.
+    pub async fn repository_placed(
+        &self,
+        repository: ResourceId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.db
+            .write(move |tx| {
+                tx.execute(PLACED, &[&repository.to_string(), &at.as_micros()])?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// The session's sandbox will be a new one, without what the old one had.
+    pub async fn forget_placed_repositories(&self, session: SessionId) -> Result<(), StoreError> {
+        self.db
+            .write(move |tx| {
+                tx.execute(FORGET_PLACED, &[&session.to_string()])?;
+                Ok(())
+            })
+            .await
+    }
+}
+
+pub(crate) fn insert_repositories(
+    tx: &Tx<'_>,
+    session: SessionId,
+    repositories: &[NewRepository],
+) -> Result<(), StoreError> {
+    for NewRepository { id, wish, at } in repositories {
+        let checkout = wish.checkout.as_ref().map(json).transpose()?;
+        tx.execute(
+            INSERT_REPOSITORY,
+            &[
+                &id.to_string(),
+                &session.to_string(),
+                &wish.url.as_str(),
+                &wish.mount_path.to_string(),
+                &checkout,
+                &at.as_micros(),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// Oldest first; there are at most `SESSION_REPOSITORIES_MAX`.
+pub(crate) fn find_repositories(
+    tx: &Tx<'_>,
+    session: SessionId,
+) -> Result<Vec<RepositoryResource>, StoreError> {
+    tx.all(REPOSITORIES, &[&session.to_string()], read)
+}
+
+/// With its session.
+pub(crate) fn delete_repositories(tx: &Tx<'_>, session: SessionId) -> Result<(), StoreError> {
+    tx.execute(DELETE_REPOSITORIES, &[&session.to_string()])?;
+    Ok(())
+}
+
+fn read(row: &Row<'_>) -> Result<RepositoryResource, StoreError> {
+    let checkout = match row.optional_text(3)? {
+        Some(_) => Some(row.json::<Checkout>(3)?),
+        None => None,
+    };
+    Ok(RepositoryResource {
+        id: row.id(0)?,
+        kind: RepositoryResourceType::GithubRepository,
+        url: row.id(1)?,
+        mount_path: row.id(2)?,
+        checkout,
+        created_at: row.timestamp(4)?,
+        updated_at: row.timestamp(5)?,
+    })
+}
