@@ -24,7 +24,7 @@ ID_PREFIXES = {
     "BetaManagedAgentsSession": "sesn_", "BetaManagedAgentsDeletedSession": "sesn_",
     "BetaEnvironment": "env_", "BetaEnvironmentDeleteResponse": "env_",
     "BetaFileMetadata": "file_", "BetaDeletedFile": "file_", "DeletedFile": "file_",
-    "BetaManagedAgentsFileResource": "sesrsc_",
+    "BetaManagedAgentsFileResource": "sesrsc_", "BetaManagedAgentsGitHubRepositoryResource": "sesrsc_",
 }
 
 # Some models are built on first use and some of pydantic's rebuilding is not free: once per class is enough.

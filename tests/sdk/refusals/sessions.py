@@ -70,7 +70,7 @@ CREATE = [
 LATER = [
     unsupported("budget", "budget", budget={"type": "limit", "max_list_cost": {"amount": "100", "currency": "USD"}}),
     unsupported("vaults", "vault", vault_ids=[f"vlt_{MISSING}"]),
-    unsupported("repository resource", "resource", resources=[
+    unsupported("repository token", "resources.0.authorization_token: a token for a repository", resources=[
         {"type": "github_repository", "url": "https://github.com/a/b", "authorization_token": "t"}]),
     unsupported("memory resource", "resource", resources=[
         {"type": "memory_store", "memory_store_id": f"memstore_{MISSING}"}]),
@@ -107,6 +107,70 @@ def mounted(path: Any, file: str = "{file}") -> dict[str, Any]:
     return {"type": "file", "file_id": file, "mount_path": path}
 
 
+def repository(name: str, says: str, /, **given: Any) -> Case:
+    given = {"type": "github_repository", "url": "https://github.com/a/b"} | given
+    return resources(f"repository {name}", says, {k: v for k, v in given.items() if v is not ...})
+
+
+def address(url: Any, says: str = "URL should") -> Case:
+    return repository(f"at {url!r}"[:60], f"resources.0.url: {says}", url=url)
+
+
+def checkout(name: str, says: str, given: Any) -> Case:
+    return repository(f"checkout {name}", f"resources.0.checkout{says}", checkout=given)
+
+
+def placed(path: Any, says: str = "") -> Case:
+    return repository(f"path {path!r}"[:60], f"resources.0.mount_path: {says}", mount_path=path)
+
+
+CLONED = {"type": "github_repository", "url": "https://github.com/a/b"}
+
+REPOSITORIES = [
+    repository("no url", "resources.0.url: Field required", url=...),
+    repository("unknown field", "resources.0.branch: Extra inputs are not permitted", branch="main"),
+    address(1, "Input should be a valid string"),
+    address("", "URL scheme should be 'https'"),
+    address("git@github.com:a/b", "URL scheme should be 'https'"),
+    address("ssh://git@github.com/a/b", "URL scheme should be 'https'"),
+    address("file:///etc/passwd", "URL scheme should be 'https'"),
+    address("ext::sh -c id", "URL scheme should be 'https'"),
+    address("--upload-pack=id", "URL scheme should be 'https'"),
+    address("https://user:pass@github.com/a/b", "URL should not contain a user or a password"),
+    address("https://github.com/a"),
+    address("https://github.com/a/b.git", "URL should be https://github.com/<owner>/<repo>, without .git"),
+    address("https://github.com/a/b/"),
+    address("https://github.com/a/../b"),
+    address("https://127.0.0.1/a/b", "URL should have the name of a host, not an address"),
+    address("https://[::1]/a/b", "URL should have the name of a host, not an address"),
+    address("http://github.com/a/b", "repositories of http://github.com are not permitted"),
+    address("https://git.example.org/a", "repositories of https://git.example.org are not permitted"),
+    address("https://github.com:8443/a/b", "repositories of https://github.com:8443 are not permitted"),
+    address("https://github.com.example.org/a/b", "repositories of https://github.com.example.org are not permitted"),
+    checkout("text", ": Input should be an object", "main"),
+    checkout("type", ".type: 'tag' is not one of", {"type": "tag", "name": "v1"}),
+    checkout("no name", ".name: Field required", {"type": "branch"}),
+    checkout("option", ".name: Input should be the name of a Git branch", {"type": "branch", "name": "--orphan"}),
+    checkout("range", ".name: Input should be the name of a Git branch", {"type": "branch", "name": "a..b"}),
+    checkout("short hash", ".sha: Input should be the whole hash", {"type": "commit", "sha": "0123abc"}),
+    checkout("no hash", ".sha: Input should be the whole hash", {"type": "commit", "sha": "x" * 40}),
+    placed(1, "Input should be a valid string"),
+    placed("tool", "Input should be an absolute path below /workspace"),
+    placed("/etc", "Input should be an absolute path below /workspace"),
+    placed("/workspace", "Input should be an absolute path below /workspace"),
+    placed("/workspace/../etc"),
+    placed("/workspace/a/.git", "Input should have no directory named .git"),
+    resources("two repositories at one place", "resources.1.mount_path: another resource", CLONED, CLONED),
+    resources("repository in a repository", "resources.1.mount_path: another resource", CLONED,
+              CLONED | {"mount_path": "/workspace/b/c"}),
+    resources("file in a repository", "resources.1.mount_path: another resource", CLONED, mounted("/workspace/b/x")),
+    resources("repository around a file", "resources.1.mount_path: another resource", mounted("/workspace/b/x"),
+              CLONED),
+    resources("too many repositories", "resources: a session can have at most 20 repositories",
+              *[CLONED | {"mount_path": f"/workspace/{n}"} for n in range(21)]),
+    resources("file behind a repository", "resources.1.file_id: no such file", CLONED, mounted("/a", f"file_{MISSING}")),
+]
+
 RESOURCES = [
     create("resources no list", "resources: Input should be a valid array", resources={}),
     resources("no type", "resources.0.type: Field required", {"file_id": "{file}"}),
@@ -132,7 +196,8 @@ RESOURCES = [
     add("no file", "file_id: Field required", type="file"),
     add("unknown file", "file_id: no such file", type="file", file_id=f"file_{MISSING}"),
     add("path relative", "mount_path: Input should be an absolute path", **mounted("a")),
-    add("repository", "repository resource", type="github_repository", url="https://github.com/a/b", code=UNSUPPORTED),
+    add("repository", "type: a repository can only be given when the session is made", type="github_repository",
+        url="https://github.com/a/b"),
     add("memory store", "memory store resource", type="memory_store", memory_store_id=f"memstore_{MISSING}",
         code=UNSUPPORTED),
     Case("session resource: terminated", "POST", "/v1/sessions/{archived_session}/resources", "terminated session",
@@ -180,4 +245,4 @@ STATE = [
     Case("session: id of another kind", "GET", "/v1/sessions/{agent}", "", 404),
 ]
 
-CASES = CREATE + LATER + RESOURCES + INITIAL + UPDATE + STATE
+CASES = CREATE + LATER + REPOSITORIES + RESOURCES + INITIAL + UPDATE + STATE
