@@ -57,10 +57,10 @@ CASES = [
     cloud("packages unknown manager", "config.packages.brew: Extra inputs are not permitted", packages={"brew": []}),
     cloud("packages apt a string", "config.packages.apt: ", packages={"apt": "graphviz"}),
     cloud("packages entry a number", "config.packages.pip.0", packages={"pip": [1]}),
-    *[cloud(f"package {bad!r}", f"config.packages.{manager}.0: Input should be one package", packages={manager: [bad]})
+    *[cloud(f"package {manager} {bad!r}", f"config.packages.{manager}.0: Input should be one package", packages={manager: [bad]})
       for manager in ["apt", "cargo", "gem", "go", "npm", "pip"]
       for bad in ["--index-url=https://a.com", "-e.", "six;touch$IFS/x", "six touch", "six\ntouch", "six\ttouch",
-                  "six\u2028touch", "six\x00", "$(touch)", "`touch`", "six|touch", "six'touch", 'six"touch']],
+                  "six\u2028touch", "six\x1btouch", "$(touch)", "`touch`", "six|touch", "six'touch", 'six"touch']],
     cloud("packages type", "config.packages.type: ", packages={"type": "things"}),
     cloud("packages under limited", "allow_package_managers", networking=LIMITED, packages={"pip": ["pandas"]}),
     update("type change", "config.type", code="invalid_config_type_change", config={"type": "self_hosted"}),
