@@ -6,10 +6,11 @@ use std::time::Duration;
 pub(crate) const LOG_PAGE: u32 = 1_000;
 /// Due sessions that a sweep takes up at a time.
 pub(crate) const DUE_SESSIONS: u32 = 256;
-/// How long a lease holds without being renewed.
-pub(crate) const LEASE: Duration = Duration::from_secs(30);
-/// How long before that a process that could not renew it stops what it does under it.
-pub(crate) const LEASE_MARGIN: Duration = Duration::from_secs(2);
+/// The part of a lease's time that is left when a process that could not renew it stops what it
+/// does under it.
+pub(crate) const LEASE_MARGIN_PART: u32 = 8;
+/// How often due sessions are looked for where other processes may leave some behind.
+pub(crate) const DUE_INTERVAL: Duration = Duration::from_millis(500);
 /// Decisions in a row without anything to do between them: more is a bug in the domain.
 pub(crate) const DECISIONS_MAX: usize = 64;
 /// Panics of a session's runner before the session is given up.

@@ -23,6 +23,8 @@ use crate::uploads::Uploads;
 pub struct EngineOptions {
     /// Who holds the leases: unique among the processes on one database.
     pub owner: String,
+    /// How long a session is this process's without being renewed.
+    pub lease: Duration,
     /// Sessions that run at the same time; more wait their turn.
     pub running_sessions_max: usize,
     /// Attempts at one model call, the first included.

@@ -1,23 +1,29 @@
 //! Which session has a runner: a wake-up or the sweep says "look", the lease says "yours".
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hostler_protocol::id::SessionId;
 use hostler_store::Lease;
 use tokio::sync::mpsc;
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::journal::JournalError;
 use crate::keeping::Keeping;
-use crate::limits::{DUE_SESSIONS, FULL_SWEEP_EVERY, LEASE, LEASE_MARGIN, PANICS_MAX};
+use crate::limits::{DUE_INTERVAL, DUE_SESSIONS, FULL_SWEEP_EVERY, LEASE_MARGIN_PART, PANICS_MAX};
 use crate::options::{Engine, Parts};
 use crate::runner::run_session;
 use crate::session_sandbox;
 use crate::sweep::{self, Scope};
+
+/// A runner, and what it runs under.
+struct Held {
+    lease: Lease,
+    task: AbortHandle,
+}
 
 type RunnerResult = Result<(), JournalError>;
 
@@ -25,7 +31,7 @@ struct Supervisor {
     parts: Arc<Parts>,
     soft: CancellationToken,
     runners: JoinSet<RunnerResult>,
-    leases: HashMap<Id, Lease>,
+    held: HashMap<Id, Held>,
     running: HashMap<SessionId, Id>,
     panics: HashMap<SessionId, u32>,
     /// Of runners that have ended while the store failed: one for each at most.
@@ -52,7 +58,7 @@ impl Engine {
         let mut supervisor = Supervisor {
             soft: stop.clone(),
             runners: JoinSet::new(),
-            leases: HashMap::new(),
+            held: HashMap::new(),
             running: HashMap::new(),
             panics: HashMap::new(),
             unreleased: Vec::new(),
@@ -64,10 +70,14 @@ impl Engine {
             parts: Arc::clone(&self.parts),
         };
         let mut sweeps = ticker(self.parts.options.sweep_interval);
-        let mut renewals = ticker(LEASE / 3);
+        let mut renewals = ticker(self.parts.options.lease / 3);
+        let mut dues = ticker(match self.parts.store.has_rivals() {
+            true => DUE_INTERVAL.min(self.parts.options.sweep_interval),
+            false => self.parts.options.sweep_interval,
+        });
         while !stop.is_cancelled() {
             supervisor
-                .turn(&mut dirty, &mut sweeps, &mut renewals, &stop)
+                .turn(&mut dirty, &mut dues, &mut sweeps, &mut renewals, &stop)
                 .await;
         }
         supervisor.drain(&mut renewals).await;
@@ -79,6 +89,7 @@ impl Supervisor {
     async fn turn(
         &mut self,
         dirty: &mut mpsc::Receiver<SessionId>,
+        dues: &mut Interval,
         sweeps: &mut Interval,
         renewals: &mut Interval,
         stop: &CancellationToken,
@@ -90,11 +101,11 @@ impl Supervisor {
             Some(ended) = self.sweeps_under_way.join_next() => self.swept(ended),
             Some(ended) = self.keeping.ended() => self.keeping.after(&self.parts, ended),
             _ = renewals.tick() => self.renew().await,
-            _ = sweeps.tick() => {
+            _ = dues.tick() => {
                 self.release_again().await;
                 self.start_due().await;
-                self.sweep_sandboxes();
             }
+            _ = sweeps.tick() => self.sweep_sandboxes(),
         }
     }
 
@@ -106,7 +117,8 @@ impl Supervisor {
         }
         let now = self.parts.env.now();
         let owner = &self.parts.options.owner;
-        let lease = match self.parts.store.claim(session, owner, now, LEASE).await {
+        let ttl = self.parts.options.lease;
+        let lease = match self.parts.store.claim(session, owner, now, ttl).await {
             Ok(Some(lease)) => lease,
             Ok(None) => return,
             Err(error) => {
@@ -122,8 +134,8 @@ impl Supervisor {
             let _in_use = in_use;
             run.await
         });
-        self.leases.insert(task.id(), lease);
         self.running.insert(session, task.id());
+        self.held.insert(task.id(), Held { lease, task });
         self.count();
     }
 
@@ -190,7 +202,7 @@ impl Supervisor {
             Ok((id, _)) => *id,
             Err(error) => error.id(),
         };
-        let Some(lease) = self.leases.remove(&id) else {
+        let Some(Held { lease, .. }) = self.held.remove(&id) else {
             return;
         };
         let session = lease.session;
@@ -207,8 +219,8 @@ impl Supervisor {
                 tracing::error!(%session, %error, "a runner ended because of the store");
                 self.release(lease).await;
             }
-            // It was stopped because the lease may have run out: there is nothing to give back.
-            Err(error) if error.is_cancelled() => {}
+            // It was stopped because the lease may have run out. If it hasn't, it must not be renewed.
+            Err(error) if error.is_cancelled() => self.unreleased.push(lease),
             Err(_) => {
                 self.release(lease).await;
                 self.panicked(session).await;
@@ -247,9 +259,14 @@ impl Supervisor {
         }
     }
 
+    /// One that fails says enough about the others.
     async fn release_again(&mut self) {
-        for lease in std::mem::take(&mut self.unreleased) {
+        while let Some(lease) = self.unreleased.pop() {
+            let before = self.unreleased.len();
             self.release(lease).await;
+            if self.unreleased.len() > before {
+                return;
+            }
         }
     }
 
@@ -258,20 +275,26 @@ impl Supervisor {
     async fn renew(&mut self) {
         let (owner, now) = (&self.parts.options.owner, self.parts.env.now());
         let begun = Instant::now();
-        let renewal = self.parts.store.renew_leases(owner, now, LEASE);
-        let last = self.renewed + LEASE.saturating_sub(LEASE_MARGIN);
+        let lease = self.parts.options.lease;
+        let renewal = self.parts.store.renew_leases(owner, now, lease);
+        let last = self.renewed + (lease - lease / LEASE_MARGIN_PART);
         // After a long time without the database there is nothing left to lose by waiting.
         let most = if last > begun {
             last
         } else {
-            begun + LEASE / 3
+            begun + lease / 3
         };
         let renewed = match self.parts.store.has_rivals() {
             true => timeout_at(most, renewal).await,
             false => Ok(renewal.await),
         };
         match renewed {
-            Ok(Ok(())) => self.renewed = begun,
+            Ok(Ok(renewed)) => {
+                self.renewed = begun;
+                if self.parts.store.has_rivals() {
+                    self.stop_all_but(&renewed);
+                }
+            }
             Ok(Err(error)) => tracing::error!(%error, "leases can't be renewed"),
             Err(_) => tracing::error!("leases can't be renewed in time"),
         }
@@ -283,6 +306,17 @@ impl Supervisor {
                 "all runners are stopped: their leases may have run out"
             );
             self.runners.abort_all();
+        }
+    }
+
+    /// A runner whose lease has run out while this process stood still hears of it now.
+    fn stop_all_but(&self, renewed: &[SessionId]) {
+        let ours: HashSet<&SessionId> = renewed.iter().collect();
+        for held in self.held.values() {
+            if !ours.contains(&held.lease.session) {
+                tracing::warn!(session = %held.lease.session, "another server has taken it over");
+                held.task.abort();
+            }
         }
     }
 

@@ -15,7 +15,6 @@ use hostler_sandbox::{Listed, NetworkAccess, SandboxError, SandboxName, Stop};
 use hostler_store::{AppendError, SessionBrief};
 
 use crate::checkpoints;
-use crate::limits::LEASE;
 use crate::network::Way;
 use crate::options::{Checkpoints, Parts};
 use crate::outputs;
@@ -245,7 +244,7 @@ async fn terminate(parts: &Parts, session: SessionId) -> Result<(), AppendError>
     let owner = &parts.options.owner;
     let claimed = parts
         .store
-        .claim(session, owner, parts.env.now(), LEASE)
+        .claim(session, owner, parts.env.now(), parts.options.lease)
         .await;
     let Some(lease) = claimed.map_err(AppendError::Store)? else {
         return Ok(());

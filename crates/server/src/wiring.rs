@@ -134,6 +134,7 @@ pub(crate) fn engine(
     let start: EventId = env.id();
     hostler_engine::EngineOptions {
         owner: format!("{replica}-{start}"),
+        lease: options.lease,
         running_sessions_max: options.max_running_sessions,
         model_attempts_max: options.model_retry_limit.saturating_add(1),
         model_retry_base: options.model_retry_base,

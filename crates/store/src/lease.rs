@@ -27,7 +27,8 @@ const CLAIM: &str = "\
     where id = $1 and (lease_owner is null or lease_owner = $2 or lease_expires_at <= $3) \
     returning lease_epoch";
 
-const RENEW_LEASES: &str = "update sessions set lease_expires_at = $2 where lease_owner = $1";
+const RENEW_LEASES: &str = "\
+    update sessions set lease_expires_at = $2 where lease_owner = $1 returning id";
 
 const RELEASE: &str = "\
     update sessions set lease_owner = null, lease_expires_at = 0 \
@@ -87,21 +88,21 @@ impl Store {
         }))
     }
 
-    /// Prolongs everything that `owner` holds: it runs out `ttl` from now.
+    /// Prolongs everything that `owner` holds, which is answered: it runs out `ttl` from now.
     pub async fn renew_leases(
         &self,
         owner: &str,
         now: Timestamp,
         ttl: Duration,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<SessionId>, StoreError> {
         let owner = owner.to_owned();
         let clock = self.lease_clock;
         let renew = move |tx: &Tx<'_>| {
             let expires_at = clock.now(tx, now)?.plus(ttl).as_micros();
-            tx.execute(RENEW_LEASES, &[&owner, &expires_at]).map(drop)
+            tx.all(RENEW_LEASES, &[&owner, &expires_at], |row| row.id(0))
         };
         self.db
-            .write_unsynced(Scope::OwnLeases, renew, |()| {})
+            .write_unsynced(Scope::OwnLeases, renew, |_| {})
             .await
     }
 

@@ -13,6 +13,9 @@ use super::resolve::Resolving;
 pub struct RawEngine {
     /// Sessions that are in a turn at the same time; further ones wait for their place.
     pub max_running_sessions: u32,
+    /// How long a session belongs to the server that runs it, from the last time that this server was heard
+    /// of by a database that several share. Another one then goes on with the session.
+    pub lease: Span,
     /// Times that a failed model call is tried again before the turn gives up.
     pub model_retry_limit: u32,
     /// The wait before the first retry; it doubles with each. A provider's `retry-after` is obeyed.
@@ -29,6 +32,7 @@ impl Default for RawEngine {
     fn default() -> Self {
         Self {
             max_running_sessions: 1000,
+            lease: Span(Duration::from_secs(30)),
             model_retry_limit: 6,
             model_retry_base: Span(Duration::from_secs(1)),
             model_retry_max: Span(Duration::from_secs(60)),
@@ -42,6 +46,7 @@ impl Default for RawEngine {
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
     pub max_running_sessions: usize,
+    pub lease: Duration,
     pub model_retry_limit: u32,
     pub model_retry_base: Duration,
     pub model_retry_max: Duration,
@@ -62,6 +67,9 @@ impl RawEngine {
                 refuse(key, "must be at least 1");
             }
         }
+        if self.lease.0 < Duration::from_secs(1) {
+            refuse("lease", "must be at least 1 second");
+        }
         if self.model_retry_base.0.is_zero() {
             refuse("model_retry_base", "must be more than 0");
         }
@@ -76,6 +84,7 @@ impl RawEngine {
         }
         EngineOptions {
             max_running_sessions: self.max_running_sessions as usize,
+            lease: self.lease.0,
             model_retry_limit: self.model_retry_limit,
             model_retry_base: self.model_retry_base.0,
             model_retry_max: self.model_retry_max.0,

@@ -29,11 +29,13 @@ async fn a_lease_that_is_not_renewed_is_taken_over() {
     at.claim(id, "one").await.unwrap();
     at.env.advance(TTL / 2);
     let renewed = at.store.renew_leases("one", at.env.now(), TTL).await;
-    renewed.unwrap();
+    assert_eq!(renewed.unwrap(), [id]);
     at.env.advance(TTL / 2);
     assert!(at.claim(id, "two").await.is_none());
     at.env.advance(TTL / 2);
     assert_eq!(at.claim(id, "two").await.unwrap().epoch.0, 2);
+    let renewed = at.store.renew_leases("one", at.env.now(), TTL).await;
+    assert!(renewed.unwrap().is_empty(), "it is another's");
 }
 
 #[tokio::test]

@@ -188,6 +188,7 @@ impl World {
             HashMap::from([("test".to_owned(), provider)]),
             EngineOptions {
                 owner: "test".to_owned(),
+                lease: Duration::from_secs(30),
                 running_sessions_max: 16,
                 model_attempts_max: 3,
                 model_retry_base: Duration::from_millis(5),
