@@ -13,6 +13,7 @@ use crate::migrate::{self, MigrateCommand};
 use crate::sandboxes::exec::{Bytes, ExecCommand};
 use crate::sandboxes::{self, Form, SandboxesCommand};
 use crate::terminal::say;
+use crate::transfer::{self, TransferCommand};
 use crate::{doctor, lifecycle, logging, serve};
 
 const HELP: &str = "\
@@ -78,6 +79,10 @@ enum Command {
     Keys(Keys),
     /// Look at the version of the database's tables, and bring them up to date
     Migrate(Migrate),
+    /// Write all rows of the database to a file, while no server uses the data folder
+    Export(Transfer),
+    /// Fill an empty database with what was exported: all of it or nothing
+    Import(Transfer),
     /// Look at the sandboxes on this machine, enter them, and end their processes
     Sandboxes(Sandboxes),
     /// Fetch, list and remove the root file systems that sandboxes can be made of
@@ -175,6 +180,26 @@ enum KeysVerb {
         #[command(flatten)]
         settings: Settings,
     },
+}
+
+#[derive(Debug, Args)]
+struct Transfer {
+    /// The file, which holds all that people said to agents
+    file: PathBuf,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Transfer {
+    fn run(
+        self,
+        command: fn(PathBuf) -> TransferCommand,
+        environment: &Environment,
+    ) -> anyhow::Result<ExitCode> {
+        let loaded = load(&self.settings.into(), environment)?;
+        lifecycle::run(transfer::run(command(self.file), &loaded.config))??;
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -312,6 +337,8 @@ impl Cli {
                 Ok(ExitCode::SUCCESS)
             }
             Command::Migrate(migrate) => migrate.run(environment),
+            Command::Export(transfer) => transfer.run(TransferCommand::Export, environment),
+            Command::Import(transfer) => transfer.run(TransferCommand::Import, environment),
             Command::Sandboxes(sandboxes) => sandboxes.command.run(environment),
             Command::Images(images) => images.run(environment),
             Command::Doctor(settings) => {

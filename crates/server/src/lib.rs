@@ -24,4 +24,5 @@ pub mod migrate;
 pub mod sandboxes;
 pub mod serve;
 mod terminal;
+pub mod transfer;
 mod wiring;

@@ -1,6 +1,8 @@
 //! What can go wrong with the database itself. Expected outcomes (nothing found, a conflict) are
 //! values of the functions that can have them.
 
+use std::error::Error;
+
 use tokio_postgres::error::SqlState;
 
 /// A failure of the database, not of the caller.
@@ -16,6 +18,9 @@ pub enum StoreError {
     /// written is not known.
     #[error("the database can't be reached")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A text that this engine has no form for. Nothing was written.
+    #[error("{0}")]
+    NotStorable(NulInText),
     /// A row that doesn't hold what was written: a bug, or a damaged file.
     #[error("corrupt data: {what}")]
     Corrupt { what: String },
@@ -63,8 +68,16 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
+/// PostgreSQL's texts can't hold a character that JSON and SQLite can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("text with the character U+0000 can't be kept in this database")]
+pub struct NulInText;
+
 impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
+        if let Some(nul) = error.source().and_then(|cause| cause.downcast_ref()) {
+            return Self::NotStorable(*nul);
+        }
         let Some(state) = error.code() else {
             // What isn't an answer of the server is a connection that failed, unless we misread.
             return match error.is_closed() || is_io(&error) {
@@ -98,7 +111,6 @@ impl From<tokio_postgres::Error> for StoreError {
 }
 
 fn is_io(error: &tokio_postgres::Error) -> bool {
-    use std::error::Error;
     let mut cause = error.source();
     while let Some(error) = cause {
         if error.is::<std::io::Error>() {

@@ -39,6 +39,7 @@ mod sessions_change;
 mod sessions_list;
 mod sessions_send;
 mod tail;
+mod transfer;
 mod wire_event;
 
 pub use agents::{AgentFilter, AgentSave, AgentSaved};
@@ -66,6 +67,7 @@ pub use session_resources::{Mount, MountRefusal, Mounted, MountsGeneration, NewM
 pub use sessions::{CreateSession, NewSession, SessionBrief, SessionRow};
 pub use sessions_change::{ChangeError, Changed, SessionEdit};
 pub use sessions_list::{SessionFilter, SessionPage};
+pub use transfer::{TableSum, TransferError};
 pub use wire_event::WireEvent;
 
 use std::path::Path;

@@ -43,6 +43,8 @@ pub(crate) const ANNOUNCED_TOGETHER: usize = 200;
 pub(crate) const NOTIFICATIONS_WAITING: usize = 4_096;
 /// How long the listener waits before it sees whether anybody still wants to know.
 pub(crate) const LISTEN_STEP: Duration = Duration::from_secs(1);
+/// The longest line of an export: a row with the largest event there can be.
+pub(crate) const TRANSFER_LINE_BYTES: u64 = 256 * 1024 * 1024;
 /// Workspaces and keys that are listed at once.
 pub(crate) const WORKSPACES_MAX: i64 = 10_000;
 pub(crate) const API_KEYS_MAX: i64 = 10_000;

@@ -51,10 +51,15 @@ impl Schema {
         }))
     }
 
+    /// What this program writes and reads.
+    pub(crate) fn known_version() -> i64 {
+        i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+    }
+
     fn found(found: i64) -> Self {
         Self {
             found,
-            known: known_version(),
+            known: Self::known_version(),
         }
     }
 
@@ -72,10 +77,6 @@ impl Schema {
             Migrations::Require | Migrations::Apply => Ok(missing),
         }
     }
-}
-
-fn known_version() -> i64 {
-    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
 fn sqlite_version(connection: &Connection) -> Result<i64, StoreError> {

@@ -2,6 +2,7 @@
 //! reported with its name and never guessed around.
 
 use hostler_protocol::Timestamp;
+use rusqlite::types::ValueRef;
 use tokio_postgres::types::Type;
 
 use crate::StoreError;
@@ -99,6 +100,21 @@ impl<'r> Row<'r> {
     ) -> Result<T, StoreError> {
         let text = self.text(column)?;
         serde_json::from_str(&text).map_err(|error| self.corrupt(column, &error))
+    }
+
+    /// Whatever it holds.
+    pub(crate) fn json_value(&self, column: usize) -> Result<serde_json::Value, StoreError> {
+        let is_text = match &self.0 {
+            Source::Sqlite(row) => matches!(row.get_ref(column)?, ValueRef::Text(_)),
+            Source::Postgres(row) => {
+                let kind = row.columns().get(column).map(|column| column.type_());
+                kind == Some(&Type::TEXT)
+            }
+        };
+        Ok(match is_text {
+            true => self.optional_text(column)?.into(),
+            false => self.optional_integer(column)?.into(),
+        })
     }
 
     fn corrupt(&self, column: usize, error: &dyn std::fmt::Display) -> StoreError {

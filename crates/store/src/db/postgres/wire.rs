@@ -13,6 +13,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{AsyncMessage, Connection, Error, Notification};
 
 use crate::StoreError;
+use crate::error::NulInText;
 use crate::limits::NOTIFICATIONS_WAITING;
 use crate::parameter::Value;
 
@@ -145,6 +146,7 @@ impl ToSql for Value<'_> {
     ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
         match self {
             Self::Null => return Ok(IsNull::Yes),
+            Self::Text(text) if text.contains('\0') => return Err(NulInText.into()),
             Self::Text(text) if *kind == Type::TEXT => out.put_slice(text.as_bytes()),
             Self::Integer(integer) if *kind == Type::INT8 => out.put_i64(*integer),
             Self::Integer(integer) if *kind == Type::INT4 => {
