@@ -20,11 +20,19 @@ demo: compiler ## Start a server and watch a session work in it; needs no key
 	scripts/demo.sh
 
 .PHONY: test
-test: test-rust test-sdk test-kills ## Run all tests, those through the official SDKs too
+test: test-rust test-postgres test-sdk test-kills ## Run all tests, those through the official SDKs too
 
 .PHONY: test-rust
 test-rust: compiler nextest engines network-clients package-managers
 	cargo nextest run --workspace --locked
+
+# Whatever keeps something, once more on the second database engine. The tests of archives see SQLite's file change.
+.PHONY: test-postgres
+test-postgres: compiler nextest postgres sdk-clients
+	tests/with-postgres cargo nextest run --workspace --locked \
+		-E "package(hostler-store) + (package(hostler-http) & binary(it)) + (package(hostler-server) & test(sessions::) \
+			- test(sessions::moves::) - test(sessions::checkpoints::))"
+	tests/with-postgres tests/run-sdk-tests --deselect tests/sdk/test_docs.py
 
 .PHONY: test-sdk
 test-sdk: compiler sdk-clients
@@ -75,6 +83,10 @@ nextest:
 .PHONY: engines
 engines:
 	@tests/install-tools engines
+
+.PHONY: postgres
+postgres:
+	@tests/install-tools postgres
 
 .PHONY: network-clients
 network-clients:

@@ -25,10 +25,21 @@ def binary() -> Path:
     return path
 
 
+def own_database() -> str:
+    """The address of a new database on the PostgreSQL of this run (tests/with-postgres); empty without one."""
+    server = os.environ.get("HOSTLER_TEST_POSTGRES", "")
+    if not server:
+        return ""
+    name = f"sdk_{secrets.token_hex(8)}"
+    subprocess.run(["createdb", f"--maintenance-db={server}", name], check=True)
+    return f"{server.rpartition('/')[0]}/{name}"
+
+
 class Hostler:
     """One server. `start` waits for the line that says where it listens; `stop` demands a clean exit."""
 
-    def __init__(self, folder: Path, model_url: str, settings: dict[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, model_url: str, settings: dict[str, str] | None = None,
+                 database: str | None = None) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.api_key = f"sk-ant-api03-{secrets.token_urlsafe(32)}"
@@ -40,6 +51,7 @@ class Hostler:
         self._ready = threading.Event()
         self._starts = 0
         folder.mkdir(parents=True, exist_ok=True)
+        self.database = own_database() if database is None else database
 
     def start(self) -> "Hostler":
         assert self._process is None, "already running"
@@ -66,6 +78,7 @@ class Hostler:
             "HOSTLER_API_KEY": self.api_key,
             "HOSTLER__PROVIDERS__ANTHROPIC__BASE_URL": self._model_url,
             "HOSTLER__PROVIDERS__ANTHROPIC__API_KEY": "test",
+            **({"HOSTLER__DATABASE__URL": self.database} if self.database else {}),
             **self._settings,
         }
 
@@ -89,6 +102,11 @@ class Hostler:
     def kill(self) -> None:
         """SIGKILL: what a power cut would do."""
         self._end(signal.SIGKILL)
+
+    def signal(self, how: signal.Signals) -> None:
+        """For a process that goes on."""
+        assert self._process is not None, "not running"
+        self._process.send_signal(how)
 
     def _end(self, how: signal.Signals) -> int:
         process, self._process = self._process, None

@@ -21,7 +21,7 @@ const MESSAGES: usize = 20;
 const FOLLOWERS: usize = 21;
 const RUNNER_APPENDS: usize = 30;
 
-fn agent_message(text: &str) -> Event {
+pub(crate) fn agent_message(text: &str) -> Event {
     Event::AgentMessage(AgentMessage {
         content: vec![ContentBlock::text(text)],
     })

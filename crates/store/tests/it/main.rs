@@ -19,5 +19,8 @@ mod session_folder;
 mod session_outputs;
 mod session_resources;
 mod sessions;
+mod shared;
 mod shared_tail;
+mod statements;
 mod store_folder;
+mod transfer;
