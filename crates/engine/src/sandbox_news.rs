@@ -10,6 +10,11 @@ const REPLACED: &str = "note: the sandbox was restarted since your last command.
     /tmp are as they were, those in /tmp may be gone. Running processes, shell variables and the \
     working directory are gone: a new shell has started in the workspace.";
 
+const LOST: &str = "note: the machine that ran the sandbox lost it, and another one has taken its \
+    place. Files are as they were when the session last rested for a while, or not there at all if it \
+    never did: look before you rely on any. Running processes, shell variables and the working \
+    directory are gone.";
+
 const EXPIRED: &str = "note: the sandbox was kept for as long as this server keeps one, and a new \
     one has taken its place. Everything that was made in the old one is gone: files in the \
     workspace, installed packages, running processes, shell variables and the working directory.";
@@ -20,6 +25,7 @@ pub(crate) fn note(provenance: Provenance) -> Option<String> {
         Provenance::Created | Provenance::Attached => None,
         Provenance::Restored(losses) => restored(losses),
         Provenance::Replaced => Some(REPLACED.to_owned()),
+        Provenance::Lost => Some(LOST.to_owned()),
         Provenance::Expired => Some(EXPIRED.to_owned()),
     }
 }

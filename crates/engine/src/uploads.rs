@@ -130,7 +130,9 @@ async fn place_one(
                 .place_upload(upload, StreamReader::new(chunks))
                 .await?;
             match parts.sandboxes.isolation().mode {
-                Mode::Isolated | Mode::Container => sandbox.link_in_workspace(path).await,
+                Mode::Isolated | Mode::Container | Mode::Pod => {
+                    sandbox.link_in_workspace(path).await
+                }
                 Mode::UnsafeProcess => Ok(()),
             }
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::isolation::{DiskLimit, LimitSource, Network};
+use crate::isolation::{DiskLimit, LimitSource, Network, UserNamespace};
 use crate::limits::Limits;
 use crate::spec::Spec;
 
@@ -46,6 +46,7 @@ pub(crate) enum AgentAnswer {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Found {
+    pub(crate) user_namespace: UserNamespace,
     pub(crate) seccomp: bool,
     pub(crate) no_new_privileges: bool,
     pub(crate) landlock_abi: Option<u32>,

@@ -10,6 +10,8 @@ pub enum Mode {
     Isolated,
     /// A container that an engine made: its namespaces, mounts and limits.
     Container,
+    /// A pod that a cluster made: its namespaces, mounts and limits, on some machine of it.
+    Pod,
     /// An ordinary child process that sees and may do what the server may.
     UnsafeProcess,
 }
@@ -117,7 +119,7 @@ impl IsolationReport {
 impl Mode {
     const fn network(self) -> Network {
         match self {
-            Self::Isolated | Self::Container => Network::None,
+            Self::Isolated | Self::Container | Self::Pod => Network::None,
             Self::UnsafeProcess => Network::Host,
         }
     }

@@ -49,15 +49,18 @@ mod archive;
 mod container;
 mod error;
 mod exec_wire;
+mod hand_over;
 mod host;
 mod inner_path;
 mod inside;
 mod isolation;
+mod keeper;
 mod launcher;
 mod limits;
 mod name;
 mod output;
 mod packages;
+mod pod;
 mod provenance;
 mod root;
 mod schemas;
@@ -76,15 +79,16 @@ pub use exec_wire::{ExecEnd, Terminal, TerminalSize};
 pub use host::{
     Backend, Checkpoint, DiskUse, Docker, Exec, ExecError, ExecEvent, ExecInput, ExecOrder,
     ExecOutput, Fingerprint, GatewaySockets, HostOptions, InnerProcess, Inspected, KeptTree,
-    LeftOut, Listed, Moved, News, Opened, OutputFile, OutputScan, Outputs, Parting, Sandbox,
-    SandboxHost, SandboxUse, Standing, Stop, Surveyed, Upload, Why, exec, inspect, kill_all,
-    kill_one, layers_in_use, names, survey,
+    Kubernetes, KubernetesApi, LeftOut, Listed, Moved, News, Opened, OutputFile, OutputScan,
+    Outputs, Parting, Sandbox, SandboxHost, SandboxUse, Standing, Stop, Surveyed, Upload, Why,
+    exec, inspect, kill_all, kill_one, layers_in_use, names, survey,
 };
 pub use inner_path::{InnerPath, InvalidInnerPath};
-pub use inside::agent_main;
+pub use inside::{agent_main, pod_agent_main};
 pub use isolation::{
     DiskLimit, GatewayPorts, IsolationReport, LimitSource, Mode, Network, UserNamespace,
 };
+pub use keeper::keeper_main;
 pub use launcher::cgroup::{CgroupClaim, claim_cgroup};
 pub use launcher::init_main;
 pub use limits::Limits;

@@ -62,6 +62,46 @@ pub(crate) const CONTAINER_LOG_BYTES_MAX: usize = 2000;
 pub(crate) const LIBRARY_LIST_BYTES_MAX: u64 = 64 << 10;
 pub(crate) const LIBRARIES_MAX: usize = 64;
 pub(crate) const LOADER_PATH_BYTES_MAX: usize = 4096;
+/// Of a content that goes to a pod or comes from one.
+pub(crate) const CHUNK_BYTES_MAX: usize = 256 << 10;
+pub(crate) const RELAY_BUFFER_BYTES: usize = 64 << 10;
+/// How long the processes of a pod wait for its keeper to listen.
+pub(crate) const KEEPER_START_TIME_MAX: Duration = Duration::from_secs(60);
+/// Calls of tools, and one place for files beside each.
+pub(crate) const KEEPER_CONNECTIONS_MAX: usize = 2 * AGENT_CONNECTIONS_MAX;
+/// Pods: what of the API of a cluster is read, waited for and asked again.
+pub(crate) const API_ANSWER_BYTES_MAX: usize = 16 << 20;
+pub(crate) const API_ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
+pub(crate) const API_ATTEMPTS_MAX: u32 = 5;
+pub(crate) const API_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// A token or a bundle of authorities.
+pub(crate) const API_FILE_BYTES_MAX: u64 = 1 << 20;
+/// Pods in one answer, as the API is asked for them, and answers.
+pub(crate) const API_LIST_PAGE: &str = "250";
+pub(crate) const API_LIST_PAGES_MAX: usize = 400;
+/// How long one watch lasts, and the pause before the next one if it brought nothing.
+pub(crate) const WATCH_SECONDS_MAX: u64 = 300;
+pub(crate) const WATCH_PAUSE: Duration = Duration::from_secs(1);
+pub(crate) const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 4 << 20;
+/// For the last words to arrive when a connection into a pod ends.
+pub(crate) const EXEC_END_TIME_MAX: Duration = Duration::from_secs(10);
+pub(crate) const EXEC_PING_EVERY: Duration = Duration::from_secs(20);
+/// A machine may have to be found and two images to be pulled first.
+pub(crate) const POD_START_TIME_MAX: Duration = Duration::from_secs(300);
+pub(crate) const AGENT_END_TIME_MAX: Duration = Duration::from_secs(30);
+/// For a keeper to answer about files, and between two pieces of a content.
+pub(crate) const FAR_ANSWER_TIME_MAX: Duration = Duration::from_secs(300);
+pub(crate) const FAR_STALL_TIME_MAX: Duration = Duration::from_secs(120);
+/// Memory of a keeper, which packs and unpacks files, and what a cluster sets aside for tools.
+pub(crate) const KEEPER_MEMORY_BYTES: u64 = 512 << 20;
+pub(crate) const POD_MEMORY_REQUEST_BYTES: u64 = 256 << 20;
+/// Our program with its libraries.
+pub(crate) const PROGRAM_BYTES_MAX: u64 = 1 << 30;
+/// The ids of users that pods have, each another one: above those of the machine's own users, and
+/// below the largest that the API takes; and in a namespace of users.
+pub(crate) const POD_UID_BASE: u64 = 1_000_000_000;
+pub(crate) const POD_UIDS: u64 = 1_000_000_000;
+pub(crate) const POD_UIDS_IN_NAMESPACE: u64 = 65_000;
 pub(crate) const CALL_ID_BYTES_MAX: usize = 128;
 
 /// Threads of the agent, beyond the processes of tools.

@@ -16,6 +16,9 @@ pub enum Provenance {
     /// Its files were there and its processes were gone: the state of its shell and all
     /// background jobs are lost. The model should be told.
     Replaced,
+    /// The machine that it ran on was lost, or what ran it: its processes are gone, and its files
+    /// are as they were when it was stopped last. The model should be told.
+    Lost,
     /// It had been kept as long as it may be: its files are gone too. The model should be told.
     Expired,
 }

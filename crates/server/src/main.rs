@@ -16,6 +16,17 @@ fn main() -> ExitCode {
     if command.as_deref() == Some("sandbox-agent".as_ref()) {
         return hostler_sandbox::agent_main();
     }
+    // In a pod there are two of them, and what prepares it.
+    if command.as_deref() == Some("sandbox-pod-agent".as_ref()) {
+        return hostler_sandbox::pod_agent_main();
+    }
+    if command.as_deref() == Some("sandbox-keeper".as_ref()) {
+        let arguments: Option<Vec<String>> = std::env::args_os()
+            .skip(2)
+            .map(|argument| argument.into_string().ok())
+            .collect();
+        return hostler_sandbox::keeper_main(&arguments.unwrap_or_default());
+    }
     // What this process writes holds keys and what people said, also in a folder that was there before.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     match Cli::parse().run(&Environment::of_process()) {

@@ -14,11 +14,14 @@ use hostler_engine::{PackageOptions, RootOptions};
 use hostler_http::{HttpOptions, MetricsText, RateLimits};
 use hostler_image::{ImageError, ImageStore};
 use hostler_protocol::id::EventId;
-use hostler_sandbox::{Backend, Docker, HostOptions, Limits, NetworkAccess, Tier};
+use hostler_sandbox::{
+    Backend, Docker, HostOptions, Kubernetes, KubernetesApi, Limits, NetworkAccess, Tier,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{
-    CheckpointPlace, Config, NetworkMode, NetworkOptions, RequiredTier, SandboxMode, SandboxOptions,
+    CheckpointPlace, Config, KubernetesOptions, NetworkMode, NetworkOptions, RequiredTier,
+    SandboxMode, SandboxOptions,
 };
 
 pub(crate) use models::catalog;
@@ -35,6 +38,7 @@ pub(crate) fn sandbox_host(options: &SandboxOptions, network: &NetworkOptions) -
             engine: options.docker.engine.clone(),
             image: options.docker.image.clone(),
         }),
+        SandboxMode::Kubernetes => Backend::Kubernetes(Box::new(kubernetes(&options.kubernetes))),
         SandboxMode::UnsafeProcess => Backend::UnsafeProcess,
     };
     host.uid_base = options.uid_base;
@@ -57,6 +61,27 @@ pub(crate) fn sandbox_host(options: &SandboxOptions, network: &NetworkOptions) -
         RequiredTier::Full => Tier::Full,
     });
     host
+}
+
+fn kubernetes(options: &KubernetesOptions) -> Kubernetes {
+    let toleration = |toleration| serde_json::to_value(toleration).unwrap_or_default();
+    Kubernetes {
+        api: KubernetesApi {
+            server: options.server.clone(),
+            ca_file: options.ca_file.clone(),
+            token_file: options.token_file.clone(),
+        },
+        namespace: options.namespace.clone(),
+        image: options.image.clone(),
+        agent_image: options.agent_image.clone(),
+        agent_program: options.agent_program.clone(),
+        image_pull_secrets: options.image_pull_secrets.clone(),
+        service_account: options.service_account.clone(),
+        node_selector: options.node_selector.clone(),
+        tolerations: options.tolerations.iter().map(toleration).collect(),
+        runtime_class: options.runtime_class.clone(),
+        user_namespaces: options.user_namespaces,
+    }
 }
 
 /// The way out of the sandboxes of a server that listens at `listening`.

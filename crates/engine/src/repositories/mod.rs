@@ -222,6 +222,9 @@ fn check(parts: &Parts, repository: &SessionRepository) -> Result<(), Failure> {
     permitted.map_err(Failure::clone)?;
     match parts.sandboxes.isolation().mode {
         Mode::Isolated | Mode::Container => Ok(()),
+        Mode::Pod => Err(Failure::clone(
+            "repositories cannot be cloned into pods yet",
+        )),
         Mode::UnsafeProcess => Err(Failure::clone(
             "this server runs tools without isolation, and a repository is cloned in a sandbox \
              only",

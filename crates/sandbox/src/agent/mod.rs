@@ -9,6 +9,7 @@ mod bash_result;
 mod calls;
 mod collector;
 mod connection;
+mod door;
 mod exec;
 mod gateway_sockets;
 mod orphan;
@@ -26,7 +27,6 @@ mod visitors;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -34,6 +34,7 @@ use rustix::event::{PollFd, PollFlags};
 
 use self::calls::Calls;
 use self::connection::Connections;
+pub(crate) use self::door::Door;
 use self::exec::Execs;
 pub(crate) use self::gateway_sockets::GatewaySockets;
 pub(crate) use self::orphan::{MountWatch, OrphanCheck};
@@ -70,7 +71,7 @@ impl Places {
 }
 
 pub(crate) struct Agent {
-    listener: UnixListener,
+    door: Door,
     signals: OwnedFd,
     reaper: Arc<Reaper>,
     connections: Connections,
@@ -80,7 +81,7 @@ pub(crate) struct Agent {
 impl Agent {
     /// Starts no thread that outlives an error: the owner of the shell is the last step.
     pub(crate) fn new(
-        listener: UnixListener,
+        door: impl Into<Door>,
         places: Places,
         memory: ShellMemory,
         network: Network,
@@ -101,7 +102,7 @@ impl Agent {
         let execs = Execs::new(places.clone(), network, Arc::clone(&reaper));
         let connections = Connections::new(places, shell, calls, execs, gateway);
         Ok(Self {
-            listener,
+            door: door.into(),
             signals,
             reaper,
             connections,
@@ -114,7 +115,7 @@ impl Agent {
         loop {
             let mut waiting = vec![
                 PollFd::new(&self.signals, PollFlags::IN),
-                PollFd::new(&self.listener, PollFlags::IN),
+                PollFd::new(&self.door, PollFlags::IN),
             ];
             let watch = self.orphan_check.watch();
             waiting.extend(watch.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::PRI)));
@@ -136,8 +137,8 @@ impl Agent {
                 self.reaper.reap();
             }
             if calls {
-                match self.listener.accept() {
-                    Ok((stream, _)) => self.connections.attend(stream),
+                match self.door.accept() {
+                    Ok(stream) => self.connections.attend(stream),
                     // Without descriptors or memory left this would spin: the sandbox has
                     // used up what it may, and a new one is better than a busy one.
                     Err(error) if error.kind() != io::ErrorKind::Interrupted => exit_now(1),

@@ -20,7 +20,7 @@ const FIRST_NAME: &[u8] = b"hostler-checkpoint-1";
 
 /// What an archive holds, directly below its top: directories of the sandbox, and files of the
 /// host about it.
-const TREES: &[&str] = &["workspace", "outputs", "home", "upper"];
+pub(crate) const TREES: &[&str] = &["workspace", "outputs", "home", "upper"];
 const FILES: &[&str] = &["shell_state", "news.json", "root.json", "extras.json"];
 
 /// What was packed or unpacked.

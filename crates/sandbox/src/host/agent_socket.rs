@@ -12,11 +12,17 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use tokio::net::UnixStream;
 
+use super::processes::PodLink;
 use super::state_dir::open_directory;
 use crate::launcher::SOCKET_NAME;
 
+pub(super) enum AgentSocket {
+    OnDisk(SocketFile),
+    InPod(PodLink),
+}
+
 /// The directory with the socket, and whose it has to be.
-pub(super) struct AgentSocket {
+pub(super) struct SocketFile {
     directory: OwnedFd,
     /// The id of the first process, where others can put their own socket in its place.
     first_process: Option<i32>,
@@ -38,14 +44,43 @@ impl AgentSocket {
 
     /// Where commands can make one: only who listens as this process is the agent.
     pub(super) fn of_process(directory: &Path, first_process: Option<i32>) -> io::Result<Self> {
-        Ok(Self {
+        Ok(Self::OnDisk(SocketFile {
             directory: open_directory(directory)?,
             first_process,
-        })
+        }))
     }
 
-    /// Through the open directory, since a socket's own path has room for 107 bytes only.
+    pub(super) fn in_pod(link: PodLink) -> Self {
+        Self::InPod(link)
+    }
+
     pub(super) async fn connect(&self) -> io::Result<UnixStream> {
+        match self {
+            Self::OnDisk(socket) => socket.connect().await,
+            Self::InPod(link) => link.agent().await,
+        }
+    }
+
+    /// Of what is on this machine.
+    pub(super) fn connect_at_once(&self) -> io::Result<Found> {
+        match self {
+            Self::OnDisk(socket) => socket.connect_at_once(),
+            Self::InPod(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// That the files are in, if they are not on this machine.
+    pub(super) fn pod(&self) -> Option<&PodLink> {
+        match self {
+            Self::OnDisk(_) => None,
+            Self::InPod(link) => Some(link),
+        }
+    }
+}
+
+impl SocketFile {
+    /// Through the open directory, since a socket's own path has room for 107 bytes only.
+    async fn connect(&self) -> io::Result<UnixStream> {
         let socket = self.locate()?;
         let stream = UnixStream::connect(socket.path()).await?;
         let listening = stream.peer_cred()?.pid();
@@ -62,7 +97,7 @@ impl AgentSocket {
     }
 
     /// A connection that blocks would wait as long as a stranger leaves his queue full.
-    pub(super) fn connect_at_once(&self) -> io::Result<Found> {
+    fn connect_at_once(&self) -> io::Result<Found> {
         let located = self.locate()?;
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;

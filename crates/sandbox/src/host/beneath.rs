@@ -53,6 +53,6 @@ pub(crate) fn open(
     }
 }
 
-pub(super) fn is_regular(found: &Stat) -> bool {
+pub(crate) fn is_regular(found: &Stat) -> bool {
     FileType::from_raw_mode(found.st_mode) == FileType::RegularFile
 }

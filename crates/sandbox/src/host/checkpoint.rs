@@ -55,8 +55,7 @@ impl SandboxHost {
             true => Err(io::Error::other("somebody wants the sandbox")),
         };
         let packed = blocking(move || {
-            let handle = open_directory(&directory)?;
-            let packed = pack(handle.as_fd(), bases(&directory)?, out, &go_on)?;
+            let packed = pack_directory(&directory, out, &go_on)?;
             let created_at = state_dir::created_at(&directory)?;
             ArchiveRecord::packed(&directory, &mark, follows.as_deref())?;
             Ok(Checkpoint::Packed { packed, created_at })
@@ -136,6 +135,16 @@ impl SandboxHost {
             }
         }
     }
+}
+
+/// Writes an archive of the sandbox in `directory`, which has no processes.
+pub(super) fn pack_directory(
+    directory: &std::path::Path,
+    out: impl Write,
+    go_on: &dyn Fn() -> io::Result<()>,
+) -> io::Result<Packed> {
+    let handle = open_directory(directory)?;
+    pack(handle.as_fd(), bases(directory)?, out, go_on)
 }
 
 /// Without a range of its own a sandbox has one user and one group, the server's, whose numbers

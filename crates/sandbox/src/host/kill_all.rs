@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
 use super::agent_socket::{AgentSocket, Found};
-use super::processes::stop_container;
+use super::processes::{delete_pod, stop_container};
 use super::state_dir;
 use crate::launcher::cgroup;
 use crate::launcher::record::ProcessRecord;
@@ -45,7 +45,7 @@ pub fn kill_one(state_dir: &Path, name: &SandboxName) -> io::Result<bool> {
 
 fn kill(directory: &Path) -> io::Result<bool> {
     let Some(record) = ProcessRecord::load(directory)? else {
-        return stop_container(directory);
+        return Ok(stop_container(directory)? || delete_pod(directory)?);
     };
     let process = record.living_process();
     if let Some(process) = &process {

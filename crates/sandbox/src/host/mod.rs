@@ -5,11 +5,13 @@ mod ahead;
 mod archive_record;
 mod backend;
 pub(crate) mod beneath;
+pub(crate) mod box_files;
 mod checkpoint;
 mod connection;
 mod exec;
 mod gateway_sockets;
 mod hint;
+mod homecoming;
 mod kill_all;
 mod launch;
 mod layers;
@@ -44,7 +46,7 @@ use std::time::SystemTime;
 
 use self::archive_record::ArchiveRecord;
 pub use self::archive_record::Standing;
-pub use self::backend::{Backend, Docker};
+pub use self::backend::{Backend, Docker, Kubernetes, KubernetesApi};
 pub use self::checkpoint::Checkpoint;
 pub use self::exec::{Exec, ExecError, ExecEvent, ExecInput, ExecOrder, ExecOutput, exec};
 pub use self::gateway_sockets::GatewaySockets;
@@ -52,16 +54,19 @@ pub use self::kill_all::{kill_all, kill_one};
 pub use self::layers::layers_in_use;
 use self::living::Living;
 pub use self::news::News;
-use self::news::{Notice, NoticeBoard};
+use self::news::{Notice, NoticeBoard, Past};
 use self::occupancy::Occupancy;
 pub use self::occupancy::SandboxUse;
 pub use self::options::HostOptions;
+pub(crate) use self::outputs::Here as FilesHere;
 pub use self::outputs::{Fingerprint, LeftOut, Output as OutputFile, OutputScan, Outputs, Why};
 pub use self::parting::Parting;
 use self::probe::PROBE;
 use self::processes::Processes;
+pub(crate) use self::processes::program::prepare as prepare_program;
 pub use self::sandbox::Sandbox;
 use self::state_dir::{Files, StateDir};
+pub(crate) use self::state_dir::{INSIDE as INSIDE_DIRECTORIES, make_directory, open_directory};
 pub use self::survey::{DiskUse, InnerProcess, Inspected, Surveyed, inspect, names, survey};
 pub use self::trees::{KeptTree, Moved};
 pub use self::uploads::Upload;
@@ -199,7 +204,11 @@ impl SandboxHost {
     /// What the sandbox of this name has written for its user, whether or not it is running.
     /// `None`: it has no files here.
     pub fn outputs(&self, name: &SandboxName) -> Result<Option<Outputs>, SandboxError> {
-        Ok(Outputs::open(&self.inner.state.directory_of(name))?)
+        let directory = self.inner.state.directory_of(name);
+        match self.inner.processes.living_pod(&directory) {
+            Some(pod) => Ok(Some(Outputs::in_pod(&directory, pod)?)),
+            None => Ok(Outputs::open(&directory)?),
+        }
     }
 
     /// Every sandbox that has files here.
@@ -244,16 +253,22 @@ impl Inner {
         if self.is_running(name, &directory).await {
             return Ok((opened(Provenance::Attached)?, None));
         }
+        let are_files_lost = !self.bring_home(name).await?;
         self.end(name).await?;
-        let ran_before = self.processes.were_launched(&directory);
+        let past = match self.processes.were_launched(&directory) {
+            true if are_files_lost => Past::RanAndLostFiles,
+            true => Past::Ran,
+            false => Past::NeverRan,
+        };
         let files = self.state.prepare(name, self.processes.uid_base())?;
         let provenance = match files {
-            Files::Kept if ran_before => Provenance::Replaced,
+            Files::Kept if past == Past::RanAndLostFiles => Provenance::Lost,
+            Files::Kept if past == Past::Ran => Provenance::Replaced,
             Files::Kept | Files::New => Provenance::Created,
         };
         if files == Files::Kept {
             // Before the launch, so that a crash of the server between the two forgets nothing.
-            Notice::starting(&directory, ran_before)?;
+            Notice::starting(&directory, past)?;
             ArchiveRecord::goes_on(&directory)?;
         }
         let spec = root_record::settle(&directory, self.options.backend.mode(), spec)?;

@@ -32,7 +32,18 @@ pub(super) struct Notice {
 enum What {
     Stopped(Losses),
     Lost,
+    /// With what was written since the last stop.
+    LostFiles,
     Expired,
+}
+
+/// What is known of a sandbox whose processes are about to start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Past {
+    NeverRan,
+    Ran,
+    /// And its newest files are nowhere any more.
+    RanAndLostFiles,
 }
 
 impl Notice {
@@ -43,6 +54,7 @@ impl Notice {
             None => What::Stopped(losses),
             Some(What::Stopped(before)) => What::Stopped(before.and(losses)),
             Some(What::Lost) => What::Lost,
+            Some(What::LostFiles) => What::LostFiles,
             Some(What::Expired) => What::Expired,
         };
         let started = false;
@@ -50,22 +62,39 @@ impl Notice {
     }
 
     /// The files were kept and processes are about to start.
-    pub(super) fn starting(directory: &Path, ran_before: bool) -> io::Result<()> {
-        let what = match load(directory)? {
-            None if ran_before => What::Lost,
-            None => return Ok(()),
-            Some(Self {
-                what,
-                started: false,
-            }) => what,
-            Some(Self {
-                what: What::Expired,
-                ..
-            }) => What::Expired,
-            Some(Self {
-                what: What::Stopped(_) | What::Lost,
-                ..
-            }) => What::Lost,
+    pub(super) fn starting(directory: &Path, past: Past) -> io::Result<()> {
+        let what = match (load(directory)?, past) {
+            (
+                Some(Self {
+                    what: What::Expired,
+                    ..
+                }),
+                _,
+            ) => What::Expired,
+            (_, Past::RanAndLostFiles)
+            | (
+                Some(Self {
+                    what: What::LostFiles,
+                    ..
+                }),
+                _,
+            ) => What::LostFiles,
+            (None, Past::Ran) => What::Lost,
+            (None, Past::NeverRan) => return Ok(()),
+            (
+                Some(Self {
+                    what,
+                    started: false,
+                }),
+                _,
+            ) => what,
+            (
+                Some(Self {
+                    what: What::Stopped(_) | What::Lost,
+                    started: true,
+                }),
+                _,
+            ) => What::Lost,
         };
         let started = false;
         Self { what, started }.save(directory)
@@ -149,6 +178,7 @@ impl News {
         match self.what {
             What::Stopped(losses) => Provenance::Restored(losses),
             What::Lost => Provenance::Replaced,
+            What::LostFiles => Provenance::Lost,
             What::Expired => Provenance::Expired,
         }
     }

@@ -9,17 +9,19 @@
 use std::collections::VecDeque;
 use std::ffi::CStr;
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, statat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, statat, unlinkat};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 use super::beneath;
 use super::blocking;
+use super::processes::PodLink;
 use super::state_dir::open_directory;
 use crate::error::SandboxError;
 use crate::limits::{
@@ -32,13 +34,27 @@ const OUTPUTS: &str = "outputs";
 /// The outputs of one sandbox.
 #[derive(Debug, Clone)]
 pub struct Outputs {
+    place: Place,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Here(Here),
+    /// The directory is there for what is read from it to be put in.
+    InPod(PodLink, Arc<OwnedFd>),
+}
+
+/// In a directory of this machine.
+#[derive(Debug, Clone)]
+pub(crate) struct Here {
     root: Arc<OwnedFd>,
     /// The host uid of the sandbox's root.
     owner: u32,
 }
 
 /// What changes when a file is written or replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Fingerprint {
     pub size: u64,
     pub inode: u64,
@@ -47,7 +63,8 @@ pub struct Fingerprint {
 }
 
 /// A regular file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Output {
     /// Below the directory.
     pub path: String,
@@ -55,14 +72,16 @@ pub struct Output {
 }
 
 /// Something that is there and isn't shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LeftOut {
     /// Made fit to be printed.
     pub path: String,
     pub why: Why,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
 pub enum Why {
     #[error("it is not a regular file")]
     NotAFile,
@@ -77,7 +96,8 @@ pub enum Why {
 }
 
 /// What a look at the directory found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct OutputScan {
     pub files: Vec<Output>,
     /// The first of what was left out, and how many there were in all.
@@ -89,6 +109,86 @@ pub struct OutputScan {
 
 impl Outputs {
     pub(super) fn open(sandbox: &Path) -> io::Result<Option<Self>> {
+        let here = Here::open(sandbox)?;
+        Ok(here.map(|here| Self {
+            place: Place::Here(here),
+        }))
+    }
+
+    /// Of a pod that runs.
+    pub(super) fn in_pod(sandbox: &Path, pod: PodLink) -> io::Result<Self> {
+        let place = Place::InPod(pod, Arc::new(open_directory(sandbox)?));
+        Ok(Self { place })
+    }
+
+    /// Whether it is known without a wait that nothing is in it: a few system calls.
+    pub fn is_empty(&self) -> Result<bool, SandboxError> {
+        match &self.place {
+            Place::Here(here) => Ok(here.is_empty()?),
+            Place::InPod(..) => Ok(false),
+        }
+    }
+
+    /// Every file that may be shown, in the order of their paths, off the async threads.
+    pub async fn scan(&self) -> Result<OutputScan, SandboxError> {
+        match &self.place {
+            Place::Here(here) => {
+                let here = here.clone();
+                Ok(blocking(move || here.walk()).await?)
+            }
+            Place::InPod(pod, _) => Ok(pod.scan_outputs().await?),
+        }
+    }
+
+    /// Opens a file that a scan has shown. The fingerprint is that of what was opened.
+    pub async fn read(
+        &self,
+        path: String,
+    ) -> Result<Result<(File, Fingerprint), Why>, SandboxError> {
+        match &self.place {
+            Place::Here(here) => {
+                let here = here.clone();
+                Ok(blocking(move || Ok(here.open_file(&path))).await?)
+            }
+            Place::InPod(pod, directory) => {
+                let far = match pod.read_output(path).await? {
+                    Ok(far) => far,
+                    Err(why) => return Ok(Err(why)),
+                };
+                let directory = Arc::clone(directory);
+                let read = blocking(move || {
+                    let fingerprint = far.fingerprint;
+                    let mut file = nameless_file(&directory)?;
+                    far.copy_to(&mut file)?;
+                    file.rewind()?;
+                    Ok((file, fingerprint))
+                });
+                Ok(Ok(read.await?))
+            }
+        }
+    }
+}
+
+/// It goes with whoever has it open.
+fn nameless_file(directory: &OwnedFd) -> io::Result<File> {
+    const NAME: &str = "output.partial";
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let open = || rustix::fs::openat(directory, NAME, flags, Mode::RUSR | Mode::WUSR);
+    let opened = match open() {
+        // Of a server that ended between the two.
+        Err(Errno::EXIST) => {
+            unlinkat(directory, NAME, AtFlags::empty())?;
+            open()
+        }
+        opened => opened,
+    };
+    let file = opened?;
+    unlinkat(directory, NAME, AtFlags::empty())?;
+    Ok(File::from(file))
+}
+
+impl Here {
+    pub(crate) fn open(sandbox: &Path) -> io::Result<Option<Self>> {
         let directory = match open_directory(sandbox) {
             Ok(directory) => directory,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -105,33 +205,16 @@ impl Outputs {
         }
     }
 
-    /// Whether nothing is in it: a few system calls, to be made without leaving the thread.
-    pub fn is_empty(&self) -> Result<bool, SandboxError> {
-        for entry in Dir::read_from(&self.root).map_err(io::Error::from)? {
-            let entry = entry.map_err(io::Error::from)?;
-            if !is_special(entry.file_name()) {
+    fn is_empty(&self) -> io::Result<bool> {
+        for entry in Dir::read_from(&self.root)? {
+            if !is_special(entry?.file_name()) {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    /// Every file that may be shown, in the order of their paths, off the async threads.
-    pub async fn scan(&self) -> Result<OutputScan, SandboxError> {
-        let outputs = self.clone();
-        Ok(blocking(move || outputs.walk()).await?)
-    }
-
-    /// Opens a file that a scan has shown. The fingerprint is that of what was opened.
-    pub async fn read(
-        &self,
-        path: String,
-    ) -> Result<Result<(File, Fingerprint), Why>, SandboxError> {
-        let outputs = self.clone();
-        Ok(blocking(move || Ok(outputs.open_file(&path))).await?)
-    }
-
-    fn open_file(&self, path: &str) -> Result<(File, Fingerprint), Why> {
+    pub(crate) fn open_file(&self, path: &str) -> Result<(File, Fingerprint), Why> {
         let (file, found) = beneath::open_to_read(&self.root, path).map_err(why)?;
         self.check(&found)?;
         Ok((File::from(file), fingerprint(&found)))
@@ -149,7 +232,7 @@ impl Outputs {
         is_of_sandbox.then_some(()).ok_or(Why::Unreadable)
     }
 
-    fn walk(&self) -> io::Result<OutputScan> {
+    pub(crate) fn walk(&self) -> io::Result<OutputScan> {
         let mut walk = Walk {
             outputs: self,
             scan: OutputScan::default(),
@@ -172,7 +255,7 @@ impl Outputs {
 }
 
 struct Walk<'o> {
-    outputs: &'o Outputs,
+    outputs: &'o Here,
     scan: OutputScan,
     /// Still to be read; the shallow ones come first, so that a flood deep below hides none.
     directories: VecDeque<String>,

@@ -83,6 +83,7 @@ impl Inner {
         if let Some(losses) = losses {
             Notice::stopping(&directory, losses)?;
         }
+        self.bring_home(name).await?;
         self.end(name).await
     }
 }

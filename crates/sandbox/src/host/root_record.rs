@@ -69,7 +69,7 @@ pub(super) fn settle(directory: &Path, mode: Mode, wanted: &Spec) -> Result<Spec
     wanted.root.check().map_err(refused)?;
     match mode {
         Mode::Isolated => {}
-        Mode::UnsafeProcess | Mode::Container
+        Mode::UnsafeProcess | Mode::Container | Mode::Pod
             if wanted.root == Root::Host && wanted.packages == Packages::None =>
         {
             return Ok(wanted.clone());
@@ -81,7 +81,7 @@ pub(super) fn settle(directory: &Path, mode: Mode, wanted: &Spec) -> Result<Spec
                     .to_owned(),
             ));
         }
-        Mode::Container => {
+        Mode::Container | Mode::Pod => {
             return Err(refused(
                 "a container has the root file system of its image and no other".to_owned(),
             ));

@@ -13,6 +13,7 @@ use super::gateway_sockets::GatewaySockets;
 use super::living::Living;
 use super::occupancy::SandboxUse;
 use super::parting::Parting;
+use super::processes::PodLink;
 use super::state_dir::open_directory;
 use crate::error::SandboxError;
 use crate::limits::{HOST_CALLS_MAX, REQUEST_BYTES_MAX};
@@ -66,6 +67,11 @@ impl Sandbox {
     /// The sandbox's own directory on the host.
     pub(super) fn directory(&self) -> Arc<OwnedFd> {
         Arc::clone(&self.inner.directory)
+    }
+
+    /// Where its files are, if that is not the directory.
+    pub(super) fn pod(&self) -> Option<&PodLink> {
+        self.inner.agent.pod()
     }
 
     /// The sockets that meet what leaves the sandbox; `None` if it was made without a gateway. Each

@@ -22,7 +22,7 @@ use crate::name::SandboxName;
 const LAYOUT_FILE: &str = "layout";
 const LAYOUT: &str = "1\n";
 /// What belongs to the root of the sandbox.
-const INSIDE: &[&str] = &["workspace", "outputs", "uploads", "home", "upper", "work"];
+pub(crate) const INSIDE: &[&str] = &["workspace", "outputs", "uploads", "home", "upper", "work"];
 /// What belongs to the server.
 const OUTSIDE: &[&str] = &["root", "tool_outputs"];
 
@@ -88,6 +88,10 @@ impl StateDir {
         let folders = [state.boxes(), state.trash(), state.drafts()];
         state.user_ids.learn(&folders)?;
         Ok(state)
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
     fn boxes(&self) -> PathBuf {
@@ -308,7 +312,7 @@ pub(super) fn boxes_of(root: &Path) -> PathBuf {
 }
 
 /// A descriptor of a sandbox's directory, to reach its socket through.
-pub(super) fn open_directory(path: &Path) -> io::Result<OwnedFd> {
+pub(crate) fn open_directory(path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(rustix::fs::open(path, flags, FileMode::empty())?)
 }
@@ -339,7 +343,7 @@ fn check_owner(directory: &Path, uid_base: Option<u32>) -> io::Result<()> {
     )))
 }
 
-fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
+pub(crate) fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
     match fs::DirBuilder::new().mode(mode).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         Err(error) => Err(error),

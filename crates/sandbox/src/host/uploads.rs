@@ -45,6 +45,9 @@ impl Sandbox {
     /// Takes away every upload that isn't one of `wanted`, and answers those of them that are to
     /// be placed still. One at a time for each sandbox, and not beside a placing.
     pub async fn keep_uploads(&self, wanted: Vec<Upload>) -> Result<Vec<Upload>, SandboxError> {
+        if let Some(pod) = self.pod() {
+            return Ok(pod.keep_uploads(wanted).await?);
+        }
         let directory = self.directory();
         Ok(blocking(move || keep(&directory, wanted)).await?)
     }
@@ -56,11 +59,14 @@ impl Sandbox {
         upload: Upload,
         content: impl AsyncRead + Unpin,
     ) -> Result<(), SandboxError> {
+        // One byte more than there should be is as wrong as a thousand.
+        let mut content = content.take(upload.size.saturating_add(1));
+        if let Some(pod) = self.pod() {
+            return Ok(pod.place_upload(upload, content).await?);
+        }
         let directory = self.directory();
         let begun = blocking(move || Ok(begin(&directory)?)).await?;
         let mut partial = tokio::fs::File::from_std(File::from(begun));
-        // One byte more than there should be is as wrong as a thousand.
-        let mut content = content.take(upload.size.saturating_add(1));
         let written = tokio::io::copy(&mut content, &mut partial).await?;
         partial.flush().await?;
         if written != upload.size {
@@ -79,7 +85,7 @@ fn open_uploads(directory: &OwnedFd) -> Result<OwnedFd, Errno> {
     rustix::fs::openat(directory, UPLOADS, flags, Mode::empty())
 }
 
-fn keep(directory: &OwnedFd, wanted: Vec<Upload>) -> io::Result<Vec<Upload>> {
+pub(super) fn keep(directory: &OwnedFd, wanted: Vec<Upload>) -> io::Result<Vec<Upload>> {
     let uploads = open_uploads(directory)?;
     let placed = read_record(directory)?;
     let is_there = |upload: &Upload| {
@@ -157,7 +163,7 @@ fn remove(directory: &OwnedFd, name: &std::ffi::CStr) -> io::Result<()> {
     Ok(unlinkat(directory, name, AtFlags::REMOVEDIR)?)
 }
 
-fn begin(directory: &OwnedFd) -> Result<OwnedFd, Errno> {
+pub(super) fn begin(directory: &OwnedFd) -> Result<OwnedFd, Errno> {
     match unlinkat(directory, PARTIAL, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => {}
         Err(error) => return Err(error),
@@ -166,7 +172,7 @@ fn begin(directory: &OwnedFd) -> Result<OwnedFd, Errno> {
     rustix::fs::openat(directory, PARTIAL, flags, Mode::RUSR | Mode::WUSR)
 }
 
-fn finish(directory: &OwnedFd, partial: &File, upload: &Upload) -> io::Result<()> {
+pub(super) fn finish(directory: &OwnedFd, partial: &File, upload: &Upload) -> io::Result<()> {
     // For everybody to read, since nobody inside owns it.
     fchmod(partial, Mode::from_raw_mode(0o444))?;
     let uploads = open_uploads(directory)?;

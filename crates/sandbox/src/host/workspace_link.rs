@@ -28,12 +28,15 @@ impl Sandbox {
     /// Makes the path of an upload good as it is, if it is one in the workspace. Only where the
     /// sandbox sees its uploads at `/mnt/session/uploads`.
     pub async fn link_in_workspace(&self, upload: InnerPath) -> Result<(), SandboxError> {
+        if let Some(pod) = self.pod() {
+            return Ok(pod.link_in_workspace(upload).await?);
+        }
         let directory = self.directory();
         Ok(blocking(move || link(&directory, &upload)).await?)
     }
 }
 
-fn link(directory: &OwnedFd, upload: &InnerPath) -> io::Result<()> {
+pub(super) fn link(directory: &OwnedFd, upload: &InnerPath) -> io::Result<()> {
     let mut names = upload.as_str().split('/');
     if names.next() != Some(WORKSPACE) {
         return Ok(());

@@ -19,10 +19,10 @@ use crate::agent::{Agent, GatewaySockets, OrphanCheck, Places, ToolLimits};
 use crate::container::{
     AgentAnswer, AgentOrder, Found, MEMORY_DIRECTORY, ORDER_FILE, READY_SOCKET, TALK_DIRECTORY,
 };
-use crate::isolation::{DiskLimit, LimitSource, Network};
+use crate::isolation::{DiskLimit, LimitSource, Network, UserNamespace};
 use crate::launcher::SOCKET_NAME;
 use crate::launcher::order::{At, Refused};
-use crate::limits::{LAUNCH_ORDER_BYTES_MAX, PROC_FILE_BYTES_MAX};
+use crate::limits::{LAUNCH_ORDER_BYTES_MAX, Limits, PROC_FILE_BYTES_MAX, UID_RANGE};
 use crate::spec::NetworkAccess;
 use crate::sys::descriptors::{close_inherited, park_shell_descriptors, replace_standard_streams};
 
@@ -70,11 +70,7 @@ fn become_ready(talk: &Path) -> Result<(Agent, Found), Refused> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let listener = UnixListener::bind(talk.join(SOCKET_NAME)).at("listen")?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    let bash = fs::metadata("/bin/bash").at("look for /bin/bash, which the image must have")?;
-    if !bash.is_file() {
-        let error = std::io::Error::from(std::io::ErrorKind::InvalidData);
-        return Err(error).at("look for /bin/bash, which must be a program");
-    }
+    find_bash()?;
     let memory = open_memory()?;
     rustix::process::chdir("/").at("enter the root")?;
     // An ordinary user must not write there; an upload is at its place in any case.
@@ -89,7 +85,7 @@ fn become_ready(talk: &Path) -> Result<(Agent, Found), Refused> {
         NetworkAccess::None => (Network::None, GatewaySockets::default()),
         NetworkAccess::Gateway => network::set_up(order.spec.network)?,
     };
-    drop_privileges(&order)?;
+    drop_privileges(&order.limits, &[])?;
     let landlock_abi = landlock::restrict();
     Filters::compile()?.restrict()?;
     let agent = Agent::new(
@@ -103,12 +99,21 @@ fn become_ready(talk: &Path) -> Result<(Agent, Found), Refused> {
         ToolLimits::default(),
     );
     let agent = agent.at("start the agent")?;
-    let found = look_around(&order, landlock_abi, network);
+    let found = look_around(&order.limits, landlock_abi, network);
     Ok((agent, found))
 }
 
+pub(super) fn find_bash() -> Result<(), Refused> {
+    let bash = fs::metadata("/bin/bash").at("look for /bin/bash, which the image must have")?;
+    if bash.is_file() {
+        return Ok(());
+    }
+    let error = std::io::Error::from(std::io::ErrorKind::InvalidData);
+    Err(error).at("look for /bin/bash, which must be a program")
+}
+
 /// What the sandbox may have put in its place is worth nothing.
-fn open_memory() -> Result<ShellMemory, Refused> {
+pub(super) fn open_memory() -> Result<ShellMemory, Refused> {
     rustix::process::chdir(MEMORY_DIRECTORY).at("enter the directory of the shell's memory")?;
     ShellMemory::open()
         .or_else(|_| {
@@ -130,20 +135,21 @@ fn take_order(path: &Path) -> Result<AgentOrder, Refused> {
 
 /// The engine gives no capabilities and forbids new ones. Said again here, so that one that
 /// does not do as it is told leaves nothing behind that counts.
-fn drop_privileges(order: &AgentOrder) -> Result<(), Refused> {
+pub(super) fn drop_privileges(limits: &Limits, more: &[(Resource, u64)]) -> Result<(), Refused> {
     let mut wanted = vec![
         // As in a sandbox of namespaces. The number of processes is not among them: outside of
         // a user namespace it would count all that this user runs on the machine.
         (Resource::Core, 1),
-        (Resource::Nofile, order.limits.open_files),
+        (Resource::Nofile, limits.open_files),
         (Resource::Memlock, 1 << 20),
         (Resource::Msgqueue, 1 << 16),
         (Resource::Rtprio, 0),
         (Resource::Nice, 0),
     ];
-    if let Some(bytes) = order.limits.disk_bytes {
+    if let Some(bytes) = limits.disk_bytes {
         wanted.push((Resource::Fsize, bytes));
     }
+    wanted.extend(more);
     privileges::lower(&wanted)?;
     rustix::thread::clear_ambient_capability_set().at("drop capabilities")?;
     let none = CapabilitySets {
@@ -155,24 +161,38 @@ fn drop_privileges(order: &AgentOrder) -> Result<(), Refused> {
     privileges::forbid_new()
 }
 
-fn look_around(order: &AgentOrder, landlock_abi: Option<u32>, network: Network) -> Found {
+pub(super) fn look_around(limits: &Limits, landlock_abi: Option<u32>, network: Network) -> Found {
     let status = read("/proc/self/status");
     let says = |line: &str| {
         let mut lines = status.lines().map(|found| found.replace('\t', " "));
         lines.any(|found| found == line)
     };
     Found {
+        user_namespace: user_namespace(&read("/proc/self/uid_map")),
         seccomp: says("Seccomp: 2"),
         no_new_privileges: says("NoNewPrivs: 1"),
         landlock_abi,
         memory_limit: limit_of("memory.max", "memory/memory.limit_in_bytes"),
         process_limit: limit_of("pids.max", "pids/pids.max"),
         cpu_limit: limit_of("cpu.max", "cpu/cpu.cfs_quota_us"),
-        disk_limit: match order.limits.disk_bytes {
+        disk_limit: match limits.disk_bytes {
             Some(_) => DiskLimit::PerFile,
             None => DiskLimit::None,
         },
         network,
+    }
+}
+
+/// `0 0 4294967295`: all ids are those of the machine. One that has but a few of them has no
+/// range of its own to speak of.
+fn user_namespace(map: &str) -> UserNamespace {
+    let mut words = map.split_whitespace().map(str::parse);
+    let ids = (words.next(), words.next(), words.next());
+    match ids {
+        (Some(Ok(0)), Some(Ok(base)), Some(Ok(size))) if base > 0 && size >= UID_RANGE => {
+            UserNamespace::Range { base, size }
+        }
+        _ => UserNamespace::None,
     }
 }
 

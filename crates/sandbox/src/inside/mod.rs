@@ -14,6 +14,7 @@ mod mounts;
 mod netlink;
 pub(crate) mod network;
 mod packages;
+mod pod;
 mod privileges;
 mod seccomp;
 
@@ -28,6 +29,7 @@ use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 pub use self::container::agent_main;
 use self::packages::PackageSources;
+pub use self::pod::pod_agent_main;
 pub(crate) use self::seccomp::Filters;
 use crate::agent::shell_memory::ShellMemory;
 use crate::agent::{Agent, GatewaySockets, MountWatch, OrphanCheck, Places, ToolLimits};
@@ -146,14 +148,14 @@ fn become_ready(birth: Birth<'_>, launcher: &OwnedFd) -> Result<Agent, Refused> 
     let surroundings = match order.mode {
         Mode::Isolated => isolate(order, mounts, user_namespace, memory_limit, filters)?,
         // The launcher refuses to make a container.
-        Mode::UnsafeProcess | Mode::Container => stay_on_the_host(order)?,
+        Mode::UnsafeProcess | Mode::Container | Mode::Pod => stay_on_the_host(order)?,
     };
     let tool_limits = ToolLimits {
         cgroups: tool_cgroups,
         processes: match order.mode {
             Mode::Isolated => Some(order.limits.processes.into()),
             // It would count all that the server's user runs.
-            Mode::UnsafeProcess | Mode::Container => None,
+            Mode::UnsafeProcess | Mode::Container | Mode::Pod => None,
         },
     };
     let Surroundings {

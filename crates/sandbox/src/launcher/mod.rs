@@ -109,7 +109,7 @@ fn begin(mut host: &UnixStream) -> Result<Begun, Refused> {
     let namespaces = match order.mode {
         Mode::Isolated => ALL_NAMESPACES,
         Mode::UnsafeProcess => 0,
-        Mode::Container => {
+        Mode::Container | Mode::Pod => {
             let error = std::io::Error::from(std::io::ErrorKind::Unsupported);
             return Err(error).at("make a container, which is an engine's to make");
         }
@@ -227,7 +227,7 @@ fn report(
     // everything that the server's own user runs.
     let source = |found: LimitSource| match (mode, found) {
         (Mode::UnsafeProcess, LimitSource::Rlimit) => LimitSource::None,
-        (Mode::Isolated | Mode::Container | Mode::UnsafeProcess, found) => found,
+        (Mode::Isolated | Mode::Container | Mode::Pod | Mode::UnsafeProcess, found) => found,
     };
     IsolationReport {
         mode,
@@ -243,7 +243,9 @@ fn report(
         network,
         disk_limit: match (mode, order.limits.disk_bytes) {
             (Mode::Isolated, Some(_)) => DiskLimit::PerFile,
-            (Mode::Isolated, None) | (Mode::UnsafeProcess | Mode::Container, _) => DiskLimit::None,
+            (Mode::Isolated, None) | (Mode::UnsafeProcess | Mode::Container | Mode::Pod, _) => {
+                DiskLimit::None
+            }
         },
         inode_limit: DiskLimit::None,
         open_files_limit: source(LimitSource::Rlimit),
@@ -254,7 +256,7 @@ fn report(
 fn user_namespace(order: &LaunchOrder) -> UserNamespace {
     let is_root = rustix::process::geteuid().is_root();
     match order.mode {
-        Mode::UnsafeProcess | Mode::Container => UserNamespace::None,
+        Mode::UnsafeProcess | Mode::Container | Mode::Pod => UserNamespace::None,
         Mode::Isolated if is_root && order.uid_base > 0 => UserNamespace::Range {
             base: order.uid_base,
             size: UID_RANGE,

@@ -19,6 +19,7 @@ mod checkpoint_lies;
 mod conformance;
 mod containers;
 mod files;
+mod kubernetes;
 mod life;
 mod network;
 mod network_sockets;

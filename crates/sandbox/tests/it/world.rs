@@ -3,10 +3,11 @@
 use std::fs;
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hostler_sandbox::{
     Backend, Call, HostOptions, NetworkAccess, Opened, Output, Provenance, Sandbox, SandboxHost,
-    SandboxName, Spec, Tool,
+    SandboxName, Spec, Tool, kill_all,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -17,7 +18,17 @@ pub(crate) struct World {
     pub(crate) host: SandboxHost,
     pub(crate) sandbox: Sandbox,
     pub(crate) state: TempDir,
+    /// Where the files of a sandbox that runs are, if not in the state directory.
+    pub(crate) elsewhere: Option<Arc<dyn Elsewhere>>,
     options: HostOptions,
+}
+
+/// A place that sandboxes run at, which is not this machine as far as their host knows.
+pub(crate) trait Elsewhere: Send + Sync {
+    /// The directory that has those of a sandbox.
+    fn files_of(&self, state_dir: &Path, name: &str) -> PathBuf;
+    /// Ends its processes behind its host's back.
+    fn kill(&self, state_dir: &Path, name: &str);
 }
 
 /// Destroys all sandboxes of a host, also when a test fails.
@@ -116,6 +127,7 @@ impl World {
             sandbox,
             state,
             options,
+            elsewhere: None,
             clean_up,
         }
     }
@@ -138,6 +150,7 @@ impl World {
             state,
             options,
             mut clean_up,
+            elsewhere: _,
         } = self;
         clean_up.0 = None;
         drop((host, sandbox, clean_up));
@@ -170,7 +183,23 @@ impl World {
 
     /// Where the files of the sandbox are on the host.
     pub(crate) fn on_host(&self, path: &str) -> PathBuf {
-        self.options.state_dir.join("boxes/one").join(path)
+        match &self.elsewhere {
+            Some(elsewhere) => elsewhere
+                .files_of(&self.options.state_dir, "one")
+                .join(path),
+            None => self.options.state_dir.join("boxes/one").join(path),
+        }
+    }
+
+    /// Its processes end as by accident.
+    pub(crate) async fn kill(&self) {
+        let state_dir = self.options.state_dir.clone();
+        let elsewhere = self.elsewhere.clone();
+        let kill = move || match elsewhere {
+            Some(elsewhere) => elsewhere.kill(&state_dir, "one"),
+            None => assert_eq!(kill_all(&state_dir).expect("it can be killed"), 1),
+        };
+        tokio::task::spawn_blocking(kill).await.expect("it is done");
     }
 
     /// Where a sandbox's commands start, as they see it.
@@ -180,7 +209,7 @@ impl World {
 
     pub(crate) fn inside_of(&self, name: &SandboxName) -> String {
         match &self.options.backend {
-            Backend::Local | Backend::Docker(_) => "/workspace".to_owned(),
+            Backend::Local | Backend::Docker(_) | Backend::Kubernetes(_) => "/workspace".to_owned(),
             Backend::UnsafeProcess => {
                 let boxes = self.options.state_dir.join("boxes");
                 format!("{}/workspace", boxes.join(name.as_str()).display())

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::docker::{DockerOptions, RawDocker};
+use super::kubernetes::{KubernetesOptions, RawKubernetes};
 use super::problem::Problem;
 use super::quantity::{ByteSize, Span};
 use super::resolve::Resolving;
@@ -16,9 +17,9 @@ use super::sandbox_roots::RootSettings;
 #[serde(default, deny_unknown_fields)]
 pub struct RawSandbox {
     /// `isolated` runs the tools of each session in namespaces of their own and refuses to start where the
-    /// kernel does not allow that. `docker` makes a container for each session. `unsafe-process` runs
-    /// them as plain processes of the server's user, with nothing between an agent and your files: only
-    /// for a machine that holds nothing of value.
+    /// kernel does not allow that. `docker` makes a container for each session, `kubernetes`
+    /// a pod. `unsafe-process` runs them as plain processes of the server's user, with nothing between an
+    /// agent and your files: only for a machine that holds nothing of value.
     pub mode: SandboxMode,
     /// Where sandboxes live on disk. Without it, the folder `sandboxes` of the data folder.
     /// Example: state_dir = "/var/lib/hostler/sandboxes"
@@ -41,6 +42,8 @@ pub struct RawSandbox {
     pub tmp_files: u64,
     /// The container engine of the mode `docker`: a section of its own.
     pub docker: RawDocker,
+    /// The cluster of the mode `kubernetes`: a section of its own.
+    pub kubernetes: RawKubernetes,
     /// How long a session is idle before the processes of its sandbox are ended, and with them its
     /// background jobs and its `/tmp`. Its other files stay, the next command finds the shell as it was, and
     /// the agent is told what was lost. `"0s"`: never.
@@ -93,6 +96,7 @@ pub enum RequiredTier {
 pub enum SandboxMode {
     Isolated,
     Docker,
+    Kubernetes,
     UnsafeProcess,
 }
 
@@ -108,6 +112,7 @@ impl SandboxMode {
         match self {
             Self::Isolated => "isolated",
             Self::Docker => "docker",
+            Self::Kubernetes => "kubernetes",
             Self::UnsafeProcess => "unsafe-process",
         }
     }
@@ -127,6 +132,7 @@ impl Default for RawSandbox {
             tmp_bytes: ByteSize(512 << 20),
             tmp_files: 65_536,
             docker: RawDocker::default(),
+            kubernetes: RawKubernetes::default(),
             idle_stop: Span(Duration::from_secs(15 * 60)),
             keep: Span(Duration::from_secs(30 * 24 * 60 * 60)),
             checkpoint: CheckpointPlace::Local,
@@ -157,6 +163,7 @@ pub struct SandboxOptions {
     pub tmp_bytes: u64,
     pub tmp_files: u64,
     pub docker: DockerOptions,
+    pub kubernetes: KubernetesOptions,
     /// `None`: idle sandboxes go on.
     pub idle_stop: Option<Duration>,
     /// `None`: sandboxes are kept for ever.
@@ -252,6 +259,7 @@ impl RawSandbox {
             tmp_files: self.tmp_files,
             require: self.require,
             docker: self.docker.resolve(self.mode, at, problems),
+            kubernetes: self.kubernetes.resolve(self.mode, at, problems),
             idle_stop: Some(self.idle_stop.0).filter(|limit| !limit.is_zero()),
             keep: Some(self.keep.0).filter(|limit| !limit.is_zero()),
             checkpoint: self.checkpoint,

@@ -122,6 +122,14 @@ pub(super) async fn sandbox(options: &SandboxOptions, network: &NetworkOptions) 
                 let facts = described(host.isolation());
                 Check::ok(name, format!("containers of the image {image}, {facts}"))
             }
+            Mode::Pod => {
+                let (image, namespace) = (&options.kubernetes.image, &options.kubernetes.namespace);
+                let facts = described(host.isolation());
+                Check::ok(
+                    name,
+                    format!("pods of the image {image} in the namespace {namespace}, {facts}"),
+                )
+            }
             Mode::UnsafeProcess => Check::warn(
                 name,
                 "tier none: tools run as plain processes of the server's user",

@@ -297,6 +297,25 @@ fn containers_as_archives() {
 }
 
 #[test]
+fn pods() {
+    refused(
+        "[sandbox.kubernetes]\nnamespace = \"agents/pods\"\n",
+        "hostler.toml:2:13: sandbox.kubernetes.namespace: must be 1 to 63 lower-case letters, digits \
+         and hyphens",
+    );
+    refused(
+        "[sandbox.kubernetes]\nserver = \"10.0.0.1:6443\"\n",
+        "hostler.toml:2:10: sandbox.kubernetes.server: must begin with `https://`, or with `http://` for \
+         this machine",
+    );
+    refused(
+        "[sandbox]\nmode = \"kubernetes\"\nkubernetes.image = \"debian:12\"\n",
+        "default: sandbox.kubernetes.agent_image: must name an image when sandbox.mode is \
+         `kubernetes`",
+    );
+}
+
+#[test]
 fn files_that_cannot_be_read() {
     let file = ConfigFile::new("[server\nlisten = \n");
     let problems = file.problems([]);

@@ -35,6 +35,12 @@ const SECTIONS: [(&str, &str, &str, &[&str]); 11] = [
         "RawDocker",
         &["sandbox", "docker"],
     ),
+    (
+        "[sandbox.kubernetes]",
+        "kubernetes.rs",
+        "RawKubernetes",
+        &["sandbox", "kubernetes"],
+    ),
     ("[network]", "network.rs", "RawNetwork", &["network"]),
     (
         "[repositories]",
@@ -118,8 +124,8 @@ fn example() -> String {
                 value.get(key).unwrap().clone()
             });
         for field in fields(&source, name) {
-            // It has a section of its own.
-            if field.name == "docker" {
+            // Each has a section of its own.
+            if field.name == "docker" || field.name == "kubernetes" {
                 continue;
             }
             for line in &field.doc {

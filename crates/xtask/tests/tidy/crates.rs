@@ -39,7 +39,8 @@ const RULES: &[Rule] = &[
     Rule {
         name: "sandbox",
         ours: &["protocol"],
-        never: &[SQL, WEB, "reqwest object_store"],
+        // reqwest asks the API of a cluster: docs/adr/0010.
+        never: &[SQL, WEB, "object_store"],
     },
     Rule {
         name: "egress",

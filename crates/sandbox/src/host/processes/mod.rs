@@ -2,7 +2,9 @@
 //! of a host that differs between backends. Files, names and calls are the same for all.
 
 mod containers;
+mod kubernetes;
 mod on_host;
+pub(super) mod program;
 
 use std::io;
 use std::path::Path;
@@ -11,6 +13,8 @@ use tokio::sync::Semaphore;
 
 use self::containers::Containers;
 pub(super) use self::containers::stop_blocking as stop_container;
+use self::kubernetes::InPods;
+pub(super) use self::kubernetes::{PodLink, delete_blocking as delete_pod};
 use self::on_host::OnHost;
 use super::agent_socket::AgentSocket;
 use super::launch::Launcher;
@@ -27,6 +31,17 @@ pub(super) enum Processes {
     OnHost(OnHost),
     /// Those of a container engine.
     InContainers(Containers),
+    /// Those of a cluster, on whatever machine of it.
+    InPods(Box<InPods>),
+}
+
+/// Where the newest files of a sandbox are that has no processes.
+pub(super) enum Newest {
+    /// In its directory on this machine, where they always are but for pods.
+    Here,
+    InPod(PodLink),
+    /// Nowhere any more. Its directory has what was there at its last stop.
+    Lost,
 }
 
 impl Processes {
@@ -50,6 +65,14 @@ impl Processes {
                 });
                 Ok(Self::InContainers(containers?))
             }
+            Backend::Kubernetes(kubernetes) => {
+                let pods = InPods::start(kubernetes, options, state).await;
+                let pods = pods.map_err(|error| Unavailable {
+                    reason: error.to_string(),
+                    hint: options.backend.hint(),
+                });
+                Ok(Self::InPods(Box::new(pods?)))
+            }
         }
     }
 
@@ -62,6 +85,7 @@ impl Processes {
         match self {
             Self::OnHost(on_host) => on_host.launch(order).await,
             Self::InContainers(containers) => containers.launch(order, name.as_str()).await,
+            Self::InPods(pods) => pods.launch(order, name.as_str()).await,
         }
     }
 
@@ -70,6 +94,7 @@ impl Processes {
         match self {
             Self::OnHost(_) => on_host::are_running(directory).await,
             Self::InContainers(_) => containers::are_running(directory).await,
+            Self::InPods(pods) => pods.are_running(directory).await,
         }
     }
 
@@ -78,6 +103,7 @@ impl Processes {
         match self {
             Self::OnHost(_) => on_host::seem_alive(directory),
             Self::InContainers(_) => containers::seem_alive(directory),
+            Self::InPods(pods) => pods.seem_alive(directory),
         }
     }
 
@@ -86,6 +112,7 @@ impl Processes {
         match self {
             Self::OnHost(_) => on_host::were_launched(directory),
             Self::InContainers(_) => containers::were_launched(directory),
+            Self::InPods(_) => kubernetes::were_launched(directory),
         }
     }
 
@@ -95,13 +122,14 @@ impl Processes {
         match self {
             Self::OnHost(on_host) => on_host.end(directory, unique_name).await,
             Self::InContainers(containers) => containers.end(unique_name).await,
+            Self::InPods(pods) => pods.end(directory).await,
         }
     }
 
     /// Forgets what is kept of ended ones outside of the sandbox's directory.
     pub(super) async fn forget(&self, unique_name: &str) -> io::Result<()> {
         match self {
-            Self::OnHost(_) => Ok(()),
+            Self::OnHost(_) | Self::InPods(_) => Ok(()),
             Self::InContainers(containers) => containers.remove(unique_name).await,
         }
     }
@@ -111,6 +139,7 @@ impl Processes {
         match self {
             Self::OnHost(_) => AgentSocket::in_directory(directory),
             Self::InContainers(_) => containers::agent_socket(directory),
+            Self::InPods(pods) => Ok(pods.agent_socket(directory)),
         }
     }
 
@@ -118,8 +147,33 @@ impl Processes {
     pub(super) fn uid_base(&self) -> Option<u32> {
         match self {
             Self::OnHost(on_host) => on_host.uid_base(),
-            Self::InContainers(_) => None,
+            Self::InContainers(_) | Self::InPods(_) => None,
         }
+    }
+
+    /// The pod that has the files of this sandbox while it runs, if it is one.
+    pub(super) fn living_pod(&self, directory: &Path) -> Option<PodLink> {
+        match self {
+            Self::OnHost(_) | Self::InContainers(_) => None,
+            Self::InPods(pods) => pods.seem_alive(directory).then(|| pods.link(directory)),
+        }
+    }
+
+    /// Where they are, in the words of [`Newest`]. Processes that still run in a pod are ended.
+    pub(super) async fn newest_files(&self, directory: &Path) -> io::Result<Newest> {
+        match self {
+            Self::OnHost(_) | Self::InContainers(_) => Ok(Newest::Here),
+            Self::InPods(_) if kubernetes::are_files_at_home(directory) => Ok(Newest::Here),
+            Self::InPods(pods) => {
+                let link = pods.files(directory).await?;
+                Ok(link.map_or(Newest::Lost, Newest::InPod))
+            }
+        }
+    }
+
+    /// They are in the directory now.
+    pub(super) fn note_files_at_home(directory: &Path) -> io::Result<()> {
+        kubernetes::note_files_at(directory, kubernetes::Home::Here)
     }
 }
 
@@ -127,6 +181,9 @@ impl Processes {
 pub(super) fn living_agent(directory: &Path) -> io::Result<Option<AgentSocket>> {
     if containers::were_launched(directory) && containers::seem_alive(directory) {
         return containers::agent_socket(directory).map(Some);
+    }
+    if let Some(refusal) = kubernetes::refusal_to_visit(directory)? {
+        return Err(refusal);
     }
     if on_host::seem_alive(directory) {
         return AgentSocket::in_directory(directory).map(Some);

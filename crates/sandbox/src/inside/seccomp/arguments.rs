@@ -2,7 +2,7 @@
 
 use seccompiler::{SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
 
-use super::{Built, Rules};
+use super::{Built, Rules, Sockets};
 
 /// All that `clone` can make but `CLONE_NEWTIME`, whose bit means something else there.
 const NAMESPACE_FLAGS: i32 = libc::CLONE_NEWUSER
@@ -31,7 +31,7 @@ const PROCESS_OPTIONS: [u64; 3] = [35, 57, 62];
 /// What of the type of a socket is not a flag.
 const KIND_MASK: u64 = 0xf;
 
-pub(super) fn add(rules: &mut Rules) -> Built<()> {
+pub(super) fn add(rules: &mut Rules, sockets: Sockets) -> Built<()> {
     let none_of_namespaces =
         condition(0, SeccompCmpOp::MaskedEq(NAMESPACE_FLAGS as u32 as u64), 0)?;
     rules.insert(libc::SYS_clone, vec![rule(vec![none_of_namespaces])?]);
@@ -43,14 +43,14 @@ pub(super) fn add(rules: &mut Rules) -> Built<()> {
     rules.insert(libc::SYS_ioctl, vec![none_of(1, &TERMINAL_REQUESTS)?]);
     rules.insert(libc::SYS_prctl, vec![none_of(0, &PROCESS_OPTIONS)?]);
     rules.insert(libc::SYS_personality, one_of(0, &PERSONALITIES)?);
-    rules.insert(libc::SYS_socket, sockets()?);
+    rules.insert(libc::SYS_socket, allowed_sockets(sockets)?);
     rules.insert(libc::SYS_socketpair, one_of(0, &[libc::AF_UNIX as u64])?);
     Ok(())
 }
 
 /// Sockets: unix, routing netlink, and of IPv4 and IPv6 TCP and UDP. Asking for another
 /// transport makes the kernel load code that hardly anybody else runs.
-fn sockets() -> Built<Vec<SeccompRule>> {
+fn allowed_sockets(sockets: Sockets) -> Built<Vec<SeccompRule>> {
     let family = |family: i32| condition(0, SeccompCmpOp::Eq, family as u64);
     let protocol = |protocol: i32| condition(2, SeccompCmpOp::Eq, protocol as u64);
     let mut rules = vec![
@@ -60,7 +60,11 @@ fn sockets() -> Built<Vec<SeccompRule>> {
             protocol(libc::NETLINK_ROUTE)?,
         ])?,
     ];
-    for internet in [libc::AF_INET, libc::AF_INET6] {
+    let internet: &[i32] = match sockets {
+        Sockets::Internet => &[libc::AF_INET, libc::AF_INET6],
+        Sockets::Local => &[],
+    };
+    for internet in internet.iter().copied() {
         for (kind, transport) in [
             (libc::SOCK_STREAM, libc::IPPROTO_TCP),
             (libc::SOCK_DGRAM, libc::IPPROTO_UDP),

@@ -39,6 +39,15 @@ const ANSWER: u16 = 0x06;
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 type Built<T> = Result<T, seccompiler::BackendError>;
 
+/// Which sockets may be made.
+#[derive(Debug, Clone, Copy)]
+enum Sockets {
+    Internet,
+    /// None but those between processes, where nothing else keeps programs from whatever network
+    /// there is.
+    Local,
+}
+
 /// Both, ready to be installed.
 pub(crate) struct Filters {
     allowed: BpfProgram,
@@ -47,8 +56,16 @@ pub(crate) struct Filters {
 
 impl Filters {
     pub(crate) fn compile() -> Result<Self, Refused> {
+        Self::compile_for(Sockets::Internet)
+    }
+
+    pub(crate) fn compile_without_internet() -> Result<Self, Refused> {
+        Self::compile_for(Sockets::Local)
+    }
+
+    fn compile_for(sockets: Sockets) -> Result<Self, Refused> {
         Ok(Self {
-            allowed: allow_list().at("compile the system call filter")?,
+            allowed: allow_list(sockets).at("compile the system call filter")?,
             absent: absences(),
         })
     }
@@ -67,9 +84,9 @@ fn apply(program: &BpfProgram) -> Result<(), Refused> {
 }
 
 /// A process of another architecture is killed by what seccompiler puts in front.
-fn allow_list() -> std::io::Result<BpfProgram> {
+fn allow_list(sockets: Sockets) -> std::io::Result<BpfProgram> {
     let mut rules = Rules::new();
-    arguments::add(&mut rules).map_err(std::io::Error::other)?;
+    arguments::add(&mut rules, sockets).map_err(std::io::Error::other)?;
     let open: Vec<u32> = rules.keys().map(|number| *number as u32).collect();
     let allowed = allowed::EVERYWHERE.iter().chain(allowed::HERE);
     let allowed: Vec<u32> = allowed.map(|number| *number as u32).collect();

@@ -2,7 +2,7 @@
 
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 
-use super::{ARCHITECTURE, ARCHITECTURE_NUMBER, Rules, allow_list, allowed, arguments};
+use super::{ARCHITECTURE, ARCHITECTURE_NUMBER, Rules, Sockets, allow_list, allowed, arguments};
 
 /// What the kernel hands to a filter: number, architecture, address, six arguments.
 #[derive(Clone, Copy)]
@@ -60,12 +60,12 @@ fn run(program: &BpfProgram, asked: Asked) -> (u32, usize) {
 }
 
 /// One rule for each call, walked from the first.
-fn plain_list() -> BpfProgram {
+fn plain_list(sockets: Sockets) -> BpfProgram {
     let mut rules = Rules::new();
     for number in allowed::EVERYWHERE.iter().chain(allowed::HERE) {
         rules.insert(*number, Vec::new());
     }
-    arguments::add(&mut rules).unwrap();
+    arguments::add(&mut rules, sockets).unwrap();
     let refuse = SeccompAction::Errno(libc::EPERM as u32);
     let filter = SeccompFilter::new(rules, refuse, SeccompAction::Allow, ARCHITECTURE);
     filter.unwrap().try_into().unwrap()
@@ -73,7 +73,10 @@ fn plain_list() -> BpfProgram {
 
 #[test]
 fn the_search_says_what_the_list_says() {
-    let (search, list) = (allow_list().unwrap(), plain_list());
+    let (search, list) = (
+        allow_list(Sockets::Internet).unwrap(),
+        plain_list(Sockets::Internet),
+    );
     let x32 = 0x4000_0000;
     let numbers = (0..2048)
         .chain(x32..x32 + 2048)
@@ -125,7 +128,7 @@ fn the_search_says_what_the_list_says() {
 /// The kernel walks a new filter for each number that there is.
 #[test]
 fn a_number_is_decided_in_a_few_steps() {
-    let search = allow_list().unwrap();
+    let search = allow_list(Sockets::Internet).unwrap();
     let open = [
         libc::SYS_clone,
         libc::SYS_unshare,

@@ -3,7 +3,7 @@
 use std::fs;
 
 use hostler_sandbox::{
-    Call, Losses, Opened, Provenance, SandboxError, SandboxHost, Spec, Stop, Tool, kill_all,
+    Call, Losses, Opened, Provenance, SandboxError, SandboxHost, Spec, Stop, Tool,
 };
 
 use crate::world::{CleanUp, World, bash, error, name, ok};
@@ -35,9 +35,7 @@ pub(super) async fn the_next_server_finds_the_shell_as_it_was(world: World) {
 
 pub(super) async fn one_that_died_is_replaced_with_its_files(world: World) {
     world.sh("echo file > kept; A=5").await;
-    let state_dir = world.on_host("../..");
-    let kill = move || kill_all(&state_dir).unwrap();
-    assert_eq!(tokio::task::spawn_blocking(kill).await.unwrap(), 1);
+    world.kill().await;
     let tool = Tool::Bash {
         command: "echo nobody is there".to_owned(),
         timeout_ms: None,

@@ -17,7 +17,7 @@ use hostler_sandbox::{Backend, HostOptions};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::world::{World, options};
+use crate::world::{Elsewhere, World, options};
 
 type Shown = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -32,6 +32,25 @@ enum Backends {
     All,
     /// Those that separate a sandbox from its host and from the others.
     Separating,
+    /// Those of them that can let a sandbox out through a gateway.
+    WithGateway,
+    /// Those whose sandboxes run where the operator is.
+    OnThisMachine,
+}
+
+impl Backends {
+    fn includes(&self, backend: &Backend) -> bool {
+        match (self, backend) {
+            (Self::All, _) => true,
+            (Self::Separating | Self::WithGateway, Backend::UnsafeProcess)
+            | (Self::WithGateway | Self::OnThisMachine, Backend::Kubernetes(_)) => false,
+            (Self::Separating, Backend::Local | Backend::Docker(_) | Backend::Kubernetes(_))
+            | (Self::WithGateway, Backend::Local | Backend::Docker(_))
+            | (Self::OnThisMachine, Backend::Local | Backend::Docker(_) | Backend::UnsafeProcess) => {
+                true
+            }
+        }
+    }
 }
 
 /// Those that are shown at once; each is a host with two or three sandboxes.
@@ -44,6 +63,16 @@ const fn all(name: &'static str, show: fn(World) -> Shown) -> Behaviour {
 
 const fn separating(name: &'static str, show: fn(World) -> Shown) -> Behaviour {
     let of = Backends::Separating;
+    Behaviour { name, of, show }
+}
+
+const fn with_gateway(name: &'static str, show: fn(World) -> Shown) -> Behaviour {
+    let of = Backends::WithGateway;
+    Behaviour { name, of, show }
+}
+
+const fn on_this_machine(name: &'static str, show: fn(World) -> Shown) -> Behaviour {
+    let of = Backends::OnThisMachine;
     Behaviour { name, of, show }
 }
 
@@ -108,48 +137,53 @@ const BEHAVIOURS: &[Behaviour] = &[
     separating("the small file systems fill up", |w| {
         Box::pin(bounds::the_small_file_systems_fill_up(w))
     }),
-    separating("there is a gateway or nothing", |w| {
+    with_gateway("there is a gateway or nothing", |w| {
         Box::pin(network::there_is_a_gateway_or_nothing(w))
     }),
     separating("nothing inside has power over the host", |w| {
         Box::pin(bounds::nothing_inside_has_power_over_the_host(w))
     }),
-    all("the operator gets a terminal", |w| {
+    on_this_machine("the operator gets a terminal", |w| {
         Box::pin(exec::the_operator_gets_a_terminal(w))
     }),
-    all("without a terminal streams are apart and whole", |w| {
+    on_this_machine("without a terminal streams are apart and whole", |w| {
         Box::pin(exec::without_a_terminal_streams_are_apart_and_whole(w))
     }),
-    all("what the operator runs is confined like the rest", |w| {
+    on_this_machine("what the operator runs is confined like the rest", |w| {
         Box::pin(exec::what_it_runs_is_confined_like_the_rest(w))
     }),
-    all("the end of its client is its end", |w| {
+    on_this_machine("the end of its client is its end", |w| {
         Box::pin(exec::the_end_of_its_client_is_its_end(w))
     }),
-    all("no call takes a visitor for its own", |w| {
+    on_this_machine("no call takes a visitor for its own", |w| {
         Box::pin(exec::no_call_takes_a_visitor_for_its_own(w))
     }),
-    all("floods and full houses starve nobody", |w| {
+    on_this_machine("floods and full houses starve nobody", |w| {
         Box::pin(exec::floods_and_full_houses_starve_nobody(w))
     }),
-    all("who visits keeps it from being stopped", |w| {
+    on_this_machine("who visits keeps it from being stopped", |w| {
         Box::pin(exec::who_visits_keeps_it_from_being_stopped(w))
     }),
-    all("one that dies takes it along and says so", |w| {
+    on_this_machine("one that dies takes it along and says so", |w| {
         Box::pin(exec::one_that_dies_takes_it_along_and_says_so(w))
     }),
 ];
 
 /// Shows every behaviour that is promised, and then tells of all that failed.
-pub(crate) async fn shown_by(backend: Backend, prepare: fn(&mut HostOptions)) {
+pub(crate) async fn shown_by(
+    backend: Backend,
+    elsewhere: Option<Arc<dyn Elsewhere>>,
+    prepare: fn(&mut HostOptions),
+) {
     let room = Arc::new(Semaphore::new(AT_ONCE));
     let mut showing = JoinSet::new();
     let mut names = HashMap::new();
     for behaviour in BEHAVIOURS {
-        if behaviour.of == Backends::Separating && backend == Backend::UnsafeProcess {
+        if !behaviour.of.includes(&backend) {
             continue;
         }
         let (room, backend) = (Arc::clone(&room), backend.clone());
+        let elsewhere = elsewhere.clone();
         let show = behaviour.show;
         let task = showing.spawn(async move {
             let _turn = room.acquire().await.unwrap();
@@ -160,7 +194,9 @@ pub(crate) async fn shown_by(backend: Backend, prepare: fn(&mut HostOptions)) {
             options.limits.tmp_bytes = 96 << 20;
             options.limits.processes = 96;
             prepare(&mut options);
-            show(World::with_options(state, options).await).await;
+            let mut world = World::with_options(state, options).await;
+            world.elsewhere = elsewhere;
+            show(world).await;
         });
         names.insert(task.id(), behaviour.name);
     }
@@ -175,10 +211,10 @@ pub(crate) async fn shown_by(backend: Backend, prepare: fn(&mut HostOptions)) {
 
 #[tokio::test]
 async fn local_keeps_every_promise() {
-    shown_by(Backend::Local, |_| ()).await;
+    shown_by(Backend::Local, None, |_| ()).await;
 }
 
 #[tokio::test]
 async fn unsafe_process_keeps_those_that_it_makes() {
-    shown_by(Backend::UnsafeProcess, |_| ()).await;
+    shown_by(Backend::UnsafeProcess, None, |_| ()).await;
 }

@@ -15,13 +15,13 @@ use tempfile::TempDir;
 /// A slow machine starts one in a few seconds.
 const START_TIME_MAX: Duration = Duration::from_secs(60);
 
-pub(super) struct Engine {
+pub(crate) struct Engine {
     process: Child,
     directory: TempDir,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Docker,
     Podman,
 }
@@ -58,7 +58,7 @@ fn is_there(program: &str) -> bool {
 impl Engine {
     /// `None` where this machine has none, which is told in words that are hard to miss: the
     /// profiles of the test runner show what these tests say when they pass, too.
-    pub(super) fn start(kind: Kind) -> Option<Self> {
+    pub(crate) fn start(kind: Kind) -> Option<Self> {
         let program = kind.program();
         let not_tested =
             |reason: String| eprintln!("NOT TESTED: containers of {program}: {reason}");
@@ -92,7 +92,7 @@ impl Engine {
         Some(engine)
     }
 
-    pub(super) fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.directory.path().join("engine.sock")
     }
 
@@ -120,7 +120,7 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) fn import(&self, image: &str, tree: &[u8]) {
+    pub(crate) fn import(&self, image: &str, tree: &[u8]) {
         let (repo, tag) = image.split_once(':').unwrap();
         let path = format!("/images/create?fromSrc=-&repo={repo}&tag={tag}");
         let answer = self.request("POST", &path, tree).expect("an answer");
@@ -129,7 +129,7 @@ impl Engine {
     }
 
     /// The names of all its containers.
-    pub(super) fn containers(&self) -> Vec<String> {
+    pub(crate) fn containers(&self) -> Vec<String> {
         let answer = self.request("GET", "/containers/json?all=true", &[]);
         let answer = answer.expect("an answer");
         let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
@@ -147,10 +147,19 @@ impl Engine {
     }
 
     pub(super) fn request(&self, method: &str, path: &str, body: &[u8]) -> Option<String> {
+        self.send(method, path, "application/x-tar", body)
+    }
+
+    pub(crate) fn request_json(&self, method: &str, path: &str, body: &[u8]) -> String {
+        let answer = self.send(method, path, "application/json", body);
+        answer.expect("an answer")
+    }
+
+    fn send(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> Option<String> {
         let mut stream = UnixStream::connect(self.socket()).ok()?;
         let length = body.len();
         let head = format!(
-            "{method} {path} HTTP/1.0\r\nHost: d\r\nContent-Type: application/x-tar\r\n\
+            "{method} {path} HTTP/1.0\r\nHost: d\r\nContent-Type: {kind}\r\n\
              Content-Length: {length}\r\n\r\n"
         );
         stream.write_all(head.as_bytes()).ok()?;

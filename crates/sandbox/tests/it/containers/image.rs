@@ -5,9 +5,21 @@ use std::path::Path;
 use std::process::Command;
 
 /// BusyBox under all of its names, and bash with its libraries.
-pub(super) fn with_bash() -> Vec<u8> {
+pub(crate) fn with_bash() -> Vec<u8> {
     let mut image = Image::with_busybox();
     image.program("/bin/bash");
+    image.finish()
+}
+
+/// BusyBox, and our program where a pod finds it.
+pub(crate) fn with_program(program: &Path, place: &str) -> Vec<u8> {
+    let mut image = Image::with_busybox();
+    image.directory(
+        place.rsplit_once('/').unwrap().0.trim_start_matches('/'),
+        0o755,
+    );
+    image.file(place.trim_start_matches('/'), program);
+    image.libraries_of(program.to_str().unwrap());
     image.finish()
 }
 
@@ -21,11 +33,10 @@ struct Image(tar::Builder<Vec<u8>>);
 impl Image {
     fn with_busybox() -> Self {
         let mut image = Self(tar::Builder::new(Vec::new()));
-        for directory in [
-            "bin", "dev", "etc", "mnt", "proc", "root", "sys", "tmp", "usr",
-        ] {
-            image.directory(directory);
+        for directory in ["bin", "dev", "etc", "mnt", "proc", "root", "sys", "usr"] {
+            image.directory(directory, 0o755);
         }
+        image.directory("tmp", 0o1777);
         let busybox = ["/bin/busybox", "/usr/bin/busybox"]
             .into_iter()
             .find(|path| Path::new(path).exists())
@@ -40,8 +51,8 @@ impl Image {
         image
     }
 
-    fn directory(&mut self, path: &str) {
-        let mut header = header(tar::EntryType::Directory, 0o755);
+    fn directory(&mut self, path: &str, mode: u32) {
+        let mut header = header(tar::EntryType::Directory, mode);
         let entry = format!("{path}/");
         self.0.append_data(&mut header, entry, &[][..]).unwrap();
     }
@@ -61,6 +72,10 @@ impl Image {
     /// A program of this machine at the same path, with what it is linked to.
     fn program(&mut self, path: &str) {
         self.file(path.trim_start_matches('/'), Path::new(path));
+        self.libraries_of(path);
+    }
+
+    fn libraries_of(&mut self, path: &str) {
         let list = Command::new("ldd").arg(path).output().unwrap();
         let list = String::from_utf8(list.stdout).unwrap();
         let words = list.split_whitespace();

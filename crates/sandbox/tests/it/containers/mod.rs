@@ -1,7 +1,7 @@
 //! Sandboxes in containers of real engines, which the tests start for themselves.
 
 mod engine;
-mod image;
+pub(crate) mod image;
 
 use std::fs;
 use std::io::Read;
@@ -12,7 +12,7 @@ use hostler_sandbox::{
     SandboxHost, Spec, Stop, Tool, survey,
 };
 
-use self::engine::{Engine, Kind};
+pub(crate) use self::engine::{Engine, Kind};
 use crate::conformance::shown_by;
 use crate::world::{World, bash, first_process, name, ok, options};
 
@@ -31,7 +31,7 @@ async fn keeps_every_promise(kind: Kind) {
         return;
     };
     engine.import(IMAGE, &image::with_bash());
-    shown_by(backend(&engine, IMAGE), |_| ()).await;
+    shown_by(backend(&engine, IMAGE), None, |_| ()).await;
     assert_eq!(engine.containers(), [""; 0]);
 }
 

@@ -7,8 +7,8 @@ use rustix::process::{Resource, getrlimit};
 use serde_json::{Value, json};
 
 use super::super::super::Docker;
+use super::super::program::{HOSTS_FILE, NO_RESOLVER_FILE, RESOLVER_FILE};
 use super::about::About;
-use super::program::{HOSTS_FILE, NO_RESOLVER_FILE, RESOLVER_FILE};
 use crate::container::{MEMORY_DIRECTORY, PROGRAM_DIRECTORY, TALK_DIRECTORY};
 use crate::limits::{AGENT_PROCESSES_MAX, Limits};
 use crate::spec::NetworkAccess;

@@ -8,7 +8,6 @@
 mod about;
 mod api;
 mod body;
-mod program;
 mod ready;
 mod record;
 
@@ -29,9 +28,10 @@ use super::super::connection::answers_ping;
 use super::super::removal::remove_tree;
 use super::super::state_dir::StateDir;
 use super::super::{Docker, HostOptions};
-use crate::container::{self, AgentAnswer, AgentOrder};
+use super::program;
+use crate::container::{self, AGENT_ARGUMENT, AgentAnswer, AgentOrder};
 use crate::error::SandboxError;
-use crate::isolation::{DiskLimit, IsolationReport, LimitSource, Mode, UserNamespace};
+use crate::isolation::{DiskLimit, IsolationReport, LimitSource, Mode};
 use crate::launcher::order::LaunchOrder;
 use crate::launcher::record::ProcessRecord;
 use crate::limits::{CONTAINER_LOG_BYTES_MAX, LAST_ANSWER_TIME_MAX, PROTOCOL_VERSION};
@@ -68,7 +68,11 @@ impl Containers {
             api,
             docker: docker.clone(),
             program_directory,
-            program: program.await.map_err(io::Error::other)??,
+            program: {
+                let mut words = program.await.map_err(io::Error::other)??;
+                words.push(AGENT_ARGUMENT.to_owned());
+                words
+            },
             about,
             state_label: state.unique_label(),
         };
@@ -114,7 +118,7 @@ impl Containers {
         let found = launched.map_err(unavailable)?;
         Ok(IsolationReport {
             mode: Mode::Container,
-            user_namespace: UserNamespace::None,
+            user_namespace: found.user_namespace,
             seccomp: found.seccomp,
             no_new_privileges: found.no_new_privileges,
             landlock_abi: found.landlock_abi,

@@ -1,4 +1,4 @@
-//! The program that runs in a container as its first process: this one, with the loader and the
+//! The program that runs in a container or a pod as its first process: this one, with the loader and the
 //! libraries that it needs. An image may have others, older ones, or none.
 
 use std::fs;
@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::container::{AGENT_ARGUMENT, PROGRAM_DIRECTORY};
+use crate::container::PROGRAM_DIRECTORY;
 use crate::host::removal::remove_tree;
 use crate::inside::network::NAME_SERVER_LINE;
 use crate::limits::{LIBRARIES_MAX, LIBRARY_LIST_BYTES_MAX, LOADER_PATH_BYTES_MAX};
@@ -26,7 +26,7 @@ const FILES: &[(&str, &str)] = &[
 
 /// Puts everything into `directory`, anew, and gives the words that start it inside. Containers
 /// that run on what was there before go on: they hold the files, not the names.
-pub(super) fn prepare(launcher: &Path, directory: &Path) -> io::Result<Vec<String>> {
+pub(crate) fn prepare(launcher: &Path, directory: &Path) -> io::Result<Vec<String>> {
     match fs::create_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => remove_tree(directory)?,
         made => made?,
@@ -38,22 +38,27 @@ pub(super) fn prepare(launcher: &Path, directory: &Path) -> io::Result<Vec<Strin
     }
     let launcher = fs::canonicalize(launcher)?;
     place(&launcher, &directory.join(PROGRAM))?;
+    if let Some(loader) = loader_of(&launcher)? {
+        place(&fs::canonicalize(&loader)?, &directory.join(LOADER))?;
+        for library in libraries(&loader, &launcher)? {
+            let name = library.file_name().ok_or(io::ErrorKind::InvalidData)?;
+            place(&fs::canonicalize(&library)?, &directory.join(name))?;
+        }
+    }
+    words(&launcher)
+}
+
+/// What starts the program where [`prepare`] has put it, before its subcommand.
+pub(super) fn words(launcher: &Path) -> io::Result<Vec<String>> {
     let program = format!("{PROGRAM_DIRECTORY}/{PROGRAM}");
-    let argument = AGENT_ARGUMENT.to_owned();
-    let Some(loader) = loader_of(&launcher)? else {
-        return Ok(vec![program, argument]);
-    };
-    place(&fs::canonicalize(&loader)?, &directory.join(LOADER))?;
-    for library in libraries(&loader, &launcher)? {
-        let name = library.file_name().ok_or(io::ErrorKind::InvalidData)?;
-        place(&fs::canonicalize(&library)?, &directory.join(name))?;
+    if loader_of(launcher)?.is_none() {
+        return Ok(vec![program]);
     }
     Ok(vec![
         format!("{PROGRAM_DIRECTORY}/{LOADER}"),
         "--library-path".to_owned(),
         PROGRAM_DIRECTORY.to_owned(),
         program,
-        argument,
     ])
 }
 
