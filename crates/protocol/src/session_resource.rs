@@ -380,7 +380,7 @@ mod tests {
             file("/mnt/session/uploads/workspace/b/x"),
         ] {
             for list in [json!([repository, other]), json!([other, repository])] {
-                assert_eq!(refusal(list).path, "1.mount_path");
+                assert!(refusal(list).path.ends_with("1.mount_path"));
             }
         }
         let beside = json!([repository, file("/workspace/bb"), file("/b")]);
