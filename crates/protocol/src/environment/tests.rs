@@ -78,7 +78,8 @@ fn refusals_name_the_field() {
     };
     let bad_host = "config.networking.allowed_hosts.1: Input should be a bare host name or '*.' \
                     and a suffix, without scheme, port or path";
-    let one_package = "Input should be one package, without blanks or options";
+    let one_package = "Input should be one package as its manager names it, without blanks, options \
+                       or characters of a shell";
     for (given, message) in [
         (json!({"name": ""}), "name: String should have at least 1 character".to_owned()),
         (json!({"name": null}), "name: Input should be a valid string".into()),
