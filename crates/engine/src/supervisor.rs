@@ -270,8 +270,9 @@ impl Supervisor {
         }
     }
 
-    /// Where others may take what has run out, **Invariant:** nothing is done for a session whose
-    /// lease may have. The log takes nothing from a lost lease, but tools run outside of the log.
+    /// Where others may take what has run out, runners whose leases may have are stopped: the log
+    /// takes nothing from a lost lease, but tools run outside of the log. Another call to the
+    /// database that this loop waits for makes it late, by as long as such a call may take.
     async fn renew(&mut self) {
         let (owner, now) = (&self.parts.options.owner, self.parts.env.now());
         let begun = Instant::now();
