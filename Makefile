@@ -27,11 +27,12 @@ test-rust: compiler nextest engines network-clients package-managers
 	cargo nextest run --workspace --locked
 
 # Whatever keeps something, once more on the second database engine. The tests of archives see SQLite's file change.
+KEEPING := package(hostler-store) + (package(hostler-http) & binary(it)) + (package(hostler-server) & test(sessions::) \
+	- test(sessions::moves::) - test(sessions::checkpoints::))
+
 .PHONY: test-postgres
 test-postgres: compiler nextest postgres sdk-clients
-	tests/with-postgres cargo nextest run --workspace --locked \
-		-E "package(hostler-store) + (package(hostler-http) & binary(it)) + (package(hostler-server) & test(sessions::) \
-			- test(sessions::moves::) - test(sessions::checkpoints::))"
+	tests/with-postgres cargo nextest run --workspace --locked -E "$(KEEPING)"
 	tests/with-postgres tests/run-sdk-tests --deselect tests/sdk/test_docs.py
 
 .PHONY: test-sdk
