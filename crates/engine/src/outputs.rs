@@ -114,7 +114,7 @@ pub(crate) async fn forget(parts: &Parts, session: SessionId) -> Result<(), Sand
 
 async fn look(parts: &Parts, session: SessionId) -> Result<Vec<String>, CaptureError> {
     let name = session_sandbox::name(session)?;
-    let Some(outputs) = parts.sandboxes.outputs(&name)? else {
+    let Some(outputs) = parts.sandboxes.outputs(&name).await? else {
         return Ok(Vec::new());
     };
     let place = parts.captures.place(session);

@@ -10,7 +10,9 @@
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use hostler_sandbox::{Call, HostOptions, Sandbox, SandboxHost, SandboxName, Spec, Tool};
+use hostler_sandbox::{
+    Call, DiskChoice, HostOptions, Sandbox, SandboxHost, SandboxName, Spec, Tool,
+};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -48,10 +50,21 @@ fn main() -> ExitCode {
     }
 }
 
+/// Without and with a bound on the disk of a whole sandbox, where this host gives one.
 async fn bench(count: usize, pause: Duration) -> Result<(), Failure> {
-    let state = tempfile::tempdir()?;
-    let host = SandboxHost::start(HostOptions::new(state.path())).await?;
-    println!("{:?}", host.isolation());
+    for disk in [DiskChoice::PerFile, DiskChoice::Auto] {
+        let state = tempfile::tempdir()?;
+        let mut options = HostOptions::new(state.path());
+        options.limits.disk_bytes = Some(10 << 30);
+        options.disk = disk;
+        let host = SandboxHost::start(options).await?;
+        println!("{:?}", host.isolation());
+        bench_host(&host, count, pause).await?;
+    }
+    Ok(())
+}
+
+async fn bench_host(host: &SandboxHost, count: usize, pause: Duration) -> Result<(), Failure> {
     let (mut opened, mut cold) = (vec![], vec![]);
     let (mut warm, mut spawned, mut destroyed) = (vec![], vec![], vec![]);
     for number in 0..count {

@@ -34,7 +34,7 @@ pub struct IsolationReport {
     pub cpu_limit: LimitSource,
     /// Bytes in all files of a sandbox.
     pub disk_limit: DiskLimit,
-    /// Number of files. `PerFile` cannot bound it.
+    /// Number of files of a sandbox. `PerFile` cannot bound it.
     pub inode_limit: DiskLimit,
     /// Open files of each process.
     pub open_files_limit: LimitSource,

@@ -21,6 +21,7 @@
 //! trash/                    what was destroyed and is being deleted
 //! layers/<key>              what a sandbox wrote that others share read-only
 //! trees/<key>               what a sandbox wrote that others begin with a copy of
+//! templates/                the empty file system that images of disks begin as
 //! boxes/<name>/
 //!   layout                  written last; without it the rest is thrown away
 //!   shell_state             how a stopped sandbox's shell was left, for the next one
@@ -30,10 +31,10 @@
 //!   process.json            pid, start time, boot and cgroups of the first process
 //!   agent.sock              its socket
 //!   root/                   empty; the new root is mounted on it
-//!   workspace/              /workspace inside
-//!   outputs/                /mnt/session/outputs inside
 //!   uploads/                /mnt/session/uploads inside, read-only
 //!   uploads.jsonl           what the host placed there
+//!   workspace/              /workspace inside
+//!   outputs/                /mnt/session/outputs inside
 //!   home/                   /root inside
 //!   upper/, work/           what it wrote over the layers of its root, if it has layers
 //!   root.json               the root that it was made with
@@ -41,12 +42,16 @@
 //!   tool_outputs/           long outputs, of an unsafe process only
 //! ```
 //!
+//! A sandbox whose disk is bounded as a whole has `workspace`, `outputs`, `home`, `upper` and `work`
+//! in a file system of its own, `disk.img`, and nothing of them in its directory.
+//!
 //! It knows no session, keeps no log, and never runs a call twice. Nothing that a sandbox says
 //! is believed: answers are bounded, parsed strictly and checked.
 
 mod agent;
 mod archive;
 mod container;
+mod disk;
 mod error;
 mod exec_wire;
 mod hand_over;
@@ -74,6 +79,7 @@ mod upload_link;
 mod wire;
 
 pub use archive::Packed;
+pub use disk::DiskChoice;
 pub use error::{SandboxError, Unavailable};
 pub use exec_wire::{ExecEnd, Terminal, TerminalSize};
 pub use host::{

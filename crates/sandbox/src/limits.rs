@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What one sandbox may use. Complete disk quotas are not part of it yet.
+/// What one sandbox may use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
@@ -21,6 +21,9 @@ pub struct Limits {
     /// Bytes of all files of the sandbox where it has an image, else of each of its files.
     #[serde(default)]
     pub disk_bytes: Option<u64>,
+    /// Number of files where it has an image. `None`: as many as usual for its size.
+    #[serde(default)]
+    pub disk_files: Option<u64>,
     /// Open files of each process.
     pub open_files: u64,
     /// Size of `/tmp`, which is in memory.
@@ -36,6 +39,7 @@ impl Default for Limits {
             processes: 1024,
             cpu_percent: None,
             disk_bytes: None,
+            disk_files: None,
             open_files: 4096,
             tmp_bytes: 512 << 20,
             tmp_files: 65_536,
@@ -252,6 +256,15 @@ pub(crate) const SURVEY_NAMES_MAX: u64 = 2_000_000;
 pub(crate) const SURVEY_DEPTH_MAX: usize = 512;
 pub(crate) const SURVEY_PROCESSES_MAX: usize = 4096;
 pub(crate) const SURVEY_FILE_BYTES_MAX: u64 = 64 << 10;
+
+/// Images of disks are made of blocks of this size, and unless it is said, there is one file for so
+/// many bytes.
+pub(crate) const DISK_BLOCK_BYTES: u64 = 4096;
+pub(crate) const DISK_BYTES_PER_FILE: u64 = 16 << 10;
+/// How often a device is looked for that somebody else takes or leaves meanwhile.
+pub(crate) const LOOP_DEVICE_ATTEMPTS_MAX: usize = 10_000;
+/// What is shown of why a file system was not made.
+pub(crate) const FORMATTER_ANSWER_BYTES_MAX: u64 = 2000;
 
 /// The uids of a sandbox that root makes, counted from the configured base.
 pub(crate) const UID_RANGE: u32 = 65_536;

@@ -64,6 +64,7 @@ impl IsolationReport {
             (Tier::User, is_whole(self.process_limit), PROCESSES),
             (Tier::Full, self.has_own_ids(), USER_IDS),
             (Tier::Full, self.disk_limit == DiskLimit::Image, DISK),
+            (Tier::Full, self.inode_limit == DiskLimit::Image, FILES),
             (Tier::Full, self.landlock_abi.is_some(), LANDLOCK),
         ];
         layers
@@ -105,6 +106,9 @@ fn is_whole(source: LimitSource) -> bool {
     matches!(source, LimitSource::CgroupV1 | LimitSource::CgroupV2)
 }
 
+const IMAGE: &str = "run the server as root with loop devices and e2fsprogs, and sandbox.disk at \
+     \"auto\" or \"image\"";
+
 type Layer = (&'static str, &'static str);
 
 const ISOLATION: Layer = ("isolation", "set sandbox.mode to \"isolated\"");
@@ -131,10 +135,8 @@ const USER_IDS: Layer = (
     "user ids that own nothing outside",
     "run the server as root with sandbox.uid_base above 0",
 );
-const DISK: Layer = (
-    "a bound on the disk of a whole sandbox",
-    "no backend of this version gives one",
-);
+const DISK: Layer = ("a bound on the disk of a whole sandbox", IMAGE);
+const FILES: Layer = ("a bound on the number of its files", IMAGE);
 const LANDLOCK: Layer = (
     "Landlock",
     "use Linux 5.13 or newer with landlock in its list of security modules",

@@ -15,13 +15,14 @@ use hostler_http::{HttpOptions, MetricsText, RateLimits};
 use hostler_image::{ImageError, ImageStore};
 use hostler_protocol::id::EventId;
 use hostler_sandbox::{
-    Backend, Docker, HostOptions, Kubernetes, KubernetesApi, Limits, NetworkAccess, Tier,
+    Backend, DiskChoice, Docker, HostOptions, Kubernetes, KubernetesApi, Limits, NetworkAccess,
+    Tier,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{
-    CheckpointPlace, Config, KubernetesOptions, NetworkMode, NetworkOptions, RequiredTier,
-    SandboxMode, SandboxOptions,
+    CheckpointPlace, Config, DiskMode, KubernetesOptions, NetworkMode, NetworkOptions,
+    RequiredTier, SandboxMode, SandboxOptions,
 };
 
 pub(crate) use models::catalog;
@@ -51,9 +52,15 @@ pub(crate) fn sandbox_host(options: &SandboxOptions, network: &NetworkOptions) -
         processes: options.processes,
         cpu_percent: options.cpu_percent,
         disk_bytes: Some(options.disk_bytes),
+        disk_files: options.disk_files,
         open_files: options.open_files,
         tmp_bytes: options.tmp_bytes,
         tmp_files: options.tmp_files,
+    };
+    host.disk = match options.disk {
+        DiskMode::Auto => DiskChoice::Auto,
+        DiskMode::Image => DiskChoice::Image,
+        DiskMode::PerFile => DiskChoice::PerFile,
     };
     host.require = options.require.map(|required| match required {
         RequiredTier::Restricted => Tier::Restricted,

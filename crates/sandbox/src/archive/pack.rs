@@ -14,7 +14,7 @@ use rustix::process::geteuid;
 
 use super::first_names::FirstNames;
 use super::header::{BLOCK, Entry, Extent, Kind, pad, whole};
-use super::{FILES, FIRST_NAME, Packed, TREES, refused};
+use super::{FILES, FIRST_NAME, Halves, Packed, TREES, refused};
 use crate::limits::{
     ARCHIVE_BYTES_MAX, ARCHIVE_DEPTH_MAX, ARCHIVE_ENTRIES_MAX, ARCHIVE_EXTENTS_MAX,
     ARCHIVE_HEADER_BYTES_MAX, ARCHIVE_LEVEL, PATH_BYTES_MAX, UID_RANGE,
@@ -48,28 +48,20 @@ pub(crate) struct Bases {
     pub(crate) gid: u32,
 }
 
-/// Writes the archive of the sandbox in `directory`, whose ids begin at `bases`, for as long as it
+/// Writes the archive of the sandbox in `halves`, whose ids begin at `bases`, for as long as it
 /// may go on.
 pub(crate) fn pack(
-    directory: BorrowedFd<'_>,
+    halves: Halves<'_>,
     bases: Bases,
     out: impl Write,
     go_on: &dyn Fn() -> io::Result<()>,
 ) -> io::Result<Packed> {
-    let mut packer = Packer {
-        go_on,
-        out: zstd::Encoder::new(out, ARCHIVE_LEVEL)?,
-        bases,
-        packed: Packed::default(),
-        first_names: FirstNames::default(),
-        later_bytes: 0,
-        buffer: vec![0; READ_BYTES],
-    };
-    packer.first()?;
+    let out = zstd::Encoder::new(out, ARCHIVE_LEVEL)?;
+    let mut packer = Packer::begin(bases, out, go_on)?;
     for name in FILES {
-        match statat(directory, *name, AtFlags::SYMLINK_NOFOLLOW) {
+        match statat(halves.about, *name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(found) => packer.one(
-                directory,
+                halves.about,
                 name.as_bytes(),
                 name.as_bytes().to_vec(),
                 &found,
@@ -80,12 +72,25 @@ pub(crate) fn pack(
         }
     }
     for name in TREES {
-        packer.tree(directory, name)?;
+        packer.tree(halves.written, name)?;
     }
-    // Two empty blocks are the end.
-    packer.out.write_all(&[0; 2 * BLOCK as usize])?;
+    packer.end()?;
     packer.out.finish()?.flush()?;
     Ok(packer.packed)
+}
+
+/// Writes one of the directories of what a sandbox writes, and nothing about it.
+pub(crate) fn pack_tree(
+    written: BorrowedFd<'_>,
+    tree: &str,
+    bases: Bases,
+    out: impl Write,
+) -> io::Result<()> {
+    let out = zstd::Encoder::new(out, ARCHIVE_LEVEL)?;
+    let mut packer = Packer::begin(bases, out, &|| Ok(()))?;
+    packer.tree(written, tree)?;
+    packer.end()?;
+    packer.out.finish()?.flush()
 }
 
 /// Whose a file is: the sandbox's, or the host's, which is nobody's in an archive.
@@ -95,7 +100,26 @@ enum Owner {
     Host,
 }
 
-impl<W: Write> Packer<'_, W> {
+impl<'a, W: Write> Packer<'a, W> {
+    fn begin(bases: Bases, out: W, go_on: &'a dyn Fn() -> io::Result<()>) -> io::Result<Self> {
+        let mut packer = Self {
+            go_on,
+            out,
+            bases,
+            packed: Packed::default(),
+            first_names: FirstNames::default(),
+            later_bytes: 0,
+            buffer: vec![0; READ_BYTES],
+        };
+        packer.first()?;
+        Ok(packer)
+    }
+
+    /// Two empty blocks.
+    fn end(&mut self) -> io::Result<()> {
+        self.out.write_all(&[0; 2 * BLOCK as usize])
+    }
+
     fn first(&mut self) -> io::Result<()> {
         let entry = Entry {
             path: FIRST_NAME.to_vec(),

@@ -15,7 +15,7 @@ use rustix::fs::{
 };
 
 use super::header::{Entry, Extent, Kind, next, skip_padding};
-use super::{FILES, FIRST_NAME, Packed, TREES, refused};
+use super::{FILES, FIRST_NAME, Halves, Packed, TREES, refused};
 use crate::host::beneath;
 use crate::limits::{
     ARCHIVE_BYTES_MAX, ARCHIVE_DEPTH_MAX, ARCHIVE_ENTRIES_MAX, ARCHIVE_FILE_BYTES_MAX,
@@ -28,6 +28,9 @@ const WINDOW_LOG_MAX: u32 = 27;
 
 struct Unpacker<'a, R: Read> {
     input: R,
+    /// Where files about the sandbox go.
+    about: BorrowedFd<'a>,
+    /// Where its own are, and names in links count from.
     root: BorrowedFd<'a>,
     uid_base: Option<u32>,
     packed: Packed,
@@ -37,10 +40,10 @@ struct Unpacker<'a, R: Read> {
     buffer: Vec<u8>,
 }
 
-/// Fills `root`, which holds empty directories of the names in [`TREES`], and nothing else of
+/// Fills `halves`, which hold empty directories of the names in [`TREES`], and nothing else of
 /// what comes. With a base, owners are set. The input is read to its end.
 pub(crate) fn unpack(
-    root: BorrowedFd<'_>,
+    halves: Halves<'_>,
     uid_base: Option<u32>,
     mut input: impl Read,
 ) -> io::Result<Packed> {
@@ -48,7 +51,8 @@ pub(crate) fn unpack(
     decoder.window_log_max(WINDOW_LOG_MAX)?;
     let mut unpacker = Unpacker {
         input: decoder,
-        root,
+        about: halves.about,
+        root: halves.written,
         uid_base,
         packed: Packed::default(),
         later: Vec::new(),
@@ -183,7 +187,7 @@ impl<R: Read> Unpacker<'_, R> {
     fn host_file(&mut self, entry: &Entry, name: &[u8]) -> io::Result<()> {
         match &entry.kind {
             Kind::File { size, extents } if *size <= ARCHIVE_FILE_BYTES_MAX => {
-                self.file(self.root, name, *size, extents).map(drop)
+                self.file(self.about, name, *size, extents).map(drop)
             }
             Kind::File { .. }
             | Kind::Directory

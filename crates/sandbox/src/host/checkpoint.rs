@@ -9,9 +9,10 @@ use std::os::fd::AsFd;
 use std::time::SystemTime;
 
 use super::archive_record::ArchiveRecord;
+use super::disks::open_files;
 use super::state_dir::{self, is_laid_out, open_directory};
 use super::{SandboxHost, blocking, root_record, user_ids};
-use crate::archive::{Bases, Packed, pack, unpack};
+use crate::archive::{Bases, Halves, Packed, pack, unpack};
 use crate::error::SandboxError;
 use crate::name::SandboxName;
 
@@ -113,21 +114,22 @@ impl SandboxHost {
         let _alone = self.inner.occupancy.claim(name).await;
         self.inner.end(name).await?;
         let uid_base = self.inner.processes.uid_base();
-        let (draft, owner) = self.inner.state.draft(name, uid_base)?;
-        let (place, mark) = (draft.clone(), mark.to_owned());
+        let state = std::sync::Arc::clone(&self.inner.state);
+        let (of_draft, mark) = (name.clone(), mark.to_owned());
         let unpacked = blocking(move || {
-            let handle = open_directory(&place)?;
-            let packed = unpack(handle.as_fd(), owner, input)?;
-            ArchiveRecord::packed(&place, &mark, None)?;
+            let draft = state.draft(&of_draft, uid_base)?;
+            let about = open_directory(&draft.place)?;
+            let halves = Halves {
+                about: about.as_fd(),
+                written: draft.written.as_fd(),
+            };
+            let packed = unpack(halves, draft.owner, input).map_err(does_not_fit)?;
+            ArchiveRecord::packed(&draft.place, &mark, None)?;
+            state.publish(&of_draft, draft, created_at)?;
             Ok(packed)
         });
         match unpacked.await {
-            Ok(packed) => {
-                let inner = std::sync::Arc::clone(&self.inner);
-                let name = name.clone();
-                blocking(move || inner.state.publish(&name, created_at)).await?;
-                Ok(packed)
-            }
+            Ok(packed) => Ok(packed),
             Err(error) => {
                 // It would go with the next start at the latest.
                 let _ = self.inner.state.throw_away_draft(name);
@@ -143,13 +145,27 @@ pub(super) fn pack_directory(
     out: impl Write,
     go_on: &dyn Fn() -> io::Result<()>,
 ) -> io::Result<Packed> {
-    let handle = open_directory(directory)?;
-    pack(handle.as_fd(), bases(directory)?, out, go_on)
+    let (about, written) = (open_directory(directory)?, open_files(directory)?);
+    let halves = Halves {
+        about: about.as_fd(),
+        written: written.as_fd(),
+    };
+    pack(halves, bases(directory)?, out, go_on)
+}
+
+/// A new disk has the bounds of today, which may be less than what the archive was made with.
+fn does_not_fit(error: io::Error) -> io::Error {
+    if error.kind() != io::ErrorKind::StorageFull {
+        return error;
+    }
+    let reason = "its archive does not fit: sandbox.disk_bytes or sandbox.disk_files is less than \
+                  it needs, or this machine's disk is full";
+    io::Error::new(error.kind(), reason)
 }
 
 /// Without a range of its own a sandbox has one user and one group, the server's, whose numbers
 /// may differ.
-fn bases(directory: &std::path::Path) -> io::Result<Bases> {
+pub(super) fn bases(directory: &std::path::Path) -> io::Result<Bases> {
     Ok(match user_ids::of(directory)? {
         Some(first) => Bases {
             uid: first,

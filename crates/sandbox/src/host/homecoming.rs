@@ -15,7 +15,7 @@ use super::processes::{Newest, Processes};
 use super::state_dir::open_directory;
 use super::{Inner, blocking};
 use crate::agent::shell_memory::SHELL_MEMORY_NAME;
-use crate::archive::{TREES, unpack};
+use crate::archive::{Halves, TREES, unpack};
 use crate::name::SandboxName;
 
 impl Inner {
@@ -50,10 +50,12 @@ impl Inner {
         directory: &Path,
         archive: impl Read + Send + 'static,
     ) -> io::Result<()> {
-        let (draft, _) = self.state.draft(name, None)?;
-        let (home, place) = (directory.to_owned(), draft);
+        let draft = self.state.draft(name, None)?;
+        let home = directory.to_owned();
         let taken = blocking(move || {
-            unpack(open_directory(&place)?.as_fd(), None, archive)?;
+            let place = draft.place;
+            let handle = open_directory(&place)?;
+            unpack(Halves::in_one(handle.as_fd()), None, archive)?;
             rustix::fs::syncfs(fs::File::open(&place)?)?;
             exchange(&place, &home)?;
             Processes::note_files_at_home(&home)

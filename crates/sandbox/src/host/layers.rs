@@ -11,15 +11,23 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::checkpoint::bases;
+use super::disks::open_files;
 use super::owners::{Owners, change_owners, open_tree, sync};
-use super::state_dir::boxes_of;
+use super::state_dir::{boxes_of, open_directory};
 use super::{Inner, SandboxHost, blocking, root_record, user_ids};
+use crate::archive::copy_tree;
+use crate::disk::has_image;
 use crate::error::SandboxError;
 use crate::name::SandboxName;
+
+/// What a sandbox wrote that becomes a layer.
+const WRITTEN: &str = "upper";
 
 impl SandboxHost {
     /// The layer of this key, which is marked as used.
@@ -46,19 +54,37 @@ impl SandboxHost {
         self.inner.end(name).await?;
         let directory = self.inner.state.directory_of(name);
         let place = self.inner.state.layer(key);
+        let inner = Arc::clone(&self.inner);
+        let name_of_it = name.clone();
         let kept = blocking(move || {
-            let written = directory.join("upper");
-            let handle = open_tree(&written)?;
-            if let Some(from) = user_ids::of(&directory)? {
-                change_owners(&handle, Some(Owners { from, to: 0 }))?;
-            }
-            sync(handle)?;
+            let written = match has_image(&directory) {
+                false => {
+                    let written = directory.join(WRITTEN);
+                    if let Some(from) = user_ids::of(&directory)? {
+                        change_owners(&open_tree(&written)?, Some(Owners { from, to: 0 }))?;
+                    }
+                    written
+                }
+                true => {
+                    let copy = inner.state.place_for_copy(&name_of_it)?;
+                    let files = open_files(&directory)?;
+                    let handle = open_directory(&copy)?;
+                    copy_tree(files.as_fd(), WRITTEN, bases(&directory)?, &handle)?;
+                    let written = copy.join(WRITTEN);
+                    // Owners count from 0 already; setuid bits go on the way.
+                    change_owners(&open_tree(&written)?, Some(Owners { from: 0, to: 0 }))?;
+                    written
+                }
+            };
+            sync(open_tree(&written)?)?;
             File::create(marker(&place))?;
             match fs::rename(&written, &place) {
                 // Made twice from the same lists: the one that is there is as good.
                 Err(_) if place.is_dir() => {}
                 renamed => renamed?,
             }
+            // What is left of a copy goes at last with the next start.
+            let _ = inner.state.throw_away_draft(&name_of_it);
             Ok(place)
         });
         let kept = kept.await?;

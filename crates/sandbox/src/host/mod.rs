@@ -8,6 +8,7 @@ pub(crate) mod beneath;
 pub(crate) mod box_files;
 mod checkpoint;
 mod connection;
+mod disks;
 mod exec;
 mod gateway_sockets;
 mod hint;
@@ -40,6 +41,7 @@ mod visit;
 mod workspace_link;
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -65,12 +67,13 @@ use self::probe::PROBE;
 use self::processes::Processes;
 pub(crate) use self::processes::program::prepare as prepare_program;
 pub use self::sandbox::Sandbox;
-use self::state_dir::{Files, StateDir};
+use self::state_dir::{Files, Prepared, StateDir};
 pub(crate) use self::state_dir::{INSIDE as INSIDE_DIRECTORIES, make_directory, open_directory};
 pub use self::survey::{DiskUse, InnerProcess, Inspected, Surveyed, inspect, names, survey};
 pub use self::trees::{KeptTree, Moved};
 pub use self::uploads::Upload;
 use self::visit::Closing;
+use crate::disk::{self, DiskFiles};
 use crate::error::{SandboxError, Unavailable};
 use crate::isolation::IsolationReport;
 use crate::launcher::order::LaunchOrder;
@@ -86,7 +89,7 @@ pub struct SandboxHost {
 
 struct Inner {
     options: HostOptions,
-    state: StateDir,
+    state: Arc<StateDir>,
     processes: Processes,
     isolation: IsolationReport,
     occupancy: Occupancy,
@@ -136,12 +139,19 @@ impl SandboxHost {
             ),
             hint: "give the server a directory of its own that it can write in".to_owned(),
         })?;
+        let mut state = state;
+        let of_host = options.clone();
+        let chosen = blocking(move || Ok(state.choose_bound(&of_host).map(|()| state))).await;
+        let state = chosen.map_err(|error| Unavailable {
+            reason: error.to_string(),
+            hint: "start the server again".to_owned(),
+        })??;
         let isolation = IsolationReport::nothing(options.backend.mode());
         let processes = Processes::start(&options, &state).await?;
         let mut inner = Inner {
             processes,
             options,
-            state,
+            state: Arc::new(state),
             isolation,
             occupancy: Occupancy::default(),
             living: Living::default(),
@@ -203,12 +213,15 @@ impl SandboxHost {
 
     /// What the sandbox of this name has written for its user, whether or not it is running.
     /// `None`: it has no files here.
-    pub fn outputs(&self, name: &SandboxName) -> Result<Option<Outputs>, SandboxError> {
+    pub async fn outputs(&self, name: &SandboxName) -> Result<Option<Outputs>, SandboxError> {
         let directory = self.inner.state.directory_of(name);
-        match self.inner.processes.living_pod(&directory) {
-            Some(pod) => Ok(Some(Outputs::in_pod(&directory, pod)?)),
-            None => Ok(Outputs::open(&directory)?),
+        if let Some(pod) = self.inner.processes.living_pod(&directory) {
+            return Ok(Some(Outputs::in_pod(&directory, pod)?));
         }
+        if disk::has_image(&directory) {
+            return Ok(blocking(move || Outputs::open(&directory)).await?);
+        }
+        Ok(Outputs::open(&directory)?)
     }
 
     /// Every sandbox that has files here.
@@ -260,7 +273,7 @@ impl Inner {
             true => Past::Ran,
             false => Past::NeverRan,
         };
-        let files = self.state.prepare(name, self.processes.uid_base())?;
+        let Prepared { files, written } = self.prepare(name).await?;
         let provenance = match files {
             Files::Kept if past == Past::RanAndLostFiles => Provenance::Lost,
             Files::Kept if past == Past::Ran => Provenance::Replaced,
@@ -278,10 +291,14 @@ impl Inner {
             uid_base: user_ids::of(&directory)?.unwrap_or(0),
             limits: self.options.limits.clone(),
             spec,
+            files_in: disks::files_in(&directory, self.options.backend.mode())?,
             cgroup_name: self.state.cgroup_name(name),
             orphan_check: self.options.orphan_check,
         };
-        let isolation = self.processes.launch(&order, name).await?;
+        let launched = self.processes.launch(&order, name).await;
+        // The sandbox has its files mounted by now; else they are at rest again.
+        release(written).await;
+        let isolation = launched?;
         tracing::info!(sandbox = %name, tier = %isolation.tier(), "a sandbox was started");
         // The probe is looked at by whoever made it.
         if let Some(required) = self.options.require
@@ -326,19 +343,52 @@ impl Inner {
         answers
     }
 
+    async fn prepare(&self, name: &SandboxName) -> io::Result<Prepared> {
+        let (state, name) = (Arc::clone(&self.state), name.clone());
+        let uid_base = self.processes.uid_base();
+        blocking(move || state.prepare(&name, uid_base)).await
+    }
+
     async fn throw_away(&self, name: &SandboxName) -> Result<(), SandboxError> {
+        let mounted = self.keep_mounted(name).await?;
         self.end(name).await?;
         let unique_name = self.state.cgroup_name(name);
         self.processes.forget(&unique_name).await?;
-        Ok(self.state.throw_away(name)?)
+        self.state.throw_away(name)?;
+        if let Some(mounted) = mounted {
+            // Not before: a server that is killed on the way leaves a sandbox that works. What
+            // fails is written for nothing, which takes longer and does no harm.
+            let _ = mounted.abandon();
+            release(mounted.into_descriptor()).await;
+        }
+        Ok(())
+    }
+
+    async fn keep_mounted(&self, name: &SandboxName) -> io::Result<Option<DiskFiles>> {
+        let directory = self.state.directory_of(name);
+        if !disk::has_image(&directory) {
+            return Ok(None);
+        }
+        blocking(move || Ok(disks::keep_mounted(&directory))).await
     }
 
     async fn end(&self, name: &SandboxName) -> io::Result<()> {
         self.living.forget(name);
         let directory = self.state.directory_of(name);
         let unique_name = self.state.cgroup_name(name);
-        self.processes.end(&directory, &unique_name).await
+        let mounted = self.keep_mounted(name).await?;
+        let ended = self.processes.end(&directory, &unique_name).await;
+        if let Some(mounted) = mounted {
+            release(mounted.into_descriptor()).await;
+        }
+        ended
     }
+}
+
+/// Closes what may be the last hold of a mounted image: then it is written and unmounted.
+async fn release(files: OwnedFd) {
+    let released = tokio::task::spawn_blocking(move || drop(files)).await;
+    debug_assert!(released.is_ok(), "closing a descriptor does not panic");
 }
 
 async fn blocking<T: Send + 'static>(

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::backend::Backend;
+use crate::disk::DiskChoice;
 use crate::limits::{Limits, ORPHAN_CHECK_DEFAULT};
 use crate::spec::{NetworkAccess, Spec};
 use crate::tier::Tier;
@@ -20,6 +21,8 @@ pub struct HostOptions {
     /// isolated already.
     pub uid_base: u32,
     pub limits: Limits,
+    /// What bounds the files of a new sandbox. One that is there keeps what it was made with.
+    pub disk: DiskChoice,
     /// What the sandbox that proves that there can be any is made with: all that is asked for
     /// later should be in it.
     pub probe: Spec,
@@ -39,6 +42,7 @@ impl HostOptions {
             launcher: "/proc/self/exe".into(),
             uid_base: 300_000,
             limits: Limits::default(),
+            disk: DiskChoice::Auto,
             probe: Spec {
                 network: NetworkAccess::Gateway,
                 ..Spec::default()

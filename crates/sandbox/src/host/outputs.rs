@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::beneath;
 use super::blocking;
+use super::disks::open_files;
 use super::processes::PodLink;
 use super::state_dir::open_directory;
 use crate::error::SandboxError;
@@ -189,13 +190,13 @@ fn nameless_file(directory: &OwnedFd) -> io::Result<File> {
 
 impl Here {
     pub(crate) fn open(sandbox: &Path) -> io::Result<Option<Self>> {
-        let directory = match open_directory(sandbox) {
-            Ok(directory) => directory,
+        let files = match open_files(sandbox) {
+            Ok(files) => files,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match rustix::fs::openat(&directory, OUTPUTS, flags, Mode::empty()) {
+        match rustix::fs::openat(&files, OUTPUTS, flags, Mode::empty()) {
             Ok(root) => Ok(Some(Self {
                 owner: fstat(&root)?.st_uid,
                 root: Arc::new(root),

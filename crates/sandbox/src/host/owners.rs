@@ -19,6 +19,12 @@ pub(super) struct Owners {
     pub(super) to: u32,
 }
 
+impl Owners {
+    pub(super) fn shifted(self, id: u32) -> u32 {
+        id.saturating_sub(self.from).saturating_add(self.to)
+    }
+}
+
 /// What was met on the way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Walked {
@@ -71,13 +77,12 @@ fn visit(
 ) -> io::Result<FileType> {
     let found = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
     walked.count(u64::try_from(found.st_blocks).unwrap_or(0) * 512)?;
-    if let Some(Owners { from, to }) = owners {
-        let shifted = |id: u32| id.saturating_sub(from).saturating_add(to);
+    if let Some(owners) = owners {
         chownat(
             directory,
             name,
-            Some(Uid::from_raw(shifted(found.st_uid))),
-            Some(Gid::from_raw(shifted(found.st_gid))),
+            Some(Uid::from_raw(owners.shifted(found.st_uid))),
+            Some(Gid::from_raw(owners.shifted(found.st_gid))),
             AtFlags::SYMLINK_NOFOLLOW,
         )?;
     }

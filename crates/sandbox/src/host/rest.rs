@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::connection::ask_to_rest;
 use super::news::Notice;
 use super::state_dir::is_laid_out;
-use super::{Inner, SandboxHost, Stop, blocking};
+use super::{Inner, SandboxHost, Stop, blocking, release};
 use crate::error::SandboxError;
 use crate::name::SandboxName;
 
@@ -52,7 +52,7 @@ impl SandboxHost {
         };
         before.await?;
         self.inner.throw_away(name).await?;
-        self.inner.begin_expired(name)?;
+        self.inner.begin_expired(name).await?;
         Ok(Stop::Stopped)
     }
 
@@ -63,13 +63,14 @@ impl SandboxHost {
         if is_laid_out(&self.inner.state.directory_of(name)) {
             return Ok(());
         }
-        self.inner.begin_expired(name)
+        self.inner.begin_expired(name).await
     }
 }
 
 impl Inner {
-    fn begin_expired(&self, name: &SandboxName) -> Result<(), SandboxError> {
-        self.state.prepare(name, self.processes.uid_base())?;
+    async fn begin_expired(&self, name: &SandboxName) -> Result<(), SandboxError> {
+        let prepared = self.prepare(name).await?;
+        release(prepared.written).await;
         Ok(Notice::expired(&self.state.directory_of(name))?)
     }
 

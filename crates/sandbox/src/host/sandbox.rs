@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -31,6 +31,7 @@ pub struct Sandbox {
 
 struct Inner {
     name: SandboxName,
+    path: PathBuf,
     directory: Arc<OwnedFd>,
     agent: AgentSocket,
     calls: Semaphore,
@@ -51,6 +52,7 @@ impl Sandbox {
         Ok(Self {
             inner: Arc::new(Inner {
                 name,
+                path: path.to_owned(),
                 directory,
                 agent,
                 calls,
@@ -72,6 +74,11 @@ impl Sandbox {
     /// Where its files are, if that is not the directory.
     pub(super) fn pod(&self) -> Option<&PodLink> {
         self.inner.agent.pod()
+    }
+
+    /// The path of that.
+    pub(super) fn path(&self) -> &Path {
+        &self.inner.path
     }
 
     /// The sockets that meet what leaves the sandbox; `None` if it was made without a gateway. Each

@@ -11,18 +11,28 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use rustix::fs::{FlockOperation, Mode as FileMode, OFlags, flock};
+use rustix::fs::{
+    FlockOperation, Gid, Mode as FileMode, OFlags, Uid, flock, mkdirat, openat, syncfs,
+};
 
+use super::HostOptions;
 use super::archive_record::ArchiveRecord;
+use super::disks::{Bound, open_files};
 use super::removal::remove_each;
 use super::root_record;
 use super::user_ids::{self, UserIds};
+use crate::disk;
+use crate::error::Unavailable;
 use crate::name::SandboxName;
 
 const LAYOUT_FILE: &str = "layout";
 const LAYOUT: &str = "1\n";
 /// What belongs to the root of the sandbox.
 pub(crate) const INSIDE: &[&str] = &["workspace", "outputs", "uploads", "home", "upper", "work"];
+/// What the sandbox writes, in its directory or in its image.
+const WRITTEN: &[&str] = &["workspace", "outputs", "home", "upper", "work"];
+/// What the sandbox's root has and nobody inside writes.
+const UPLOADS: &str = "uploads";
 /// What belongs to the server.
 const OUTSIDE: &[&str] = &["root", "tool_outputs"];
 
@@ -35,6 +45,22 @@ pub(super) struct StateDir {
     /// Held by whoever empties the trash: two at once would take names from each other.
     emptying: Mutex<()>,
     user_ids: UserIds,
+    bound: Bound,
+}
+
+/// A sandbox's directories that are there, whole.
+pub(super) struct Prepared {
+    pub(super) files: Files,
+    /// Where it writes: open, so that an image is mounted once for all that follows.
+    pub(super) written: OwnedFd,
+}
+
+/// Directories of a sandbox that is not one yet.
+pub(super) struct Draft {
+    pub(super) place: PathBuf,
+    /// The first of the ids of its files.
+    pub(super) owner: Option<u32>,
+    pub(super) written: OwnedFd,
 }
 
 /// Whether the files of a sandbox were there.
@@ -75,10 +101,18 @@ impl StateDir {
             has_trash: AtomicBool::new(false),
             emptying: Mutex::default(),
             user_ids: UserIds::default(),
+            bound: Bound::PerFile,
         };
-        let own = [state.boxes(), state.trash(), state.drafts(), state.layers()];
-        for directory in own.iter().chain([&state.trees()]) {
-            make_directory(directory, 0o700)?;
+        let folders = [
+            state.boxes(),
+            state.trash(),
+            state.drafts(),
+            state.layers(),
+            state.trees(),
+            state.templates(),
+        ];
+        for directory in folders {
+            make_directory(&directory, 0o700)?;
         }
         let emptied = remove_each(&state.drafts(), user_ids::LAST_FILE);
         if let Err(error) = emptied.and_then(|()| state.empty_trash()) {
@@ -94,6 +128,13 @@ impl StateDir {
         &self.root
     }
 
+    /// Finds out how the disks of new sandboxes are bounded from here on.
+    pub(super) fn choose_bound(&mut self, options: &HostOptions) -> Result<(), Unavailable> {
+        let trial = self.drafts().join("disk");
+        self.bound = Bound::choose(options, &self.templates(), &trial)?;
+        Ok(())
+    }
+
     fn boxes(&self) -> PathBuf {
         boxes_of(&self.root)
     }
@@ -104,6 +145,10 @@ impl StateDir {
 
     fn trash(&self) -> PathBuf {
         self.root.join("trash")
+    }
+
+    fn templates(&self) -> PathBuf {
+        self.root.join("templates")
     }
 
     pub(super) fn layers(&self) -> PathBuf {
@@ -161,67 +206,94 @@ impl StateDir {
 
     /// Makes the directories of a sandbox, or finds them in order. One that is half-made or
     /// damaged is thrown away whole. With a base, it gets a range of ids at or above that.
-    pub(super) fn prepare(&self, name: &SandboxName, uid_base: Option<u32>) -> io::Result<Files> {
+    pub(super) fn prepare(
+        &self,
+        name: &SandboxName,
+        uid_base: Option<u32>,
+    ) -> io::Result<Prepared> {
         let directory = self.directory_of(name);
         if is_laid_out(&directory) {
             check_owner(&directory, uid_base)?;
-            return Ok(Files::Kept);
+            return Ok(Prepared {
+                files: Files::Kept,
+                written: open_files(&directory)?,
+            });
         }
         self.throw_away(name)?;
-        self.lay_out(&directory, uid_base)?;
-        finish(&directory, None)?;
-        Ok(Files::New)
+        let draft = self.lay_out(directory, uid_base)?;
+        finish(&draft.place, None)?;
+        Ok(Prepared {
+            files: Files::New,
+            written: draft.written,
+        })
     }
 
     /// All directories of a sandbox, which is not one before [`finish`].
-    fn lay_out(&self, directory: &Path, uid_base: Option<u32>) -> io::Result<Option<u32>> {
+    fn lay_out(&self, place: PathBuf, uid_base: Option<u32>) -> io::Result<Draft> {
+        let directory = place.as_path();
         make_directory(directory, 0o700)?;
         let owner = match uid_base {
             Some(base) => Some(self.user_ids.give(base, directory)?),
             None => None,
         };
-        for name in INSIDE {
-            let inside = directory.join(name);
-            make_directory(&inside, 0o755)?;
-            if owner.is_some() {
-                std::os::unix::fs::chown(&inside, owner, owner)?;
-            }
-        }
         for name in OUTSIDE {
             make_directory(&directory.join(name), 0o700)?;
         }
         ArchiveRecord::begin(directory)?;
-        Ok(owner)
+        match &self.bound {
+            Bound::PerFile => {}
+            Bound::Image(template) => {
+                make_directory(&directory.join(disk::MOUNT_POINT), 0o700)?;
+                template.copy_to(directory)?;
+            }
+        }
+        let written = open_files(directory)?;
+        for name in WRITTEN {
+            make_for(owner, &written, name)?;
+        }
+        make_for(owner, &open_directory(directory)?, UPLOADS)?;
+        Ok(Draft {
+            place,
+            owner,
+            written,
+        })
     }
 
-    /// A place to make a sandbox in that nobody finds before it is complete, and the first of the
-    /// ids of its files. One that never is goes with the next start.
-    pub(super) fn draft(
-        &self,
-        name: &SandboxName,
-        uid_base: Option<u32>,
-    ) -> io::Result<(PathBuf, Option<u32>)> {
-        let draft = self.drafts().join(name.as_str());
+    /// A place to make a sandbox in that nobody finds before it is complete. One that never is goes
+    /// with the next start.
+    pub(super) fn draft(&self, name: &SandboxName, uid_base: Option<u32>) -> io::Result<Draft> {
         self.throw_away_draft(name)?;
-        let owner = self.lay_out(&draft, uid_base)?;
-        Ok((draft, owner))
+        self.lay_out(self.drafts().join(name.as_str()), uid_base)
     }
 
     /// The draft takes the place of the sandbox.
-    pub(super) fn publish(&self, name: &SandboxName, created_at: SystemTime) -> io::Result<()> {
-        let draft = self.drafts().join(name.as_str());
-        finish(&draft, Some(created_at))?;
-        rustix::fs::syncfs(File::open(&draft)?)?;
+    pub(super) fn publish(
+        &self,
+        name: &SandboxName,
+        draft: Draft,
+        created_at: SystemTime,
+    ) -> io::Result<()> {
+        finish(&draft.place, Some(created_at))?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        syncfs(openat(&draft.written, ".", flags, FileMode::empty())?)?;
+        syncfs(File::open(&draft.place)?)?;
         self.throw_away(name)?;
-        fs::rename(draft, self.directory_of(name))
+        fs::rename(draft.place, self.directory_of(name))
     }
 
     /// The same for one that is made for a moment: it need not outlive the machine.
-    pub(super) fn publish_briefly(&self, name: &SandboxName) -> io::Result<()> {
-        let draft = self.drafts().join(name.as_str());
-        finish(&draft, None)?;
+    pub(super) fn publish_briefly(&self, name: &SandboxName, draft: Draft) -> io::Result<()> {
+        finish(&draft.place, None)?;
         self.throw_away(name)?;
-        fs::rename(draft, self.directory_of(name))
+        fs::rename(draft.place, self.directory_of(name))
+    }
+
+    /// An empty directory for a copy of a sandbox's files, beside what it is copied for.
+    pub(super) fn place_for_copy(&self, name: &SandboxName) -> io::Result<PathBuf> {
+        self.throw_away_draft(name)?;
+        let place = self.drafts().join(name.as_str());
+        make_directory(&place, 0o700)?;
+        Ok(place)
     }
 
     pub(super) fn throw_away_draft(&self, name: &SandboxName) -> io::Result<()> {
@@ -319,11 +391,20 @@ pub(crate) fn open_directory(path: &Path) -> io::Result<OwnedFd> {
 
 pub(super) fn is_laid_out(directory: &Path) -> bool {
     let is_directory = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
-    let names = || INSIDE.iter().chain(OUTSIDE);
+    let is_there = |names: &[&str]| names.iter().all(|name| is_directory(&directory.join(name)));
+    let has_files = match disk::has_image(directory) {
+        true => {
+            is_there(&[disk::MOUNT_POINT])
+                && disk::was_written(&directory.join(disk::IMAGE_FILE)).unwrap_or(true)
+        }
+        false => is_there(WRITTEN),
+    };
     is_directory(directory)
         && fs::symlink_metadata(directory.join(LAYOUT_FILE)).is_ok_and(|found| found.is_file())
         && fs::read_to_string(directory.join(LAYOUT_FILE)).is_ok_and(|text| text == LAYOUT)
-        && names().all(|name| is_directory(&directory.join(name)))
+        && is_there(OUTSIDE)
+        && is_there(&[UPLOADS])
+        && has_files
         && !root_record::is_lost(directory)
 }
 
@@ -333,7 +414,7 @@ fn check_owner(directory: &Path, uid_base: Option<u32>) -> io::Result<()> {
         return Ok(());
     }
     let owner = user_ids::of(directory)?;
-    let found = fs::symlink_metadata(directory.join("workspace"))?.uid();
+    let found = fs::symlink_metadata(directory.join(UPLOADS))?.uid();
     if Some(found) == owner {
         return Ok(());
     }
@@ -341,6 +422,18 @@ fn check_owner(directory: &Path, uid_base: Option<u32>) -> io::Result<()> {
     Err(io::Error::other(format!(
         "its files belong to uid {found} and not to {expected}: it was made under another uid base"
     )))
+}
+
+/// A directory that the sandbox's root owns, where ids are given.
+fn make_for(owner: Option<u32>, parent: &OwnedFd, name: &str) -> io::Result<()> {
+    let mode = FileMode::from_raw_mode(0o755);
+    mkdirat(parent, name, mode)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let made = openat(parent, name, flags, FileMode::empty())?;
+    // Whatever the umask took away comes back.
+    rustix::fs::fchmod(&made, mode)?;
+    let (uid, gid) = (owner.map(Uid::from_raw), owner.map(Gid::from_raw));
+    Ok(rustix::fs::fchown(&made, uid, gid)?)
 }
 
 pub(crate) fn make_directory(path: &Path, mode: u32) -> io::Result<()> {

@@ -13,6 +13,7 @@ use std::time::SystemTime;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat};
 
 use super::state_dir;
+use crate::disk;
 use crate::launcher::record::{ProcessRecord, parse_stat};
 use crate::limits::{
     SURVEY_DEPTH_MAX, SURVEY_FILE_BYTES_MAX, SURVEY_NAMES_MAX, SURVEY_PROCESSES_MAX,
@@ -143,12 +144,13 @@ fn surveyed(state_dir: &Path, name: SandboxName) -> Surveyed {
         "workspace",
         "home",
         "outputs",
+        disk::IMAGE_FILE,
     ];
     Surveyed {
         name,
         pid: record.as_ref().map(ProcessRecord::pid),
         memory_bytes: record.as_ref().and_then(|record| memory(&record.cgroups)),
-        disk: disk_use(&directory).unwrap_or_default(),
+        disk: disk_use(&directory, record.as_ref().map(ProcessRecord::pid)),
         created_at: state_dir::created_at(&directory).ok(),
         started_at: record.and_then(|_| changed("process.json")),
         changed_at: traces.into_iter().filter_map(changed).max(),
@@ -281,8 +283,40 @@ fn plain(text: &str) -> String {
     text.chars().take(200).map(shown).collect()
 }
 
+/// What a sandbox takes on disk. With an image, what it has written may not be in that yet: while
+/// it runs, its file system knows.
+fn disk_use(directory: &Path, first: Option<i32>) -> DiskUse {
+    let mut used = directory_use(directory).unwrap_or_default();
+    if disk::has_image(directory) {
+        let inside = match first {
+            Some(first) => mounted_use(first),
+            None => disk::files_at_rest(directory).map(|files| (0, files)),
+        };
+        match inside {
+            Ok((bytes, files)) => {
+                used.bytes = used.bytes.max(bytes);
+                used.files += files;
+            }
+            Err(_) => used.is_partial = true,
+        }
+    }
+    used
+}
+
+/// Bytes and files of the file system that the sandbox with this first process works in.
+fn mounted_use(first: i32) -> io::Result<(u64, u64)> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let workspace = format!("/proc/{first}/root/workspace");
+    let workspace = rustix::fs::open(workspace, flags, Mode::empty())?;
+    let found = rustix::fs::fstatvfs(&workspace)?;
+    Ok((
+        (found.f_blocks - found.f_bfree) * found.f_frsize,
+        found.f_files - found.f_ffree,
+    ))
+}
+
 /// What a sandbox's directory takes on disk. A file with several names counts once for each.
-fn disk_use(directory: &Path) -> io::Result<DiskUse> {
+fn directory_use(directory: &Path) -> io::Result<DiskUse> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut used = DiskUse::default();
     let mut open: Vec<OwnedFd> = vec![rustix::fs::open(directory, flags, Mode::empty())?];

@@ -1,7 +1,9 @@
-//! Copies a kept tree into a sandbox that has no processes yet.
+//! Copies a tree that a sandbox made: into one that has no processes yet, or out of the file system
+//! that it was made in.
 //!
 //! Nobody changes either side meanwhile. What is copied was made by strangers all the same: links
-//! are copied as links, and nothing is opened through one.
+//! are copied as links, nothing is opened through one, special files are refused, and so is more
+//! than the bounds allow.
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -13,22 +15,30 @@ use rustix::fs::{
     readlinkat, statat, symlinkat,
 };
 
-use super::owners::{Walked, check_depth};
+use super::owners::{Owners, Walked, check_depth};
 
-/// Copies `from` to `name` in `parent`, which must not be there. With an owner, files whose ids
-/// count from 0 get those that count from there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CopyOptions {
+    /// `None`: whoever copies owns the copy.
+    pub(super) owners: Option<Owners>,
+    /// How long all files together may say they are: holes are not copied as such. `None`: what
+    /// they are copied to has a bound.
+    pub(super) bytes_max: Option<u64>,
+}
+
+/// Copies `from` to `name` in `parent`, which must not be there.
 pub(super) fn copy_tree(
     from: &OwnedFd,
     parent: &OwnedFd,
     name: &CStr,
-    owner: Option<u32>,
+    options: CopyOptions,
 ) -> io::Result<()> {
-    let copy = Copy { owner };
+    let copy = Copy { options };
     copy.directory(from, parent, name, 0, &mut Walked::default())
 }
 
 struct Copy {
-    owner: Option<u32>,
+    options: CopyOptions,
 }
 
 impl Copy {
@@ -51,7 +61,7 @@ impl Copy {
                 continue;
             }
             let found = statat(from, name, AtFlags::SYMLINK_NOFOLLOW)?;
-            walked.count(0)?;
+            self.count(walked, &found)?;
             match FileType::from_raw_mode(found.st_mode) {
                 FileType::Directory => {
                     let inner = openat(from, name, flags, Mode::empty())?;
@@ -67,7 +77,7 @@ impl Copy {
                 | FileType::CharacterDevice
                 | FileType::BlockDevice
                 | FileType::Unknown => {
-                    return Err(io::Error::other("a kept tree holds a special file"));
+                    return Err(io::Error::other("what a sandbox made holds a special file"));
                 }
             }
         }
@@ -87,13 +97,32 @@ impl Copy {
         self.give(to, name, found)
     }
 
+    fn count(&self, walked: &mut Walked, found: &Stat) -> io::Result<()> {
+        let bytes = match FileType::from_raw_mode(found.st_mode) {
+            FileType::RegularFile => u64::try_from(found.st_size).unwrap_or(u64::MAX),
+            FileType::Directory
+            | FileType::Symlink
+            | FileType::Fifo
+            | FileType::Socket
+            | FileType::CharacterDevice
+            | FileType::BlockDevice
+            | FileType::Unknown => 0,
+        };
+        walked.count(bytes)?;
+        match self.options.bytes_max {
+            Some(most) if walked.bytes > most => Err(io::Error::other(format!(
+                "the files that a sandbox made say that they have more than {most} bytes"
+            ))),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     fn give(&self, parent: &OwnedFd, name: &CStr, found: &Stat) -> io::Result<()> {
-        let Some(owner) = self.owner else {
+        let Some(owners) = self.options.owners else {
             return Ok(());
         };
-        let shifted = |id: u32| id.saturating_add(owner);
-        let uid = Uid::from_raw(shifted(found.st_uid));
-        let gid = Gid::from_raw(shifted(found.st_gid));
+        let uid = Uid::from_raw(owners.shifted(found.st_uid));
+        let gid = Gid::from_raw(owners.shifted(found.st_gid));
         let at = AtFlags::SYMLINK_NOFOLLOW;
         Ok(chownat(parent, name, Some(uid), Some(gid), at)?)
     }

@@ -8,24 +8,35 @@
 //!
 //! A kept tree is there whole or not at all: it is moved to its place in one step, when all of it
 //! is on disk. Whoever copies one sees to it that nobody replaces it meanwhile.
+//!
+//! No rename leads out of an image or into one. There a tree is copied to a name that nobody inside
+//! sees, on the file system where it goes, and renamed from there.
 
+use std::ffi::{CStr, OsStr};
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rustix::fs::{CWD, Mode, OFlags, RenameFlags, renameat_with};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, mkdirat, renameat_with, unlinkat};
 use rustix::io::Errno;
+use rustix::path::Arg;
 
+use super::disks::open_files;
 use super::owners::{Owners, change_owners, open_tree, sync};
+use super::removal::empty_directory;
 use super::sandbox::Sandbox;
-use super::tree_copy::copy_tree;
+use super::state_dir::{Draft, open_directory};
+use super::tree_copy::{CopyOptions, copy_tree};
 use super::workspace_link::{enter, open_workspace};
-use super::{SandboxHost, beneath, blocking, user_ids};
+use super::{Inner, SandboxHost, beneath, blocking, user_ids};
+use crate::disk::has_image;
 use crate::error::SandboxError;
 use crate::inner_path::InnerPath;
+use crate::limits::ARCHIVE_BYTES_MAX;
 use crate::name::SandboxName;
 
 /// A tree and what it costs.
@@ -63,8 +74,8 @@ impl SandboxHost {
         let (name, place) = (name.clone(), place.clone());
         let begun = blocking(move || {
             let uid_base = inner.processes.uid_base();
-            let (draft, owner) = inner.state.draft(&name, uid_base)?;
-            let copied = copy_into(&tree, &draft, &place, owner);
+            let draft = inner.state.draft(&name, uid_base)?;
+            let copied = copy_into(&tree, &draft, &place);
             if copied.is_err() {
                 // It would go with the next start at the latest.
                 let _ = inner.state.throw_away_draft(&name);
@@ -74,7 +85,7 @@ impl SandboxHost {
                 .append(true)
                 .open(bytes_of(&tree))?
                 .set_modified(now(&draft)?)?;
-            inner.state.publish_briefly(&name)
+            inner.state.publish_briefly(&name, draft)
         });
         begun.await?;
         Ok(true)
@@ -93,15 +104,25 @@ impl SandboxHost {
         let directory = self.inner.state.directory_of(name);
         let inner = Arc::clone(&self.inner);
         let (place, tree) = (place.clone(), self.inner.state.tree(key));
+        let of_sandbox = name.clone();
         let kept = blocking(move || {
-            let made = directory.join("workspace").join(place.as_str());
-            let handle = open_tree(&made)?;
             let owners = user_ids::of(&directory)?.map(|from| Owners { from, to: 0 });
+            let (made, owners) = match has_image(&directory) {
+                false => (directory.join("workspace").join(place.as_str()), owners),
+                true => {
+                    let out = inner.copy_out(&of_sandbox, &directory, &place, owners)?;
+                    (out, None)
+                }
+            };
+            let handle = open_tree(&made)?;
             let walked = change_owners(&handle, owners)?;
             sync(handle)?;
             inner.state.throw_away_tree(&tree)?;
             File::create(bytes_of(&tree))?.write_all(walked.bytes.to_string().as_bytes())?;
-            fs::rename(&made, &tree)
+            fs::rename(&made, &tree)?;
+            // What is left of a copy goes at last with the next start.
+            let _ = inner.state.throw_away_draft(&of_sandbox);
+            Ok(())
         });
         kept.await?;
         self.inner.throw_away(name).await?;
@@ -156,14 +177,21 @@ impl SandboxHost {
         self.inner.end(name).await?;
         let from = self.inner.state.directory_of(name);
         let receiver = self.inner.state.directory_of(to.name());
-        let (made, place, workspace) = (made.clone(), place.clone(), to.directory());
+        let (made, place) = (made.clone(), place.clone());
+        let (of_sandbox, bytes_max) = (name.clone(), self.inner.copied_bytes_max());
         let moved = blocking(move || {
-            let made = from.join("workspace").join(made.as_str());
-            let handle = open_tree(&made)?;
             let owners = user_ids::of(&from)?.zip(user_ids::of(&receiver)?);
-            change_owners(&handle, owners.map(|(from, to)| Owners { from, to }))?;
-            drop(handle);
-            move_to(&made, &open_workspace(&workspace)?, &place)
+            let owners = owners.map(|(from, to)| Owners { from, to });
+            let files = open_files(&receiver)?;
+            if !has_image(&from) && !has_image(&receiver) {
+                let made = from.join("workspace").join(made.as_str());
+                change_owners(&open_tree(&made)?, owners)?;
+                return move_to(CWD, &made, &files, &place);
+            }
+            let coming = Coming::begin(&files, &of_sandbox)?;
+            let options = CopyOptions { owners, bytes_max };
+            copy_tree(&open_made(&from, &made)?, &coming.folder, COPY, options)?;
+            move_to(&coming.folder, COPY, &files, &place)
         });
         let moved = moved.await?;
         self.inner.throw_away(name).await?;
@@ -175,9 +203,9 @@ impl SandboxHost {
 impl Sandbox {
     /// Whether nothing stands at `place` in its workspace, nor in the way there.
     pub async fn is_free(&self, place: InnerPath) -> Result<bool, SandboxError> {
-        let directory = self.directory();
+        let directory = self.path().to_owned();
         let looked = blocking(move || {
-            let workspace = open_workspace(&directory)?;
+            let workspace = open_workspace(&open_files(&directory)?)?;
             match beneath::open(&workspace, place.as_str(), OFlags::PATH, Mode::empty()) {
                 Err(Errno::NOENT) => Ok(true),
                 // A link or a file where a directory should be is in the way.
@@ -189,26 +217,106 @@ impl Sandbox {
     }
 }
 
-fn copy_into(tree: &Path, draft: &Path, place: &InnerPath, owner: Option<u32>) -> io::Result<()> {
+impl Inner {
+    /// Copies what stands at `place` in a workspace that is in an image to where a rename leads from.
+    fn copy_out(
+        &self,
+        name: &SandboxName,
+        directory: &Path,
+        place: &InnerPath,
+        owners: Option<Owners>,
+    ) -> io::Result<PathBuf> {
+        let copy = self.state.place_for_copy(name)?;
+        let bytes_max = self.copied_bytes_max();
+        let options = CopyOptions { owners, bytes_max };
+        let folder = open_directory(&copy)?;
+        copy_tree(&open_made(directory, place)?, &folder, COPY, options)?;
+        Ok(copy.join(OsStr::from_bytes(COPY.to_bytes())))
+    }
+
+    /// Files without holes fit into this if they fitted into the image that they come from.
+    fn copied_bytes_max(&self) -> Option<u64> {
+        let of_image = self.options.limits.disk_bytes;
+        Some(of_image.unwrap_or(ARCHIVE_BYTES_MAX))
+    }
+}
+
+/// The name of a copy, in a folder that is there for it alone.
+const COPY: &CStr = c"copy";
+
+/// A folder beside a sandbox's workspace, on the same file system, that nothing inside can reach. It
+/// goes when this is dropped, with what is in it; one that a crash left goes when the same is tried
+/// again.
+struct Coming<'a> {
+    files: &'a OwnedFd,
+    name: String,
+    folder: OwnedFd,
+}
+
+impl<'a> Coming<'a> {
+    fn begin(files: &'a OwnedFd, of_sandbox: &SandboxName) -> io::Result<Self> {
+        let name = format!("coming.{of_sandbox}");
+        match mkdirat(files, &name, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let folder = beneath::open_directory(files, &name)?;
+        empty_directory(&folder)?;
+        Ok(Self {
+            files,
+            name,
+            folder,
+        })
+    }
+}
+
+impl Drop for Coming<'_> {
+    fn drop(&mut self) {
+        let emptied = empty_directory(&self.folder);
+        let removed = emptied.and_then(|()| {
+            let removed = unlinkat(self.files, &self.name, AtFlags::REMOVEDIR);
+            Ok(removed?)
+        });
+        if let Err(error) = removed {
+            tracing::warn!(%error, "what is left of a copy in a sandbox cannot be deleted");
+        }
+    }
+}
+
+fn copy_into(tree: &Path, draft: &Draft, place: &InnerPath) -> io::Result<()> {
     let from = open_tree(tree)?;
-    let workspace = open_tree(&draft.join("workspace"))?;
     let name = std::ffi::CString::new(place.as_str()).map_err(io::Error::other)?;
-    copy_tree(&from, &workspace, &name, owner)
+    let options = CopyOptions {
+        owners: draft.owner.map(|to| Owners { from: 0, to }),
+        bytes_max: None,
+    };
+    copy_tree(&from, &open_workspace(&draft.written)?, &name, options)
+}
+
+/// What stands at `place` in the workspace of a sandbox that has no processes.
+fn open_made(directory: &Path, place: &InnerPath) -> io::Result<OwnedFd> {
+    let workspace = open_workspace(&open_files(directory)?)?;
+    Ok(beneath::open_directory(&workspace, place.as_str())?)
 }
 
 /// What was just made says what time it is.
-fn now(draft: &Path) -> io::Result<SystemTime> {
-    fs::symlink_metadata(draft.join("workspace"))?.modified()
+fn now(draft: &Draft) -> io::Result<SystemTime> {
+    fs::symlink_metadata(draft.place.join("root"))?.modified()
 }
 
 /// Commands may write in the workspace meanwhile, so each directory is opened beneath the one
 /// before it.
-fn move_to(made: &Path, workspace: &OwnedFd, place: &InnerPath) -> io::Result<Moved> {
+fn move_to(
+    folder: impl AsFd,
+    made: impl Arg,
+    files: &OwnedFd,
+    place: &InnerPath,
+) -> io::Result<Moved> {
     let (parents, name) = match place.as_str().rsplit_once('/') {
         Some((parents, name)) => (parents.split('/').collect(), name),
         None => (Vec::new(), place.as_str()),
     };
-    let mut parent = rustix::io::fcntl_dupfd_cloexec(workspace, 0)?;
+    let mut parent = open_workspace(files)?;
     for directory in parents {
         parent = match enter(&parent, directory) {
             Ok(entered) => entered,
@@ -216,7 +324,7 @@ fn move_to(made: &Path, workspace: &OwnedFd, place: &InnerPath) -> io::Result<Mo
             Err(error) => return Err(error.into()),
         };
     }
-    match renameat_with(CWD, made, &parent, name, RenameFlags::NOREPLACE) {
+    match renameat_with(folder, made, &parent, name, RenameFlags::NOREPLACE) {
         Ok(()) => Ok(Moved::Moved),
         Err(Errno::EXIST) => Ok(Moved::Occupied),
         Err(error) => Err(error.into()),

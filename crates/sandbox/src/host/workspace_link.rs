@@ -12,16 +12,17 @@ use rustix::io::Errno;
 
 use super::beneath;
 use super::blocking;
+use super::disks::open_files;
 use super::sandbox::Sandbox;
 use crate::error::SandboxError;
 use crate::inner_path::InnerPath;
 
 const WORKSPACE: &str = "workspace";
 
-/// The workspace of the sandbox with this directory, which its commands write in.
-pub(super) fn open_workspace(directory: &OwnedFd) -> Result<OwnedFd, Errno> {
+/// The workspace of the sandbox with these files, which its commands write in.
+pub(super) fn open_workspace(files: &OwnedFd) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::openat(directory, WORKSPACE, flags, Mode::empty())
+    rustix::fs::openat(files, WORKSPACE, flags, Mode::empty())
 }
 
 impl Sandbox {
@@ -31,17 +32,17 @@ impl Sandbox {
         if let Some(pod) = self.pod() {
             return Ok(pod.link_in_workspace(upload).await?);
         }
-        let directory = self.directory();
-        Ok(blocking(move || link(&directory, &upload)).await?)
+        let path = self.path().to_owned();
+        Ok(blocking(move || link(&open_files(&path)?, &upload)).await?)
     }
 }
 
-pub(super) fn link(directory: &OwnedFd, upload: &InnerPath) -> io::Result<()> {
+pub(super) fn link(files: &OwnedFd, upload: &InnerPath) -> io::Result<()> {
     let mut names = upload.as_str().split('/');
     if names.next() != Some(WORKSPACE) {
         return Ok(());
     }
-    let mut place = open_workspace(directory)?;
+    let mut place = open_workspace(files)?;
     let Some(mut name) = names.next() else {
         return Ok(());
     };

@@ -5,6 +5,7 @@
 //! ends it. There is no weaker form to fall back to.
 
 mod container;
+mod disk;
 mod etc_files;
 mod intercept;
 mod landlock;
@@ -28,6 +29,7 @@ use rustix::net::SendFlags;
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 pub use self::container::agent_main;
+use self::disk::SandboxFiles;
 use self::packages::PackageSources;
 pub use self::pod::pod_agent_main;
 pub(crate) use self::seccomp::Filters;
@@ -35,7 +37,7 @@ use crate::agent::shell_memory::ShellMemory;
 use crate::agent::{Agent, GatewaySockets, MountWatch, OrphanCheck, Places, ToolLimits};
 use crate::isolation::{LimitSource, Mode, Network, UserNamespace};
 use crate::launcher::cgroup;
-use crate::launcher::layers::receive_go;
+use crate::launcher::mounts::receive_go;
 use crate::launcher::order::{At, ChildAnswer, LaunchOrder, Refused};
 use crate::root::Root;
 use crate::spec::Spec;
@@ -197,12 +199,15 @@ fn tell(launcher: &OwnedFd, answer: &ChildAnswer) {
 /// mounted as root of the user namespace, and the power to mount goes last.
 fn isolate(
     order: &LaunchOrder,
-    mounts: Vec<OwnedFd>,
+    mut mounts: Vec<OwnedFd>,
     user_namespace: UserNamespace,
     memory_limit: LimitSource,
     filters: &Filters,
 ) -> Result<Surroundings, Refused> {
-    let sources = Sources::open(&order.spec, mounts)?;
+    // Before anything is mounted, so that nothing of it is seen outside.
+    mounts::make_private()?;
+    let files = disk::enter(order.files_in, &mut mounts)?;
+    let sources = Sources::open(&order.spec, &files, mounts)?;
     // With a single uid the kernel forbids it: groups could be what denies a right.
     if matches!(user_namespace, UserNamespace::Range { .. }) {
         set_thread_groups(&[]).at("drop supplementary groups")?;
@@ -253,9 +258,10 @@ fn stay_on_the_host(order: &LaunchOrder) -> Result<Surroundings, Refused> {
 }
 
 impl Sources {
-    /// By names relative to the launcher's directory: no path above it needs to be passable
-    /// for the sandbox's root, and the mounts found are those of the new namespace.
-    fn open(spec: &Spec, mounts: Vec<OwnedFd>) -> Result<Self, Refused> {
+    /// By names relative to the launcher's directory, or to the sandbox's own file system: no
+    /// path above needs to be passable for the sandbox's root, and the mounts found are those of
+    /// the new namespace.
+    fn open(spec: &Spec, files: &SandboxFiles, mounts: Vec<OwnedFd>) -> Result<Self, Refused> {
         let open = |name: &str| {
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             rustix::fs::openat(CWD, name, flags, FileMode::empty()).at(&format!("open {name}"))
@@ -272,18 +278,18 @@ impl Sources {
                             .collect::<Result<_, _>>()?,
                     ),
                 },
-                upper: open("upper")?,
-                work: open("work")?,
+                upper: files.open("upper")?,
+                work: files.open("work")?,
             }),
         };
         Ok(Self {
-            packages: PackageSources::open(spec)?,
+            packages: PackageSources::open(spec, files)?,
             layers,
             root: open("root")?,
-            workspace: open("workspace")?,
-            outputs: open("outputs")?,
+            workspace: files.open("workspace")?,
+            outputs: files.open("outputs")?,
             uploads: open("uploads")?,
-            home: open("home")?,
+            home: files.open("home")?,
         })
     }
 }

@@ -47,14 +47,18 @@ const HIDDEN_PROC_DIRECTORIES: &[&str] = &["scsi", "acpi", "asound", "driver"];
 /// A place whose file system lies on the directory that the new root is mounted on.
 pub(super) const OVER_THE_HOST: &str = "/run";
 
+/// What is mounted in this namespace from here on is seen in no other, nor the other way around.
+pub(super) fn make_private() -> Result<(), Refused> {
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    mount_change("/", private).at("make mounts private")
+}
+
 /// Builds the root and makes it the only file system of this process.
 pub(super) fn enter_new_root(
     sources: &Sources,
     limits: &Limits,
     spec: &Spec,
 ) -> Result<(), Refused> {
-    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    mount_change("/", private).at("make mounts private")?;
     let devices = open_directory("/dev")?;
     let layered = match &sources.layers {
         Layers::Host => {

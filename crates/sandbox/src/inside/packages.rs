@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags};
 
+use super::disk::SandboxFiles;
 use super::mounts::{bind, make_directory};
 use crate::launcher::order::{At, Refused};
 use crate::packages::{PACKAGE_SOURCES_DIRECTORY, PACKAGES_DIRECTORY, Packages};
@@ -21,7 +22,7 @@ pub(super) struct PackageSources {
 }
 
 impl PackageSources {
-    pub(super) fn open(spec: &Spec) -> Result<Self, Refused> {
+    pub(super) fn open(spec: &Spec, files: &SandboxFiles) -> Result<Self, Refused> {
         let open = |path: &Path| {
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let step = format!("open {}", path.display());
@@ -37,7 +38,7 @@ impl PackageSources {
             Packages::Building { sources } => {
                 // In a root of layers, all that is written is the layer.
                 if spec.root == Root::Host {
-                    opened.packages = Some((open(Path::new("upper"))?, PRIVATE));
+                    opened.packages = Some((files.open("upper")?, PRIVATE));
                 }
                 opened.sources = sources.as_deref().map(open).transpose()?;
             }

@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, fstat, statat};
 
 use crate::agent::shell_memory::SHELL_MEMORY_NAME;
-use crate::archive::{Bases, pack, unpack};
+use crate::archive::{Bases, Halves, pack, unpack};
 use crate::host::beneath::is_regular;
 use crate::host::{FilesHere, Upload, box_files, open_directory};
 use crate::limits::RESPONSE_BYTES_MAX;
@@ -71,7 +71,7 @@ fn work(
         }
         KeeperRequest::Unpack => {
             let mut chunks = ChunkReader::new(stream);
-            unpack(directory.as_fd(), None, &mut chunks)?;
+            unpack(Halves::in_one(directory.as_fd()), None, &mut chunks)?;
             move_memory(&directory, SHELL_MEMORY_NAME, &in_memory())?;
             Ok(Some(KeeperAnswer::Done))
         }
@@ -127,7 +127,12 @@ fn pack_box(directory: &OwnedFd, mut stream: &UnixStream) -> io::Result<()> {
     };
     say(&mut stream, &KeeperAnswer::Archive)?;
     let mut chunks = ChunkWriter(stream);
-    pack(directory.as_fd(), bases, &mut chunks, &|| Ok(()))?;
+    pack(
+        Halves::in_one(directory.as_fd()),
+        bases,
+        &mut chunks,
+        &|| Ok(()),
+    )?;
     chunks.finish()?;
     Ok(())
 }

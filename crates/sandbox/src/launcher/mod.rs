@@ -6,7 +6,7 @@
 //! connection has given the launch up, and nothing of it stays.
 
 pub(crate) mod cgroup;
-pub(crate) mod layers;
+pub(crate) mod mounts;
 pub(crate) mod order;
 pub(crate) mod record;
 mod zygote;
@@ -20,7 +20,7 @@ use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType};
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
 use self::cgroup::CgroupSet;
-use self::order::{At, ChildAnswer, LaunchAnswer, LaunchOrder, Refused};
+use self::order::{At, ChildAnswer, FilesIn, LaunchAnswer, LaunchOrder, Refused};
 use self::record::ProcessRecord;
 pub use self::zygote::init_main;
 use crate::inside::{self, Birth, Filters};
@@ -167,9 +167,9 @@ fn settle(
     ProcessRecord::of(*pid, cgroups.directories())
         .and_then(|record| record.save(".".as_ref()))
         .at("record the process")?;
-    let layers = layers::prepare(*pid, user_namespace, &order.spec.root)?;
-    layers::send_go(socket, &layers).at("let the child go on")?;
-    drop(layers);
+    let mounts = mounts::prepare(*pid, user_namespace, order)?;
+    mounts::send_go(socket, &mounts).at("let the child go on")?;
+    drop(mounts);
     match hear(socket, host)? {
         ChildAnswer::Ready {
             landlock_abi,
@@ -241,13 +241,17 @@ fn report(
         process_limit: source(cgroups.processes),
         cpu_limit: cgroups.cpu,
         network,
-        disk_limit: match (mode, order.limits.disk_bytes) {
-            (Mode::Isolated, Some(_)) => DiskLimit::PerFile,
-            (Mode::Isolated, None) | (Mode::UnsafeProcess | Mode::Container | Mode::Pod, _) => {
-                DiskLimit::None
-            }
+        disk_limit: match (mode, order.files_in, order.limits.disk_bytes) {
+            (Mode::Isolated, FilesIn::Image, _) => DiskLimit::Image,
+            (Mode::Isolated, FilesIn::Directory, Some(_)) => DiskLimit::PerFile,
+            (Mode::Isolated, FilesIn::Directory, None)
+            | (Mode::UnsafeProcess | Mode::Container | Mode::Pod, _, _) => DiskLimit::None,
         },
-        inode_limit: DiskLimit::None,
+        inode_limit: match (mode, order.files_in) {
+            (Mode::Isolated, FilesIn::Image) => DiskLimit::Image,
+            (Mode::Isolated, FilesIn::Directory)
+            | (Mode::UnsafeProcess | Mode::Container | Mode::Pod, _) => DiskLimit::None,
+        },
         open_files_limit: source(LimitSource::Rlimit),
     }
 }

@@ -22,10 +22,21 @@ pub(crate) struct LaunchOrder {
     pub(crate) uid_base: u32,
     pub(crate) limits: Limits,
     pub(crate) spec: Spec,
+    pub(crate) files_in: FilesIn,
     /// The name of the cgroups to make, unique on the host.
     pub(crate) cgroup_name: String,
     /// How often the sandbox looks whether its directory still exists.
     pub(crate) orphan_check: Duration,
+}
+
+/// Where the files are that the sandbox writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FilesIn {
+    /// In the sandbox's directory.
+    Directory,
+    /// In a file system of their own, see [`crate::disk`].
+    Image,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

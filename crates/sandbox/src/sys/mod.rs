@@ -4,12 +4,13 @@
 //! where it is needed and has no place here.
 #![expect(
     unsafe_code,
-    reason = "raw clone, mount_setattr, signalfd, some socket options and pre_exec have no safe form"
+    reason = "raw clone, mount_setattr, loop devices, signalfd, some socket options and pre_exec have no safe form"
 )]
 
 pub(crate) mod clone;
 pub(crate) mod command;
 pub(crate) mod descriptors;
+pub(crate) mod loops;
 pub(crate) mod mounts;
 pub(crate) mod process;
 pub(crate) mod sockets;

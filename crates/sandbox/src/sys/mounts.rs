@@ -34,7 +34,7 @@ pub(crate) fn add_attributes(
 }
 
 /// Shows the files of `mount`, a detached one, with owners that are mapped by the user namespace
-/// `ids`, and adds `attributes`. See the invariant in `launcher/layers.rs` before using it.
+/// `ids`, and adds `attributes`. See the invariant in `launcher/mounts.rs` before using it.
 pub(crate) fn shift_owners(
     mount: BorrowedFd<'_>,
     ids: BorrowedFd<'_>,

@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags};
 
 use crate::world::{World, bash, first_process, is_running, name, ok, options};
 
-fn kill(pid: u64) {
+pub(crate) fn kill(pid: u64) {
     use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
     let process = pidfd_open(Pid::from_raw(pid as i32).unwrap(), PidfdFlags::empty()).unwrap();
     pidfd_send_signal(&process, Signal::KILL).unwrap();

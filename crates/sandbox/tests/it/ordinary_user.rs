@@ -26,6 +26,7 @@ fn an_ordinary_user_gets_the_same() {
             "checkpoint_lies::",
             "cgroups::",
             "conformance::",
+            "disk::",
             "files::",
             "life::",
             "packages::",

@@ -7,8 +7,8 @@ use hostler_sandbox::{OutputScan, Outputs, Why};
 
 use crate::world::{World, name};
 
-fn outputs(world: &World) -> Outputs {
-    world.host.outputs(&name("one")).unwrap().unwrap()
+async fn outputs(world: &World) -> Outputs {
+    world.host.outputs(&name("one")).await.unwrap().unwrap()
 }
 
 fn paths(scan: &OutputScan) -> Vec<&str> {
@@ -35,7 +35,7 @@ async fn read(outputs: &Outputs, path: &str) -> Result<String, Why> {
 #[tokio::test]
 async fn regular_files_are_shown_and_nothing_else() {
     let world = World::new().await;
-    let outputs = outputs(&world);
+    let outputs = outputs(&world).await;
     assert!(outputs.is_empty().unwrap());
     let empty = outputs.scan().await.unwrap();
     assert!(empty.is_complete && empty.files.is_empty());
@@ -77,7 +77,7 @@ async fn regular_files_are_shown_and_nothing_else() {
 #[tokio::test]
 async fn a_change_shows_in_the_fingerprint() {
     let world = World::new().await;
-    let outputs = outputs(&world);
+    let outputs = outputs(&world).await;
     world.sh("echo one > /mnt/session/outputs/f").await;
     let first = outputs.scan().await.unwrap();
     assert_eq!(outputs.scan().await.unwrap(), first);
@@ -92,7 +92,7 @@ async fn a_change_shows_in_the_fingerprint() {
 #[tokio::test]
 async fn a_flood_of_names_and_of_depth_is_bounded() {
     let world = World::new().await;
-    let outputs = outputs(&world);
+    let outputs = outputs(&world).await;
     world
         .sh("cd /mnt/session/outputs && echo 1 > first && for i in $(seq 40); do mkdir d && cd d; done \
              && echo 2 > hidden")
@@ -117,7 +117,7 @@ async fn a_hard_link_to_a_file_of_the_host_is_not_read() {
         return;
     }
     let world = World::new().await;
-    let outputs = outputs(&world);
+    let outputs = outputs(&world).await;
     let secret = world.on_host("secret");
     fs::write(&secret, "secret").unwrap();
     fs::hard_link(&secret, world.on_host("outputs/secret")).unwrap();
@@ -130,7 +130,7 @@ async fn a_hard_link_to_a_file_of_the_host_is_not_read() {
 #[tokio::test]
 async fn no_race_leads_out_of_the_directory() {
     let world = World::new().await;
-    let outputs = outputs(&world);
+    let outputs = outputs(&world).await;
     let host = tempfile::tempdir().unwrap();
     fs::write(host.path().join("file"), "of the host").unwrap();
     fs::create_dir(host.path().join("below")).unwrap();

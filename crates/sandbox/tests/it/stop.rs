@@ -8,7 +8,7 @@ use hostler_sandbox::{Backend, Call, Losses, Provenance, SandboxHost, Spec, Stop
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use crate::world::{CleanUp, World, bash, first_process, is_running, name, ok, options};
+use crate::world::{CleanUp, World, bash, first_process, is_running, name, ok, on_host, options};
 
 fn watch(pid: u64) -> OwnedFd {
     let pid = Pid::from_raw(pid as i32).unwrap();
@@ -32,7 +32,7 @@ async fn one_in_use_is_not_stopped() {
     } = World::new().await;
     let one = name("one");
     bash(&sandbox, "A=5; mkfifo go").await;
-    let workspace = state.path().join("state/boxes/one/workspace");
+    let workspace = on_host(&state.path().join("state/boxes/one"), "workspace");
     let tool = Tool::Bash {
         command: "cat go; echo A=$A".into(),
         timeout_ms: None,

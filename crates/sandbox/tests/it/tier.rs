@@ -24,10 +24,12 @@ async fn the_tier_follows_from_what_is_there() {
     };
     report.landlock_abi = Some(1);
     report.disk_limit = DiskLimit::Image;
+    report.inode_limit = DiskLimit::Image;
     assert_eq!(report.tier(), Tier::Full);
     for take_away in [
         (|report| report.user_namespace = UserNamespace::Single) as fn(&mut IsolationReport),
         |report| report.disk_limit = DiskLimit::PerFile,
+        |report| report.inode_limit = DiskLimit::None,
         |report| report.landlock_abi = None,
     ] {
         let mut less = report.clone();

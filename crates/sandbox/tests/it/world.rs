@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hostler_sandbox::{
-    Backend, Call, HostOptions, NetworkAccess, Opened, Output, Provenance, Sandbox, SandboxHost,
-    SandboxName, Spec, Tool, kill_all,
+    Backend, Call, DiskChoice, HostOptions, NetworkAccess, Opened, Output, Provenance, Sandbox,
+    SandboxHost, SandboxName, Spec, Tool, kill_all,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -79,7 +79,37 @@ pub(crate) fn options(state: &TempDir) -> HostOptions {
     options.launcher = PathBuf::from(env!("CARGO_BIN_EXE_hostler-sandbox-init"));
     options.limits.tmp_bytes = 128 << 20;
     options.limits.memory_bytes = 1 << 30;
+    if with_images() {
+        in_an_image(&mut options);
+    }
     options
+}
+
+/// Bounds the disk of all sandboxes as a whole, which only root can.
+pub(crate) fn in_an_image(options: &mut HostOptions) {
+    options.limits.disk_bytes = Some(1 << 30);
+    options.disk = DiskChoice::Image;
+}
+
+/// Where the tests run as root, they have images; a container that hides loop devices cannot.
+pub(crate) fn images_can_be_had() -> bool {
+    let can = rustix::process::geteuid().is_root();
+    if can && !Path::new("/dev/loop-control").exists() {
+        eprintln!("there are no loop devices here: images are not tested");
+        return false;
+    }
+    can
+}
+
+/// Set where this suite runs itself once more with images for disks.
+pub(crate) const WITH_IMAGES: &str = "HOSTLER_TEST_WITH_IMAGES";
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the harness of tests has no other way to pass something to a suite"
+)]
+fn with_images() -> bool {
+    std::env::var_os(WITH_IMAGES).is_some()
 }
 
 pub(crate) fn behind_a_gateway() -> Spec {
@@ -187,7 +217,7 @@ impl World {
             Some(elsewhere) => elsewhere
                 .files_of(&self.options.state_dir, "one")
                 .join(path),
-            None => self.options.state_dir.join("boxes/one").join(path),
+            None => on_host(&self.options.state_dir.join("boxes/one"), path),
         }
     }
 
@@ -252,6 +282,34 @@ pub(crate) fn error(output: &Output, text: &str) {
         (output.joined_text().as_str(), output.is_error),
         (text, true)
     );
+}
+
+/// A file of a sandbox, as it is found on the host: what is in an image only while its first
+/// process lives.
+pub(crate) fn on_host(directory: &Path, path: &str) -> PathBuf {
+    let inside = [
+        ("workspace", "workspace"),
+        ("outputs", "mnt/session/outputs"),
+        ("home", "root"),
+    ];
+    let plain = directory.join(path);
+    let (outer, inner) = match path.rsplit_once("../") {
+        Some((_, other)) => {
+            let (name, path) = other.split_once('/').unwrap_or((other, ""));
+            (directory.with_file_name(name), path)
+        }
+        None => (directory.to_owned(), path),
+    };
+    if !outer.join("disk.img").exists() {
+        return plain;
+    }
+    let first = inner.split('/').next().unwrap_or_default();
+    let Some((_, place)) = inside.iter().find(|(name, _)| *name == first) else {
+        return plain;
+    };
+    let rest = inner[first.len()..].trim_start_matches('/');
+    let root = format!("/proc/{}/root", first_process(&outer));
+    Path::new(&root).join(place).join(rest)
 }
 
 /// The pid of a sandbox's first process, from its record.

@@ -49,7 +49,9 @@ pub use self::providers::{KeyHeader, ProviderKind, RawProvider};
 pub use self::quantity::{ByteSize, Span};
 pub use self::rate_limits::{RateLimits, RawRateLimits};
 pub use self::repositories::RawRepositories;
-pub use self::sandbox::{CheckpointPlace, RawSandbox, RequiredTier, SandboxMode, SandboxOptions};
+pub use self::sandbox::{
+    CheckpointPlace, DiskMode, RawSandbox, RequiredTier, SandboxMode, SandboxOptions,
+};
 pub use self::secret::Secret;
 pub use self::server::{RawServer, ServerOptions};
 pub use self::tree::Origin;

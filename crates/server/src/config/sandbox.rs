@@ -32,8 +32,16 @@ pub struct RawSandbox {
     pub processes: u32,
     /// CPU time of one sandbox, counted in CPUs: 1.5 is one and a half. 0: not bounded, only shared.
     pub cpus: f64,
-    /// Bytes that one file of a sandbox may have. All files together are not bounded.
+    /// What bounds the disk of a sandbox. `image`: a file system of its own, of the size `disk_bytes`, which
+    /// takes a server that is root, loop devices and `mkfs.ext4`. `per-file`: no single file is larger than
+    /// that, and many are not bounded. `auto` is `image` where that works, else `per-file`. Sandboxes that are
+    /// there keep what they were made with.
+    pub disk: DiskMode,
+    /// Bytes of all files of a sandbox, or of each.
     pub disk_bytes: ByteSize,
+    /// How many files, directories and links a sandbox with an image may have. Without it, one for each 16 KiB.
+    /// Example: disk_files = 655360
+    pub disk_files: Option<u64>,
     /// Open files of each process in a sandbox.
     pub open_files: u64,
     /// The size of `/tmp` in one sandbox. It counts as memory.
@@ -102,6 +110,14 @@ pub enum SandboxMode {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+pub enum DiskMode {
+    Auto,
+    Image,
+    PerFile,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum CheckpointPlace {
     Local,
     Blobs,
@@ -127,7 +143,9 @@ impl Default for RawSandbox {
             memory_bytes: ByteSize(4 << 30),
             processes: 1024,
             cpus: 0.0,
+            disk: DiskMode::Auto,
             disk_bytes: ByteSize(10 << 30),
+            disk_files: None,
             open_files: 4096,
             tmp_bytes: ByteSize(512 << 20),
             tmp_files: 65_536,
@@ -158,7 +176,9 @@ pub struct SandboxOptions {
     pub processes: u32,
     /// `None`: not bounded.
     pub cpu_percent: Option<u32>,
+    pub disk: DiskMode,
     pub disk_bytes: u64,
+    pub disk_files: Option<u64>,
     pub open_files: u64,
     pub tmp_bytes: u64,
     pub tmp_files: u64,
@@ -182,6 +202,9 @@ const CPUS_MIN: f64 = 0.01;
 const CPUS_MAX: f64 = 4096.0;
 /// Less than this and no package fits.
 const DISK_BYTES_MIN: u64 = 16 << 20;
+const DISK_FILES_MIN: u64 = 1024;
+/// Each takes room before it is made: with more than this, that would be most of the disk.
+const DISK_BYTES_PER_FILE_MIN: u64 = 1024;
 const OPEN_FILES_MIN: u64 = 64;
 const TMP_FILES_MIN: u64 = 64;
 /// Ids below this belong to the machine's own users.
@@ -222,12 +245,6 @@ impl RawSandbox {
                 format!("must be 0 or from {CPUS_MIN} to {CPUS_MAX}"),
             );
         }
-        if self.disk_bytes.0 < DISK_BYTES_MIN {
-            refuse(
-                "disk_bytes",
-                format!("must be at least {}", ByteSize(DISK_BYTES_MIN)),
-            );
-        }
         if self.tmp_bytes.0 >= self.memory_bytes.0 {
             refuse(
                 "tmp_bytes",
@@ -240,6 +257,7 @@ impl RawSandbox {
                 format!("must be from {UID_BASE_MIN} to {UID_BASE_MAX}"),
             );
         }
+        self.check_disk(at, problems);
         self.check_checkpoint(at, problems);
         SandboxOptions {
             roots: self.resolve_roots(at, problems),
@@ -253,7 +271,9 @@ impl RawSandbox {
             processes: self.processes,
             // Between the bounds it fits, and a fraction of a hundredth is none.
             cpu_percent: Some((self.cpus * 100.0) as u32).filter(|percent| *percent > 0),
+            disk: self.disk,
             disk_bytes: self.disk_bytes.0,
+            disk_files: self.disk_files,
             open_files: self.open_files,
             tmp_bytes: self.tmp_bytes.0,
             tmp_files: self.tmp_files,
@@ -264,6 +284,37 @@ impl RawSandbox {
             keep: Some(self.keep.0).filter(|limit| !limit.is_zero()),
             checkpoint: self.checkpoint,
             checkpoint_evict: self.checkpoint_evict,
+        }
+    }
+
+    fn check_disk(&self, at: &Resolving<'_>, problems: &mut Vec<Problem>) {
+        let mut refuse = |key: &str, message: String| {
+            problems.push(at.problem(&["sandbox", key], message));
+        };
+        let bytes = self.disk_bytes.0;
+        if bytes < DISK_BYTES_MIN {
+            refuse(
+                "disk_bytes",
+                format!("must be at least {}", ByteSize(DISK_BYTES_MIN)),
+            );
+        }
+        let most = bytes / DISK_BYTES_PER_FILE_MIN;
+        if let Some(files) = self.disk_files
+            && !(DISK_FILES_MIN..=most).contains(&files)
+        {
+            let message = format!(
+                "must be from {DISK_FILES_MIN} to one for each {DISK_BYTES_PER_FILE_MIN} bytes of \
+                 `disk_bytes`, which is {most}"
+            );
+            refuse("disk_files", message);
+        }
+        if self.disk == DiskMode::Image && self.mode != SandboxMode::Isolated {
+            let message = format!(
+                "must be `auto` or `per-file` when sandbox.mode is `{}`: only an isolated sandbox has \
+                 an image",
+                self.mode.as_str()
+            );
+            refuse("disk", message);
         }
     }
 

@@ -161,7 +161,7 @@ fn described(report: &IsolationReport) -> String {
         Network::Host => "the host's network",
     };
     let disk = match report.disk_limit {
-        DiskLimit::Image => "by an image of its own",
+        DiskLimit::Image => "and files by an image of its own",
         DiskLimit::PerFile => "per file",
         DiskLimit::None => "not limited",
     };

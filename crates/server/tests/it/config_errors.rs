@@ -316,6 +316,25 @@ fn pods() {
 }
 
 #[test]
+fn disks_that_cannot_be() {
+    refused(
+        "[sandbox]\nmode = \"unsafe-process\"\ndisk = \"image\"\n",
+        "hostler.toml:3:8: sandbox.disk: must be `auto` or `per-file` when sandbox.mode is \
+         `unsafe-process`: only an isolated sandbox has an image",
+    );
+    refused(
+        "[sandbox]\ndisk_bytes = \"64MiB\"\ndisk_files = 100000\n",
+        "hostler.toml:3:14: sandbox.disk_files: must be from 1024 to one for each 1024 bytes of \
+         `disk_bytes`, which is 65536",
+    );
+    refused_env(
+        "HOSTLER__SANDBOX__DISK_BYTES",
+        "1MiB",
+        "sandbox.disk_bytes: must be at least 16MiB",
+    );
+}
+
+#[test]
 fn files_that_cannot_be_read() {
     let file = ConfigFile::new("[server\nlisten = \n");
     let problems = file.problems([]);

@@ -17,7 +17,7 @@ use hostler_sandbox::{Backend, HostOptions};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::world::{Elsewhere, World, options};
+use crate::world::{Elsewhere, World, images_can_be_had, in_an_image, options};
 
 type Shown = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -212,6 +212,14 @@ pub(crate) async fn shown_by(
 #[tokio::test]
 async fn local_keeps_every_promise() {
     shown_by(Backend::Local, None, |_| ()).await;
+}
+
+/// The same with what bounds the disk as a whole, where that can be had.
+#[tokio::test]
+async fn local_with_images_keeps_every_promise() {
+    if images_can_be_had() {
+        shown_by(Backend::Local, None, in_an_image).await;
+    }
 }
 
 #[tokio::test]

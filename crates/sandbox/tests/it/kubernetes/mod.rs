@@ -229,7 +229,7 @@ async fn gives_outputs_while_it_runs(place: &Place) {
     let write = "cd /mnt/session/outputs; mkdir in; head -c 3000000 /dev/zero > in/zeros; \
                  ln -s /etc/passwd link; mkfifo pipe";
     world.sh(write).await;
-    let outputs = world.host.outputs(&name("one")).unwrap().unwrap();
+    let outputs = world.host.outputs(&name("one")).await.unwrap().unwrap();
     assert!(!outputs.is_empty().unwrap());
     let scan = outputs.scan().await.unwrap();
     let paths: Vec<&str> = scan.files.iter().map(|file| file.path.as_str()).collect();
@@ -243,7 +243,7 @@ async fn gives_outputs_while_it_runs(place: &Place) {
     let (host, _state, _clean_up) = world.let_go();
     assert_eq!(host.stop(&name("one")).await.unwrap(), Stop::Stopped);
     assert_eq!(place.cluster.pods(), [Value::Null; 0]);
-    let outputs = host.outputs(&name("one")).unwrap().unwrap();
+    let outputs = host.outputs(&name("one")).await.unwrap().unwrap();
     assert_eq!(outputs.scan().await.unwrap().files.len(), 1);
 }
 

@@ -10,9 +10,9 @@ use hostler_sandbox::Spec;
 
 use crate::world::{World, bash, name};
 
-fn owner_of_workspace(world: &World, sandbox: &str) -> u32 {
-    let workspace = world.on_host(&format!("../{sandbox}/workspace"));
-    fs::metadata(workspace).unwrap().uid()
+fn owner_of_files(world: &World, sandbox: &str) -> u32 {
+    let uploads = world.on_host(&format!("../{sandbox}/uploads"));
+    fs::metadata(uploads).unwrap().uid()
 }
 
 /// Root gives each sandbox a range of ids; an ordinary user has one id to give.
@@ -28,7 +28,7 @@ async fn each_sandbox_has_ids_of_its_own() {
     }
     let owners: BTreeSet<u32> = ["one", "two", "three"]
         .iter()
-        .map(|sandbox| owner_of_workspace(&world, sandbox))
+        .map(|sandbox| owner_of_files(&world, sandbox))
         .collect();
     if rustix::process::geteuid().is_root() {
         assert_eq!(owners.len(), 3);
@@ -58,16 +58,14 @@ async fn ids_outlive_the_server_and_return_after_deletion() {
     let two = name("two");
     world.host.open(&two, &Spec::default()).await.unwrap();
     world.sh("touch mine; chown 1000:1000 mine").await;
-    let first = owner_of_workspace(&world, "one");
+    let first = owner_of_files(&world, "one");
     let mine = fs::metadata(world.on_host("workspace/mine")).unwrap().uid();
     assert_eq!(mine, first + 1000);
     let (host, state) = world.restart_server().await;
     let _clean_up = crate::world::CleanUp::of(&host);
     let owner = |sandbox: &str| {
-        let workspace = state
-            .path()
-            .join(format!("state/boxes/{sandbox}/workspace"));
-        fs::metadata(workspace).unwrap().uid()
+        let uploads = state.path().join(format!("state/boxes/{sandbox}/uploads"));
+        fs::metadata(uploads).unwrap().uid()
     };
     let freed = owner("two");
     host.open(&name("three"), &Spec::default()).await.unwrap();
@@ -108,7 +106,7 @@ async fn files_that_cannot_be_thrown_away_keep_their_ids() {
     }
     let owners: BTreeSet<u32> = ["one", "two", "three", "four"]
         .iter()
-        .map(|sandbox| owner_of_workspace(&world, sandbox))
+        .map(|sandbox| owner_of_files(&world, sandbox))
         .collect();
     assert_eq!(owners.len(), 4);
     for other in ["two", "three", "four"] {

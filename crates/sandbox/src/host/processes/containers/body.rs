@@ -63,6 +63,7 @@ impl Form<'_> {
             open_files,
             cpu_percent,
             disk_bytes: _,
+            disk_files: _,
         } = self.limits;
         let mut tmp = format!("rw,nosuid,nodev,mode=1777,size={tmp_bytes}");
         if !self.about.is_podman {

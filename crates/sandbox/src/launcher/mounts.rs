@@ -1,9 +1,9 @@
-//! The layers of a root file system, made ready for a new sandbox.
+//! The mounts of a new sandbox that only a server that is root can make. They are made out here;
+//! the sandbox gets them detached, and nothing else.
 //!
-//! On disk a layer's files belong to ids 0 to 65,535 of nobody in particular. For a sandbox
+//! One is the file system that bounds its disk, if it has one. The others are the layers of its
+//! root: on disk a layer's files belong to ids 0 to 65,535 of nobody in particular. For a sandbox
 //! with a range of ids, each layer is cloned as a mount that shows them as those of the range.
-//! Only a server that is root may do that, so it happens out here; the sandbox gets the
-//! detached mounts and nothing else.
 //!
 //! **Invariant:** an idmapped mount becomes the lower part of an overlay and is reachable in no
 //! other way. A sandbox root that had CAP_SYS_ADMIN could turn its read-only off.
@@ -20,7 +20,8 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 
-use super::order::{At, Refused};
+use super::order::{At, FilesIn, LaunchOrder, Refused};
+use crate::disk;
 use crate::isolation::UserNamespace;
 use crate::limits::LAYERS_MAX;
 use crate::root::Root;
@@ -28,20 +29,30 @@ use crate::sys::mounts::{NO_DEVICES, NO_SUID, READ_ONLY, shift_owners};
 
 /// What the word to go on is, so that the end of the launcher is not taken for it.
 const GO: &[u8; 2] = b"go";
+const MOUNTS_MAX: usize = LAYERS_MAX + 1;
 
-/// The mounts that the child with this pid cannot make itself.
+/// The mounts that the child with this pid cannot make itself: that of its files comes first, if
+/// they are in an image.
 pub(super) fn prepare(
     pid: i32,
     user_namespace: UserNamespace,
-    root: &Root,
+    order: &LaunchOrder,
 ) -> Result<Vec<OwnedFd>, Refused> {
-    match (user_namespace, root) {
-        (UserNamespace::Range { .. }, Root::Layers(layers)) => shifted(pid, layers),
-        (UserNamespace::Range { .. }, Root::Host)
-        | (UserNamespace::Single | UserNamespace::None, Root::Host | Root::Layers(_)) => {
-            Ok(Vec::new())
+    let mut mounts = match order.files_in {
+        FilesIn::Directory => Vec::new(),
+        FilesIn::Image => {
+            let files = disk::open(".".as_ref()).at("mount the sandbox's disk")?;
+            vec![files.into_descriptor()]
         }
+    };
+    match (user_namespace, &order.spec.root) {
+        (UserNamespace::Range { .. }, Root::Layers(layers)) => {
+            mounts.extend(shifted(pid, layers)?);
+        }
+        (UserNamespace::Range { .. }, Root::Host)
+        | (UserNamespace::Single | UserNamespace::None, Root::Host | Root::Layers(_)) => {}
     }
+    Ok(mounts)
 }
 
 fn shifted(pid: i32, layers: &[PathBuf]) -> Result<Vec<OwnedFd>, Refused> {
@@ -61,9 +72,9 @@ fn shifted(pid: i32, layers: &[PathBuf]) -> Result<Vec<OwnedFd>, Refused> {
 }
 
 /// Lets the child go on, with these descriptors.
-pub(super) fn send_go(socket: &OwnedFd, layers: &[OwnedFd]) -> rustix::io::Result<()> {
-    let borrowed: Vec<BorrowedFd<'_>> = layers.iter().map(AsFd::as_fd).collect();
-    let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(LAYERS_MAX))];
+pub(super) fn send_go(socket: &OwnedFd, mounts: &[OwnedFd]) -> rustix::io::Result<()> {
+    let borrowed: Vec<BorrowedFd<'_>> = mounts.iter().map(AsFd::as_fd).collect();
+    let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOUNTS_MAX))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !borrowed.is_empty() && !control.push(SendAncillaryMessage::ScmRights(&borrowed)) {
         return Err(rustix::io::Errno::NOBUFS);
@@ -75,18 +86,18 @@ pub(super) fn send_go(socket: &OwnedFd, layers: &[OwnedFd]) -> rustix::io::Resul
 /// The child's side: `None` if the launcher is gone.
 pub(crate) fn receive_go(socket: &OwnedFd) -> rustix::io::Result<Option<Vec<OwnedFd>>> {
     let mut word = [0; GO.len()];
-    let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(LAYERS_MAX))];
+    let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOUNTS_MAX))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut buffers = [IoSliceMut::new(&mut word)];
     let heard = recvmsg(socket, &mut buffers, &mut control, RecvFlags::CMSG_CLOEXEC)?;
     if heard.bytes == 0 {
         return Ok(None);
     }
-    let mut layers = Vec::new();
+    let mut mounts = Vec::new();
     for message in control.drain() {
         if let RecvAncillaryMessage::ScmRights(descriptors) = message {
-            layers.extend(descriptors);
+            mounts.extend(descriptors);
         }
     }
-    Ok(Some(layers))
+    Ok(Some(mounts))
 }

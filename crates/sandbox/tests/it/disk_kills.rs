@@ -1,0 +1,168 @@
+//! Servers and launchers that are killed at every step of making a disk, mounting and unmounting it:
+//! nothing is left that the next start does not clean.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use hostler_sandbox::{HostOptions, SandboxHost, Spec};
+
+use crate::disk::devices;
+use crate::world::{CleanUp, bash, images_can_be_had, in_an_image, name, ok, options};
+
+/// Where the server that is to be killed has its state: it is this suite, run once more.
+const DOOMED: &str = "HOSTLER_TEST_DOOMED_STATE";
+const STEPS: usize = 14;
+const ATTEMPTS_MAX: usize = 100_000;
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the harness of tests has no other way to pass something to a suite"
+)]
+fn doomed_state() -> Option<std::path::PathBuf> {
+    std::env::var_os(DOOMED).map(Into::into)
+}
+
+fn options_at(state: &Path) -> HostOptions {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut options = options(&elsewhere);
+    options.state_dir = state.join("state");
+    in_an_image(&mut options);
+    options
+}
+
+/// Tells of each step before it takes it.
+#[tokio::test]
+async fn a_server_that_is_to_be_killed() {
+    let Some(state) = doomed_state() else { return };
+    let mut number = 0;
+    let mut step = |what: &str| {
+        number += 1;
+        eprintln!("step {number}: {what}");
+    };
+    step("start");
+    let host = SandboxHost::start(options_at(&state)).await.unwrap();
+    for named in ["one", "two"] {
+        step("make");
+        let opened = host.open(&name(named), &Spec::default()).await.unwrap();
+        step("write");
+        bash(
+            &opened.sandbox,
+            "echo x > x; head -c 5000000 /dev/zero > y; sync -f .",
+        )
+        .await;
+        drop(opened);
+        step("stop");
+        host.stop(&name(named)).await.unwrap();
+        step("look");
+        drop(host.outputs(&name(named)).await.unwrap());
+        step("start again");
+        drop(host.open(&name(named), &Spec::default()).await.unwrap());
+        step("destroy");
+        if named == "one" {
+            host.destroy(&name(named)).await.unwrap();
+        }
+    }
+    step("end");
+}
+
+/// What is under way goes on without the server, and ends.
+fn until_no_device_is_left(state: &Path) {
+    for _ in 0..ATTEMPTS_MAX {
+        if devices(state).is_empty() {
+            return;
+        }
+        std::thread::yield_now();
+    }
+    panic!("left behind: {:?}", devices(state));
+}
+
+#[tokio::test]
+async fn a_server_killed_at_any_step_leaves_nothing() {
+    if !images_can_be_had() || doomed_state().is_some() {
+        return;
+    }
+    for step in 1..=STEPS {
+        let state = tempfile::tempdir().unwrap();
+        let mut doomed = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "disk_kills::a_server_that_is_to_be_killed",
+                "--nocapture",
+            ])
+            .env(DOOMED, state.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let told = BufReader::new(doomed.stderr.take().unwrap());
+        let begins = format!("step {step}: ");
+        let line = told
+            .lines()
+            .find(|line| line.as_ref().unwrap().starts_with(&begins));
+        assert!(line.is_some(), "step {step} was not reached");
+        // Not always at the very beginning of the step.
+        for _ in 0..step * 7 {
+            std::thread::yield_now();
+        }
+        doomed.kill().unwrap();
+        doomed.wait().unwrap();
+        let host = SandboxHost::start(options_at(state.path())).await.unwrap();
+        let clean_up = CleanUp::of(&host);
+        // Whatever became of them, they can be used.
+        for named in ["one", "two"] {
+            let opened = host.open(&name(named), &Spec::default()).await.unwrap();
+            ok(&bash(&opened.sandbox, "echo y > y; cat y").await, "y\n");
+        }
+        let drafts = fs::read_dir(state.path().join("state/drafts"))
+            .unwrap()
+            .count();
+        assert_eq!(drafts, 0, "step {step}");
+        drop(clean_up);
+        until_no_device_is_left(state.path());
+        let templates = fs::read_dir(state.path().join("state/templates"))
+            .unwrap()
+            .count();
+        assert_eq!(templates, 1, "step {step}");
+    }
+}
+
+#[tokio::test]
+async fn a_launcher_killed_at_any_moment_leaves_nothing() {
+    if !images_can_be_had() {
+        return;
+    }
+    let state = tempfile::tempdir().unwrap();
+    let mut options = options_at(state.path());
+    let real = options.launcher.clone();
+    let host = SandboxHost::start(options.clone()).await.unwrap();
+    drop(host);
+    let launcher = state.path().join("launcher");
+    options.launcher = launcher.clone();
+    let write = |text: String| {
+        let draft = state.path().join("launcher.new");
+        fs::write(&draft, text).unwrap();
+        fs::set_permissions(&draft, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::rename(draft, &launcher).unwrap();
+    };
+    let real = real.display();
+    write(format!("#!/bin/sh\nexec {real} \"$@\"\n"));
+    let host = SandboxHost::start(options).await.unwrap();
+    let clean_up = CleanUp::of(&host);
+    for thousandths in [1, 2, 3, 4, 6, 8, 10, 15, 20, 30, 50, 80] {
+        write(format!(
+            "#!/bin/sh\nexec timeout -s KILL 0.{thousandths:03} {real} \"$@\"\n"
+        ));
+        // It is made or it is not.
+        drop(host.open(&name("one"), &Spec::default()).await);
+        write(format!("#!/bin/sh\nexec {real} \"$@\"\n"));
+        let opened = host.open(&name("one"), &Spec::default()).await.unwrap();
+        ok(&bash(&opened.sandbox, "echo y > y; cat y").await, "y\n");
+        drop(opened);
+        host.destroy(&name("one")).await.unwrap();
+        until_no_device_is_left(state.path());
+    }
+    drop(clean_up);
+}
