@@ -23,7 +23,7 @@ demo: compiler ## Start a server and watch a session work in it; needs no key
 test: test-rust test-postgres test-sdk test-kills ## Run all tests, those through the official SDKs too
 
 .PHONY: test-rust
-test-rust: compiler nextest engines network-clients package-managers
+test-rust: compiler nextest engines file-systems network-clients package-managers
 	cargo nextest run --workspace --locked
 
 # Whatever keeps something, once more on the second database engine, but for what works on SQLite's file: the tests
@@ -89,6 +89,10 @@ engines:
 .PHONY: postgres
 postgres:
 	@tests/install-tools postgres
+
+.PHONY: file-systems
+file-systems:
+	@tests/install-tools file-systems
 
 .PHONY: network-clients
 network-clients:

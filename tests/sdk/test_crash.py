@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from pathlib import Path
 from typing import IO, Any, Iterator
 
@@ -51,7 +52,7 @@ def test_killed_while_a_tool_runs(own_server: Hostler, model: FakeModel, ledger:
 def test_killed_with_the_sandbox_while_a_tool_runs(own_server: Hostler, model: FakeModel, ledger: Ledger) -> None:
     """The call is not run again: its result says that it was interrupted and may have run."""
     session, stream, use, pipe = killed_in_a_command(own_server, model, ledger)
-    record = json.loads((workspace(own_server, session).parent / "process.json").read_text())
+    record = json.loads((sandbox(own_server, session) / "process.json").read_text())
     os.kill(record["pid"], signal.SIGKILL)
     pipe.close()
     own_server.start()
@@ -59,7 +60,7 @@ def test_killed_with_the_sandbox_while_a_tool_runs(own_server: Hostler, model: F
     result, = [e for e in events if e["type"] == "agent.tool_result" and e["tool_use_id"] == use["id"]]
     assert result["is_error"] is True
     assert "interrupted" in result["content"][0]["text"]
-    assert (workspace(own_server, session) / "ran").read_text() == "ran\n"
+    assert left_in_workspace(own_server, session, "ran") == "ran\n"
     told = [b for b in last_user_content(model.requests[2]) if b["type"] == "tool_result"]
     assert [bool(b.get("is_error")) for b in told] == [True]
 
@@ -80,8 +81,26 @@ def killed_in_a_command(server: Hostler, model: FakeModel, ledger: Ledger) -> tu
     return session, stream, use, pipe
 
 
+def sandbox(server: Hostler, session: str) -> Path:
+    return server.data / "sandboxes" / "boxes" / session
+
+
 def workspace(server: Hostler, session: str) -> Path:
-    return server.data / "sandboxes" / "boxes" / session / "workspace"
+    """From outside; what is in an image is reached through the sandbox's first process, while it lives."""
+    folder = sandbox(server, session)
+    if not (folder / "disk.img").exists():
+        return folder / "workspace"
+    first = json.loads((folder / "process.json").read_text())["pid"]
+    return Path(f"/proc/{first}/root/workspace")
+
+
+def left_in_workspace(server: Hostler, session: str, name: str) -> str:
+    """The same of a sandbox that has no processes."""
+    folder = sandbox(server, session)
+    if not (folder / "disk.img").exists():
+        return (folder / "workspace" / name).read_text()
+    look = ["/usr/sbin/debugfs", "-R", f"cat /workspace/{name}", str(folder / "disk.img")]
+    return subprocess.run(look, check=True, capture_output=True, text=True).stdout
 
 
 def test_killed_while_the_model_answers(own_server: Hostler, model: FakeModel, ledger: Ledger) -> None:
