@@ -9,13 +9,12 @@ use std::process::{Command, Stdio};
 
 use hostler_sandbox::{HostOptions, SandboxHost, Spec};
 
-use crate::disk::devices;
+use crate::disk::until_devices_are;
 use crate::world::{CleanUp, bash, images_can_be_had, in_an_image, name, ok, options};
 
 /// Where the server that is to be killed has its state: it is this suite, run once more.
 const DOOMED: &str = "HOSTLER_TEST_DOOMED_STATE";
 const STEPS: usize = 14;
-const ATTEMPTS_MAX: usize = 100_000;
 
 #[expect(
     clippy::disallowed_methods,
@@ -68,17 +67,6 @@ async fn a_server_that_is_to_be_killed() {
     step("end");
 }
 
-/// What is under way goes on without the server, and ends.
-fn until_no_device_is_left(state: &Path) {
-    for _ in 0..ATTEMPTS_MAX {
-        if devices(state).is_empty() {
-            return;
-        }
-        std::thread::yield_now();
-    }
-    panic!("left behind: {:?}", devices(state));
-}
-
 #[tokio::test]
 async fn a_server_killed_at_any_step_leaves_nothing() {
     if !images_can_be_had() || doomed_state().is_some() {
@@ -121,7 +109,7 @@ async fn a_server_killed_at_any_step_leaves_nothing() {
             .count();
         assert_eq!(drafts, 0, "step {step}");
         drop(clean_up);
-        until_no_device_is_left(state.path());
+        until_devices_are(0, state.path());
         let templates = fs::read_dir(state.path().join("state/templates"))
             .unwrap()
             .count();
@@ -162,7 +150,7 @@ async fn a_launcher_killed_at_any_moment_leaves_nothing() {
         ok(&bash(&opened.sandbox, "echo y > y; cat y").await, "y\n");
         drop(opened);
         host.destroy(&name("one")).await.unwrap();
-        until_no_device_is_left(state.path());
+        until_devices_are(0, state.path());
     }
     drop(clean_up);
 }
