@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -11,10 +10,13 @@ use hostler_sandbox::{HostOptions, SandboxHost, Spec};
 
 use crate::disk::until_devices_are;
 use crate::world::{CleanUp, bash, images_can_be_had, in_an_image, name, ok, options};
+use crate::zygote::tell_pid;
 
 /// Where the server that is to be killed has its state: it is this suite, run once more.
 const DOOMED: &str = "HOSTLER_TEST_DOOMED_STATE";
 const STEPS: usize = 14;
+/// Until a launcher must have been there.
+const YIELDS_MAX: usize = 2_000_000;
 
 #[expect(
     clippy::disallowed_methods,
@@ -117,6 +119,25 @@ async fn a_server_killed_at_any_step_leaves_nothing() {
     }
 }
 
+/// Kills the first launcher that the zygote forks, a while after it is there.
+fn kill_a_launcher(zygote: &str, while_of_yields: usize) -> bool {
+    use rustix::process::{Pid, Signal, kill_process};
+    let children = format!("/proc/{zygote}/task/{zygote}/children");
+    for _ in 0..YIELDS_MAX {
+        let found = fs::read_to_string(&children).unwrap_or_default();
+        let Some(launcher) = found.split_ascii_whitespace().next() else {
+            std::thread::yield_now();
+            continue;
+        };
+        for _ in 0..while_of_yields {
+            std::thread::yield_now();
+        }
+        let launcher = Pid::from_raw(launcher.parse().unwrap()).unwrap();
+        return kill_process(launcher, Signal::KILL).is_ok();
+    }
+    false
+}
+
 #[tokio::test]
 async fn a_launcher_killed_at_any_moment_leaves_nothing() {
     if !images_can_be_had() {
@@ -124,33 +145,23 @@ async fn a_launcher_killed_at_any_moment_leaves_nothing() {
     }
     let state = tempfile::tempdir().unwrap();
     let mut options = options_at(state.path());
-    let real = options.launcher.clone();
-    let host = SandboxHost::start(options.clone()).await.unwrap();
-    drop(host);
-    let launcher = state.path().join("launcher");
-    options.launcher = launcher.clone();
-    let write = |text: String| {
-        let draft = state.path().join("launcher.new");
-        fs::write(&draft, text).unwrap();
-        fs::set_permissions(&draft, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::rename(draft, &launcher).unwrap();
-    };
-    let real = real.display();
-    write(format!("#!/bin/sh\nexec {real} \"$@\"\n"));
+    let zygotes = tell_pid(&state, &mut options);
     let host = SandboxHost::start(options).await.unwrap();
     let clean_up = CleanUp::of(&host);
-    for thousandths in [1, 2, 3, 4, 6, 8, 10, 15, 20, 30, 50, 80] {
-        write(format!(
-            "#!/bin/sh\nexec timeout -s KILL 0.{thousandths:03} {real} \"$@\"\n"
-        ));
+    let mut killed = 0;
+    for yields in [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000] {
+        let pids = fs::read_to_string(&zygotes).unwrap();
+        let zygote = pids.lines().last().unwrap().to_owned();
+        let strike = tokio::task::spawn_blocking(move || kill_a_launcher(&zygote, yields));
         // It is made or it is not.
         drop(host.open(&name("one"), &Spec::default()).await);
-        write(format!("#!/bin/sh\nexec {real} \"$@\"\n"));
+        killed += usize::from(strike.await.unwrap());
         let opened = host.open(&name("one"), &Spec::default()).await.unwrap();
         ok(&bash(&opened.sandbox, "echo y > y; cat y").await, "y\n");
         drop(opened);
         host.destroy(&name("one")).await.unwrap();
         until_devices_are(0, state.path());
     }
+    assert!(killed > 0, "none was caught");
     drop(clean_up);
 }

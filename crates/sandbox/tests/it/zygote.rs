@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::world::{World, bash, first_process, name, ok, options};
 
 /// Has the zygote write its pid to the file that is returned, besides.
-fn tell_pid(state: &TempDir, options: &mut HostOptions) -> PathBuf {
+pub(crate) fn tell_pid(state: &TempDir, options: &mut HostOptions) -> PathBuf {
     let file = state.path().join("zygote");
     let wrapper = state.path().join("wrapper");
     let (program, place) = (options.launcher.display(), file.display());
