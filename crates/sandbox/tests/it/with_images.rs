@@ -17,6 +17,7 @@ fn with_images_everything_is_the_same() {
         .args(["--skip", "unsafe_process"])
         .args(["--skip", "a_damaged_directory"])
         .args(["--skip", "a_hard_link_to_a_file_of_the_host"])
+        .args(["--skip", "files_that_are_deleted_halfway"])
         .args([
             "bash::",
             "burst::",

@@ -139,7 +139,7 @@ async fn files_that_are_deleted_halfway_keep_their_ids() {
     let mount = ["-t", "tmpfs", "none"];
     let mounted = Command::new("mount").args(mount).arg(&held).status();
     assert!(mounted.unwrap().success());
-    let of_two = owner_of_workspace(&world, "two");
+    let of_two = owner_of_files(&world, "two");
     world.host.throw_away(&two).await.unwrap();
     // The directory that something is mounted on can't go.
     world.host.empty_trash().await.unwrap_err();
