@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::retry_on_intr;
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
 use super::agent_socket::{AgentSocket, Found};
@@ -88,7 +89,8 @@ fn wait_for_end(process: &OwnedFd, pid: i32) -> io::Result<()> {
         tv_nsec: 0,
     };
     let mut waiting = [PollFd::new(process, PollFlags::IN)];
-    if rustix::event::poll(&mut waiting, Some(&limit))? == 0 {
+    // Its own end may be what interrupts the wait, as a signal to whoever adopted it.
+    if retry_on_intr(|| rustix::event::poll(&mut waiting, Some(&limit)))? == 0 {
         return Err(io::Error::other(format!("process {pid} does not die")));
     }
     // Where this process itself adopts orphans, it is the one to collect this one.
