@@ -37,6 +37,7 @@ mod security;
 mod shell_state;
 mod stop;
 mod tier;
+mod trees;
 mod unsafe_process;
 mod uploads;
 mod with_images;

@@ -33,6 +33,7 @@ fn with_images_everything_is_the_same() {
             "security::",
             "shell_state::",
             "stop::",
+            "trees::",
             "uploads::",
         ])
         .env(WITH_IMAGES, "1")
