@@ -58,7 +58,12 @@ pub(crate) fn sandbox_host(options: &SandboxOptions, network: &NetworkOptions) -
         tmp_files: options.tmp_files,
     };
     host.disk = match options.disk {
-        DiskMode::Auto => DiskChoice::Auto,
+        // An image makes the making of a sandbox slower: whoever has not asked for what only it
+        // gives does not pay for it.
+        DiskMode::Auto => match options.require {
+            Some(RequiredTier::Full) => DiskChoice::Auto,
+            Some(RequiredTier::User | RequiredTier::Restricted) | None => DiskChoice::PerFile,
+        },
         DiskMode::Image => DiskChoice::Image,
         DiskMode::PerFile => DiskChoice::PerFile,
     };

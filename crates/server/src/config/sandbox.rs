@@ -34,8 +34,8 @@ pub struct RawSandbox {
     pub cpus: f64,
     /// What bounds the disk of a sandbox. `image`: a file system of its own, of the size `disk_bytes`, which
     /// takes a server that is root, loop devices and `mkfs.ext4`. `per-file`: no single file is larger than
-    /// that, and many are not bounded. `auto` is `image` where that works, else `per-file`. Sandboxes that are
-    /// there keep what they were made with.
+    /// that, and many are not bounded. `auto` is `image` with `require = "full"`, else `per-file`: an image makes a
+    /// sandbox slower to begin. Sandboxes that are there keep what they were made with.
     pub disk: DiskMode,
     /// Bytes of all files of a sandbox, or of each.
     pub disk_bytes: ByteSize,
