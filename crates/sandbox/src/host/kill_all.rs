@@ -80,7 +80,14 @@ fn ask_to_end(directory: &Path) -> io::Result<()> {
     stream.set_read_timeout(Some(FAREWELL_TIME_MAX))?;
     stream.set_write_timeout(Some(FAREWELL_TIME_MAX))?;
     stream.write_all(&encode(&Request::Shutdown, REQUEST_BYTES_MAX)?)?;
-    stream.read(&mut [0]).map(drop)
+    // A wait with a time limit ends with each signal, such as that of a child's end.
+    let mut nothing = [0];
+    loop {
+        match stream.read(&mut nothing) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            ended => return ended.map(drop),
+        }
+    }
 }
 
 fn wait_for_end(process: &OwnedFd, pid: i32) -> io::Result<()> {
