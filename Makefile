@@ -98,6 +98,10 @@ file-systems:
 network-clients:
 	@tests/install-tools network-clients
 
+.PHONY: package-managers
+package-managers:
+	@tests/install-tools package-managers
+
 .PHONY: sdk-clients
 sdk-clients:
 	@tests/install-tools sdk-clients
