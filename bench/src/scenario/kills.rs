@@ -64,7 +64,7 @@ pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<
     let mut lives = Lives::default();
     // The first one was up before the clients were.
     let life = Duration::from_millis(random.below(LIFE_MS_MAX));
-    tokio::select! { () = tokio::time::sleep(life) => {} }
+    tokio::time::sleep(life).await;
     server.kill().await?;
     address.send_replace(None);
     for _ in 1..rig.options.kills() {
