@@ -9,7 +9,7 @@ SMOKE ?=
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: compiler ## Build the release binary, target/release/hostler
@@ -67,6 +67,12 @@ else
 	cargo test --workspace --locked --no-run --quiet
 	@"$${CARGO_TARGET_DIR:-target}/debug/hostler-bench" --smoke
 endif
+
+.PHONY: bench-rivals
+bench-rivals: compiler ## Install other servers from their registries and measure them in the same run
+	RIVALS_HOME=target/rivals bench/rivals/install
+	cargo build --release --locked --package hostler-server --package hostler-bench
+	@"$${CARGO_TARGET_DIR:-target}/release/hostler-bench" rivals --rivals target/rivals
 
 .PHONY: fmt
 fmt: ## Format the Rust code

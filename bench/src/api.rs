@@ -125,12 +125,17 @@ pub(crate) async fn say(
     session: &str,
     token: Token,
 ) -> anyhow::Result<String> {
-    let content = json!([{ "type": "text", "text": format!("Go on. {token}") }]);
-    let body = json!({ "events": [{ "type": "user.message", "content": content }] });
+    let body = json!({ "events": [message(token)] });
     let answer = connection
         .post(&format!("/v1/sessions/{session}/events"), &body)
         .await?;
     id_of(&answer["data"][0])
+}
+
+/// A message as a client sends it.
+pub(crate) fn message(token: Token) -> Value {
+    let content = json!([{ "type": "text", "text": format!("Go on. {token}") }]);
+    json!({ "type": "user.message", "content": content })
 }
 
 pub(crate) fn id_of(value: &Value) -> anyhow::Result<String> {

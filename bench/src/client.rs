@@ -105,6 +105,18 @@ impl Connection {
         }
     }
 
+    /// A request whose answer says nothing but that it went well.
+    pub(crate) async fn done(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<()> {
+        let answer = self.send(method, path, body).await?;
+        answer.into_body().collect().await?;
+        Ok(())
+    }
+
     async fn send(
         &mut self,
         method: Method,

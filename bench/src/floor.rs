@@ -8,9 +8,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use serde_json::{Value, json};
 
 use crate::samples::{Samples, Summary};
@@ -72,7 +72,7 @@ impl Floor {
     }
 
     /// The append alone, as often as it fits into the time: the rate that single rows could reach.
-    pub(crate) fn measure_syncs(&self, during: std::time::Duration) -> anyhow::Result<SyncRate> {
+    pub(crate) fn measure_syncs(&self, during: Duration) -> anyhow::Result<Rate> {
         let mut instruments = self.instruments();
         let begun = Instant::now();
         let mut syncs = 0_usize;
@@ -80,8 +80,8 @@ impl Floor {
             instruments.sync()?;
             syncs += 1;
         }
-        Ok(SyncRate {
-            syncs,
+        Ok(Rate {
+            times: syncs,
             seconds: begun.elapsed().as_secs_f64(),
         })
     }
@@ -100,23 +100,23 @@ impl Floor {
     }
 }
 
-/// How many appends were synced in which time.
+/// How often something was done in which time.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct SyncRate {
-    syncs: usize,
-    seconds: f64,
+pub(crate) struct Rate {
+    pub(crate) times: usize,
+    pub(crate) seconds: f64,
 }
 
-impl SyncRate {
-    pub(crate) fn and(self, other: SyncRate) -> SyncRate {
-        SyncRate {
-            syncs: self.syncs + other.syncs,
+impl Rate {
+    pub(crate) fn and(self, other: Rate) -> Rate {
+        Rate {
+            times: self.times + other.times,
             seconds: self.seconds + other.seconds,
         }
     }
 
     pub(crate) fn per_second(self) -> f64 {
-        self.syncs as f64 / self.seconds.max(f64::EPSILON)
+        self.times as f64 / self.seconds.max(f64::EPSILON)
     }
 }
 
@@ -143,6 +143,43 @@ impl FloorSummary {
     }
 }
 
+/// `bash -c true` on all cores, as often as it fits into the time. Blocks.
+pub(crate) fn spawn_rate(during: Duration) -> anyhow::Result<Rate> {
+    let cores = std::thread::available_parallelism()?.get();
+    let begun = Instant::now();
+    let on_one_core = || {
+        let mut times = 0_usize;
+        while begun.elapsed() < during {
+            spawn()?;
+            times += 1;
+        }
+        anyhow::Ok(times)
+    };
+    let times = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(on_one_core)).collect();
+        let all = threads.into_iter().map(|thread| {
+            let ended = thread.join().map_err(|_| anyhow!("a thread has panicked"));
+            ended.flatten()
+        });
+        all.sum::<anyhow::Result<usize>>()
+    })?;
+    Ok(Rate {
+        times,
+        seconds: begun.elapsed().as_secs_f64(),
+    })
+}
+
+/// The standard library spawns with `posix_spawn` where nothing stands against it, as here.
+fn spawn() -> anyhow::Result<()> {
+    let status = Command::new("bash")
+        .args(["-c", "true"])
+        .stdin(Stdio::null())
+        .status()
+        .context("the floor needs bash")?;
+    ensure!(status.success(), "`bash -c true` ended with {status}");
+    Ok(())
+}
+
 impl Instruments {
     fn sync(&mut self) -> anyhow::Result<()> {
         let begun = Instant::now();
@@ -152,16 +189,10 @@ impl Instruments {
         Ok(())
     }
 
-    /// The standard library spawns with `posix_spawn` where nothing stands against it, as here.
     fn spawn(&mut self) -> anyhow::Result<()> {
         let begun = Instant::now();
-        let status = Command::new("bash")
-            .args(["-c", "true"])
-            .stdin(Stdio::null())
-            .status()
-            .context("the floor needs bash")?;
+        spawn()?;
         self.spawn.push(begun.elapsed());
-        ensure!(status.success(), "`bash -c true` ended with {status}");
         Ok(())
     }
 

@@ -8,6 +8,7 @@ mod bubblewrap;
 mod client;
 mod counters;
 mod floor;
+mod line;
 mod machine;
 mod model;
 mod options;

@@ -124,6 +124,7 @@ async fn stream_of(token: Token, answer: Answer, scripts: Arc<Mutex<Scripts>>) -
         // A gate whose owner is gone is open: the run is over.
         let _ = gate.wait_for(|open| *open).await;
     }
+    tokio::time::sleep(answer.think).await;
     let number = answer.number;
     let handed_over = move || lock(&scripts).answered(token, number, Instant::now());
     if let Some(between) = answer.between {

@@ -28,7 +28,7 @@ pub(crate) struct Options {
     /// Idle readers of event streams
     #[arg(long)]
     readers: Option<usize>,
-    /// Sessions that are stored while the idle server is measured
+    /// Sessions that are stored while it is measured what is idle or grows, or that are active at once
     #[arg(long)]
     sessions: Option<usize>,
     /// How often the server is killed while clients use it
@@ -46,6 +46,9 @@ pub(crate) struct Options {
     /// Where the data folders go; their file system is what is measured. Without it, beside this program
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
+    /// Where `bench/rivals/install` has put other servers
+    #[arg(long, value_name = "FOLDER", default_value = "target/rivals")]
+    pub(crate) rivals: PathBuf,
     /// Write the report as JSON too
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
@@ -68,6 +71,12 @@ pub(crate) enum Choice {
     Idle,
     /// P7: what a turn without tools adds to the model
     ModelPath,
+    /// P8: tool calls in a second, and many sessions at once
+    Capacity,
+    /// P9: whether costs grow with what is stored
+    Growth,
+    /// P1, P3, P8 beside other servers, as far as they are installed. Not part of `all`, but for a smoke run
+    Rivals,
     /// R1, R2: killed again and again under load, with the clients' own books as the judge. Not part of
     /// `all`, but for a smoke run
     Kills,
@@ -110,13 +119,23 @@ impl Options {
         self.sessions.unwrap_or(self.few_or(50, 1_000)).max(1)
     }
 
+    /// Sessions that are stored while it is measured whether the costs grow with them.
+    pub(crate) fn grown(&self) -> usize {
+        self.sessions.unwrap_or(self.few_or(40, 10_000)).max(20)
+    }
+
+    /// Sessions that are active at once.
+    pub(crate) fn crowd(&self) -> usize {
+        self.sessions.unwrap_or(self.few_or(10, 1_000)).max(1)
+    }
+
     pub(crate) fn kills(&self) -> usize {
         self.kills.unwrap_or(self.few_or(15, 1_000))
     }
 
     /// Whether this scenario is to be run.
     pub(crate) fn wants(&self, scenario: Choice) -> bool {
-        let takes_long = scenario == Choice::Kills;
+        let takes_long = matches!(scenario, Choice::Kills | Choice::Rivals);
         self.scenario == scenario || (self.scenario == Choice::All && (self.smoke || !takes_long))
     }
 

@@ -6,6 +6,8 @@ use crate::counters::Used;
 use crate::floor::FloorSummary;
 use crate::samples::Summary;
 
+pub(crate) use Goal::{AtLeast, AtMost};
+
 /// Threads that take less of the CPU are not named.
 const THREAD_SHARE_SHOWN: f64 = 0.1;
 
@@ -26,16 +28,29 @@ pub(crate) struct Figure {
     pub(crate) name: String,
     pub(crate) value: f64,
     pub(crate) unit: &'static str,
-    pub(crate) goal: Option<AtMost>,
+    pub(crate) goal: Option<Goal>,
 }
 
-/// All goals so far are upper bounds.
+/// The limit itself is met.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct AtMost(pub(crate) f64);
+pub(crate) enum Goal {
+    AtMost(f64),
+    AtLeast(f64),
+}
 
-impl AtMost {
+impl Goal {
     pub(crate) fn is_met_by(self, value: f64) -> bool {
-        value <= self.0
+        match self {
+            AtMost(limit) => value <= limit,
+            AtLeast(limit) => value >= limit,
+        }
+    }
+
+    fn json(self, value: f64) -> Value {
+        match self {
+            AtMost(limit) => json!({ "at_most": limit, "met": self.is_met_by(value) }),
+            AtLeast(limit) => json!({ "at_least": limit, "met": self.is_met_by(value) }),
+        }
     }
 }
 
@@ -66,7 +81,7 @@ impl Outcome {
         name: impl Into<String>,
         value: f64,
         unit: &'static str,
-        goal: AtMost,
+        goal: Goal,
     ) {
         self.figures.push(Figure {
             name: name.into(),
@@ -139,9 +154,8 @@ impl Outcome {
 
 impl Figure {
     fn json(&self) -> Value {
-        let met = self.goal.map(|goal| goal.is_met_by(self.value));
-        json!({ "name": self.name, "value": self.value, "unit": self.unit,
-            "at_most": self.goal.map(|goal| goal.0), "met": met })
+        let goal = self.goal.map(|goal| goal.json(self.value));
+        json!({ "name": self.name, "value": self.value, "unit": self.unit, "goal": goal })
     }
 }
 
@@ -153,5 +167,7 @@ mod tests {
     fn a_goal_includes_its_limit() {
         assert!(AtMost(3.0).is_met_by(3.0));
         assert!(!AtMost(3.0).is_met_by(3.1));
+        assert!(AtLeast(0.5).is_met_by(0.5));
+        assert!(!AtLeast(0.5).is_met_by(0.4));
     }
 }

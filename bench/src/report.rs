@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::machine::Machine;
-use crate::outcome::{Figure, Outcome};
+use crate::outcome::{AtLeast, AtMost, Figure, Goal, Outcome};
 use crate::samples::Summary;
 
 pub(crate) fn head(machine: &Machine) -> String {
@@ -79,7 +79,7 @@ fn figure_row(figure: &Figure) -> String {
             } else {
                 "**missed**"
             };
-            (format!("≤ {}", rounded(goal.0)), verdict)
+            (limit(goal), verdict)
         }
     };
     format!(
@@ -88,6 +88,13 @@ fn figure_row(figure: &Figure) -> String {
         rounded(figure.value),
         figure.unit
     )
+}
+
+fn limit(goal: Goal) -> String {
+    match goal {
+        AtMost(limit) => format!("≤ {}", rounded(limit)),
+        AtLeast(limit) => format!("≥ {}", rounded(limit)),
+    }
 }
 
 /// Three digits that matter, or a whole number.
@@ -103,13 +110,13 @@ fn rounded(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::AtMost;
 
     #[test]
     fn a_missed_goal_is_said_so() {
         let mut outcome = Outcome::new("P1", "turn overhead");
         outcome.judged("ratio to the floor", 3.5, "×", AtMost(3.0));
         outcome.judged("flatness", 1.1, "×", AtMost(1.2));
+        outcome.judged("share", 0.4, "×", AtLeast(0.5));
         outcome.figure("rate", 1234.0, "/s");
         let text = section(&outcome);
         assert!(
@@ -118,6 +125,10 @@ mod tests {
         );
         assert!(
             text.contains("| flatness | 1.10 × | ≤ 1.20 | met |"),
+            "{text}"
+        );
+        assert!(
+            text.contains("| share | 0.40 × | ≥ 0.50 | **missed** |"),
             "{text}"
         );
         assert!(text.contains("| rate | 1234 /s |  |  |"), "{text}");

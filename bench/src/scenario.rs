@@ -1,11 +1,14 @@
 //! The scenarios, one file each. They take a rig and fill an outcome.
 
 mod append;
+mod capacity;
 mod first_token;
+mod growth;
 mod idle;
 mod kills;
 mod model_path;
 mod readers;
+mod rivals;
 mod sandbox;
 mod turn_overhead;
 
@@ -14,7 +17,7 @@ use crate::outcome::Outcome;
 use crate::rig::Rig;
 
 /// In the order in which they run, with the name of their goal.
-pub(crate) const SCENARIOS: [(Choice, &str, &str); 8] = [
+pub(crate) const SCENARIOS: [(Choice, &str, &str); 11] = [
     (Choice::TurnOverhead, "turn overhead", "P1"),
     (Choice::FirstToken, "time to the first token", "P2"),
     (Choice::Append, "messages acknowledged in a second", "P3"),
@@ -26,6 +29,17 @@ pub(crate) const SCENARIOS: [(Choice, &str, &str); 8] = [
         "P6",
     ),
     (Choice::ModelPath, "turns without tools", "P7"),
+    (
+        Choice::Capacity,
+        "tool calls in a second, and many sessions at once",
+        "P8",
+    ),
+    (Choice::Growth, "costs against what is stored", "P9"),
+    (
+        Choice::Rivals,
+        "other servers in the same run",
+        "P1, P3, P8",
+    ),
     (Choice::Kills, "killed under load", "R1, R2"),
 ];
 
@@ -44,6 +58,9 @@ pub(crate) async fn run(
         Choice::Sandbox => Box::pin(sandbox::run(rig, outcome)).await,
         Choice::Idle => Box::pin(idle::run(rig, outcome)).await,
         Choice::ModelPath => Box::pin(model_path::run(rig, outcome)).await,
+        Choice::Capacity => Box::pin(capacity::run(rig, outcome)).await,
+        Choice::Growth => Box::pin(growth::run(rig, outcome)).await,
+        Choice::Rivals => Box::pin(rivals::run(rig, outcome)).await,
         Choice::Kills => Box::pin(kills::run(rig, outcome)).await,
     }
 }

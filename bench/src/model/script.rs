@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 
-use super::tasks::{Call, next_call};
+use super::tasks::{Call, calls_in, next_call};
 use super::wire::{self, Pieces};
 use crate::counters::Reading;
 use crate::floor::Floor;
@@ -48,6 +48,9 @@ pub(crate) enum By {
     Number,
     /// What its messages ask for and was not begun: a request that is made again is answered as before.
     Tasks,
+    /// How many calls its messages hold. For servers of others, which may ask for a title beside: what offers no
+    /// tools gets text, and is not noted.
+    Calls,
 }
 
 /// How the requests with one token are answered.
@@ -55,6 +58,10 @@ pub(crate) enum By {
 pub(crate) struct Script {
     pub(crate) by: By,
     pub(crate) tool_calls: usize,
+    /// What the tool calls by number run; without it, `true`, for which the shell needs no process.
+    pub(crate) command: Option<&'static str>,
+    /// How long each answer takes to come.
+    pub(crate) think: Duration,
     /// A tool call comes behind a word to the user.
     pub(crate) talks: bool,
     /// Answers wait until it is open.
@@ -118,9 +125,24 @@ pub(super) struct Scripts {
 pub(super) struct Answer {
     pub(super) number: usize,
     pub(super) pieces: Pieces,
+    pub(super) think: Duration,
     pub(super) gate: Option<watch::Receiver<bool>>,
     pub(super) between: Option<Between>,
     pub(super) seen: Option<Arc<Notify>>,
+}
+
+impl Answer {
+    /// To a question beside the conversation, whose time is nobody's.
+    fn beside() -> Self {
+        Self {
+            number: usize::MAX,
+            pieces: wire::text(),
+            think: Duration::ZERO,
+            gate: None,
+            between: None,
+            seen: None,
+        }
+    }
 }
 
 impl Scripts {
@@ -133,25 +155,33 @@ impl Scripts {
     pub(super) fn ask(&mut self, token: Token, body: &[u8], arrived: Instant) -> Option<Answer> {
         let (script, asked) = self.by_token.get_mut(&token)?;
         let number = asked.len();
+        let calls = match script.by {
+            By::Calls => calls_in(body)?,
+            By::Number | By::Tasks => Some(number),
+        };
+        let Some(calls) = calls else {
+            return Some(Answer::beside());
+        };
         asked.push(Asked {
             arrived,
             answered: None,
         });
         let call = match script.by {
-            By::Number => (number < script.tool_calls).then(|| Call {
-                id: format!("toolu_{}_{number}", token.0),
-                command: "true".to_owned(),
+            By::Number | By::Calls => (calls < script.tool_calls).then(|| Call {
+                id: format!("toolu_{}_{calls}", token.0),
+                command: script.command.unwrap_or("true").to_owned(),
             }),
             By::Tasks => next_call(body),
         };
         let pieces = match (call, script.talks) {
-            (Some(call), false) => wire::bash(&call.id, &call.command),
-            (Some(call), true) => wire::text_and_bash(&call.id, &call.command),
+            (Some(call), false) => wire::bash(&call),
+            (Some(call), true) => wire::text_and_bash(&call),
             (None, _) => wire::text(),
         };
         Some(Answer {
             number,
             pieces,
+            think: script.think,
             gate: script.gate.clone(),
             between: script.between.clone(),
             seen: script.seen.clone(),

@@ -92,6 +92,21 @@ pub(super) fn next_call(request: &[u8]) -> Option<Call> {
         .find(|call| !begun.contains(call.id.as_str()))
 }
 
+/// How many calls the request's messages hold; none within if it offers no tools, none at all if it can't be read.
+pub(super) fn calls_in(request: &[u8]) -> Option<Option<usize>> {
+    let request: Value = serde_json::from_slice(request).ok()?;
+    let messages = request["messages"].as_array()?;
+    let blocks = messages
+        .iter()
+        .filter_map(|message| message["content"].as_array())
+        .flatten();
+    let calls = blocks.filter(|block| block["type"] == "tool_use").count();
+    let offers = request["tools"]
+        .as_array()
+        .is_some_and(|tools| !tools.is_empty());
+    Some(offers.then_some(calls))
+}
+
 fn texts(content: &Value) -> impl Iterator<Item = &str> {
     let blocks = content.as_array().into_iter().flatten();
     let of_blocks = blocks.filter_map(|block| block["text"].as_str());
@@ -113,6 +128,19 @@ mod tests {
         }
         let request = json!({ "messages": messages }).to_string();
         next_call(request.as_bytes()).map(|call| call.command)
+    }
+
+    #[test]
+    fn calls_are_counted_where_tools_are_offered() {
+        let call = json!({ "type": "tool_use", "id": "a", "name": "bash", "input": {} });
+        let messages = json!([{ "role": "user", "content": "go" }, { "role": "assistant", "content": [call] }]);
+        let asked = |tools| json!({ "messages": messages, "tools": tools }).to_string();
+        assert_eq!(
+            calls_in(asked(json!([{ "name": "bash" }])).as_bytes()),
+            Some(Some(1))
+        );
+        assert_eq!(calls_in(asked(json!([])).as_bytes()), Some(None));
+        assert_eq!(calls_in(b"no JSON"), None);
     }
 
     #[test]

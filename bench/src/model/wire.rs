@@ -3,22 +3,24 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::tasks::Call;
+
 /// An answer in two pieces: the second begins behind the first sign of what the model says.
 pub(super) type Pieces = [Bytes; 2];
 
-/// A call of `bash` with this command.
-pub(super) fn bash(id: &str, command: &str) -> Pieces {
+/// A call of `bash`.
+pub(super) fn bash(call: &Call) -> Pieces {
     let mut frames = begin();
-    add_bash(&mut frames, 0, id, command);
+    add_bash(&mut frames, 0, call);
     end(frames, 0, "tool_use")
 }
 
 /// The same behind a word to the user.
-pub(super) fn text_and_bash(id: &str, command: &str) -> Pieces {
+pub(super) fn text_and_bash(call: &Call) -> Pieces {
     let mut frames = begin();
     add_text(&mut frames, &["I'll ", "see."]);
     frames.push(json!({ "type": "content_block_stop", "index": 0 }));
-    add_bash(&mut frames, 1, id, command);
+    add_bash(&mut frames, 1, call);
     end(frames, 1, "tool_use")
 }
 
@@ -28,10 +30,11 @@ pub(super) fn text() -> Pieces {
     end(frames, 0, "end_turn")
 }
 
-fn add_bash(frames: &mut Vec<Value>, index: usize, id: &str, command: &str) {
-    let block = json!({ "type": "tool_use", "id": id, "name": "bash", "input": {} });
+fn add_bash(frames: &mut Vec<Value>, index: usize, call: &Call) {
+    let block = json!({ "type": "tool_use", "id": call.id, "name": "bash", "input": {} });
     frames.push(json!({ "type": "content_block_start", "index": index, "content_block": block }));
-    let input = json!({ "command": command }).to_string();
+    // Some servers of others demand a description.
+    let input = json!({ "command": call.command, "description": "One step" }).to_string();
     let delta = json!({ "type": "input_json_delta", "partial_json": input });
     frames.push(json!({ "type": "content_block_delta", "index": index, "delta": delta }));
 }
@@ -84,9 +87,13 @@ mod tests {
 
     #[test]
     fn an_answer_is_a_stream_that_begins_and_ends_as_the_protocol_says() {
+        let call = Call {
+            id: "toolu_1".to_owned(),
+            command: "true".to_owned(),
+        };
         for (answer, stop) in [
-            (bash("toolu_1", "true"), "tool_use"),
-            (text_and_bash("toolu_1", "true"), "tool_use"),
+            (bash(&call), "tool_use"),
+            (text_and_bash(&call), "tool_use"),
             (text(), "end_turn"),
         ] {
             let mut frames = Frames::default();

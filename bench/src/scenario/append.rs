@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::api::{Api, say};
 use crate::client::{Connection, Target};
 use crate::counters::Reading;
-use crate::floor::SyncRate;
+use crate::floor::Rate;
 use crate::model::{Script, Token};
 use crate::outcome::{AtMost, Outcome};
 use crate::rig::Rig;
@@ -32,11 +32,11 @@ const SYNC_WINDOW: Duration = Duration::from_millis(300);
 /// A session and the ids that were acknowledged in it.
 type Filled = (String, Vec<String>);
 
-struct Step {
-    latency: Samples,
-    seconds: f64,
+pub(super) struct Step {
+    pub(super) latency: Samples,
+    pub(super) seconds: f64,
     filled: Vec<Filled>,
-    failures: Vec<String>,
+    pub(super) failures: Vec<String>,
 }
 
 pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<()> {
@@ -92,7 +92,7 @@ pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<
 }
 
 /// For each writer its sessions, each in a turn whose model does not answer.
-async fn blocked_sessions(
+pub(super) async fn blocked_sessions(
     rig: &Rig<'_>,
     api: &mut Api,
     gate: &watch::Receiver<bool>,
@@ -120,13 +120,13 @@ async fn blocked_sessions(
     Ok(all)
 }
 
-async fn sync_rate(rig: &Rig<'_>) -> anyhow::Result<SyncRate> {
+async fn sync_rate(rig: &Rig<'_>) -> anyhow::Result<Rate> {
     let floor = rig.floor.clone();
     tokio::task::spawn_blocking(move || floor.measure_syncs(SYNC_WINDOW)).await?
 }
 
 /// Every writer on a connection of its own, from one session to the next.
-async fn write(
+pub(super) async fn write(
     target: &Target,
     work: Vec<Vec<(String, Token)>>,
     during: Duration,

@@ -3,16 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use crate::api::{Api, Previews, say};
-use crate::client::{Connection, EventStream};
+use crate::api::Api;
 use crate::counters::{Reading, Used};
-use crate::model::{Model, Script, Token};
+use crate::line::Line;
+use crate::model::Script;
 use crate::outcome::{AtMost, Outcome};
-use crate::rig::{Rig, idle};
+use crate::rig::Rig;
 use crate::samples::Samples;
 use crate::strace::Strace;
 
@@ -21,25 +20,17 @@ const ADDED_P99_MS: f64 = 1.0;
 /// Turns of one session, so that its past does not show in the figure.
 const TURNS_PER_SESSION: usize = 20;
 
-/// A session with a connection and a stream of its own.
-struct Line {
-    connection: Connection,
-    stream: EventStream,
-    session: String,
-    token: Token,
-}
-
 pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<()> {
-    let (server, mut api) = rig.start_with_api().await?;
+    let (server, api) = rig.start_with_api().await?;
     // The first turn opens connections that later ones keep.
-    let mut line = Line::open(rig, &mut api).await?;
+    let mut line = Line::open(rig, &api, Script::default()).await?;
     line.turn(Instant::now()).await?;
 
     let mut alone = Samples::default();
     let mut used = Used::default();
     let (begun, mut turns) = (Instant::now(), 0);
     while begun.elapsed() < rig.options.step() {
-        let mut line = Line::open(rig, &mut api).await?;
+        let mut line = Line::open(rig, &api, Script::default()).await?;
         let before = Reading::of(server.process)?;
         for _ in 0..TURNS_PER_SESSION {
             alone.push(
@@ -76,14 +67,14 @@ pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<
     outcome.note(
         "the goal is that of a gateway that stores nothing; a turn here is durable from its message to its end",
     );
-    at_rate(rig, &mut api, server.process, outcome).await?;
-    count_syncs(rig, &mut api, server.process, outcome).await?;
+    at_rate(rig, &api, server.process, outcome).await?;
+    count_syncs(rig, &api, server.process, outcome).await?;
     server.stop().await
 }
 
 async fn count_syncs(
     rig: &Rig<'_>,
-    api: &mut Api,
+    api: &Api,
     server: u32,
     outcome: &mut Outcome,
 ) -> anyhow::Result<()> {
@@ -91,7 +82,7 @@ async fn count_syncs(
         outcome.note("syncs are not counted: that takes --strace");
         return Ok(());
     }
-    let mut line = Line::open(rig, api).await?;
+    let mut line = Line::open(rig, api, Script::default()).await?;
     let strace = Strace::attach(server, rig.folder()).await?;
     for _ in 0..TURNS_PER_SESSION {
         line.turn(Instant::now()).await?;
@@ -107,7 +98,7 @@ async fn count_syncs(
 
 async fn at_rate(
     rig: &Rig<'_>,
-    api: &mut Api,
+    api: &Api,
     server: u32,
     outcome: &mut Outcome,
 ) -> anyhow::Result<()> {
@@ -115,7 +106,7 @@ async fn at_rate(
     let turns = usize::try_from(rig.options.step().as_secs() * rate)?;
     let mut lines = Vec::new();
     for _ in 0..turns.div_ceil(TURNS_PER_SESSION).max(16) {
-        lines.push(Line::open(rig, api).await?);
+        lines.push(Line::open(rig, api, Script::default()).await?);
     }
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / u32::try_from(rate)?);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -148,42 +139,4 @@ async fn at_rate(
         added.summary(),
     );
     Ok(())
-}
-
-/// A turn's time, the model's part still in it.
-struct Whole {
-    taken: Duration,
-}
-
-impl Whole {
-    fn less(self, model: &Model, token: Token) -> anyhow::Result<Duration> {
-        let asked = model.asked(token);
-        let last = asked.last().context("the model was not asked")?;
-        let answered = last.answered.context("the model has not answered")?;
-        Ok(self
-            .taken
-            .saturating_sub(answered.saturating_duration_since(last.arrived)))
-    }
-}
-
-impl Line {
-    async fn open(rig: &Rig<'_>, api: &mut Api) -> anyhow::Result<Self> {
-        let session = api.create_session().await?;
-        let stream = api.stream(&session, Previews::Off).await?;
-        let connection = Connection::open(&api.target).await?;
-        Ok(Self {
-            connection,
-            stream,
-            session,
-            token: rig.model.expect(Script::default()),
-        })
-    }
-
-    async fn turn(&mut self, begun: Instant) -> anyhow::Result<Whole> {
-        say(&mut self.connection, &self.session, self.token).await?;
-        idle(&mut self.stream).await?;
-        Ok(Whole {
-            taken: begun.elapsed(),
-        })
-    }
 }

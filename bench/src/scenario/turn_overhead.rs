@@ -37,7 +37,7 @@ pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<
     let summary = warm.summary();
     let floor = rig.floor.summary();
     let ratio = summary.p50 / floor.turn_p50_ms();
-    outcome.judged("ratio to the floor, p50", ratio, "×", AtMost(3.0));
+    outcome.judged("ratio to the floor, p50", ratio, "×", AtMost(2.0));
     let tail = summary.p95 / (floor.sync.p95 + floor.spawn.p95);
     outcome.figure("ratio to the floor, p95", tail, "×");
     outcome.distribution("overhead of a turn", summary);
@@ -105,7 +105,7 @@ async fn turn(
 }
 
 /// From each answer to the request after it.
-fn overheads(asked: &[Asked]) -> Vec<f64> {
+pub(super) fn overheads(asked: &[Asked]) -> Vec<f64> {
     asked
         .windows(2)
         .filter_map(|pair| {

@@ -27,6 +27,9 @@ fn every_scenario_is_in_the_help() {
         "readers",
         "idle",
         "model-path",
+        "capacity",
+        "growth",
+        "rivals",
     ] {
         assert!(said.contains(name), "{name} is missing in {said}");
     }
