@@ -9,8 +9,10 @@
 mod attachments;
 mod backoff;
 mod checkpoints;
+mod fence;
 mod journal;
 mod keeping;
+mod leases;
 mod limits;
 mod metered;
 mod model_call;

@@ -6,9 +6,10 @@ use std::time::Duration;
 pub(crate) const LOG_PAGE: u32 = 1_000;
 /// Due sessions that a sweep takes up at a time.
 pub(crate) const DUE_SESSIONS: u32 = 256;
-/// The part of a lease's time that is left when a process that could not renew it stops what it
-/// does under it.
+/// The part of a lease's time that is left when a runner whose lease was not renewed stops.
 pub(crate) const LEASE_MARGIN_PART: u32 = 8;
+/// Renewals that wait for an answer, each for the time of a lease at most.
+pub(crate) const RENEWALS_AT_ONCE: usize = 3;
 /// How often due sessions are looked for where other processes may leave some behind.
 pub(crate) const DUE_INTERVAL: Duration = Duration::from_millis(500);
 /// Decisions in a row without anything to do between them: more is a bug in the domain.

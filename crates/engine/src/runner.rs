@@ -17,6 +17,7 @@ use hostler_store::{Lease, Wakes};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::fence::Fence;
 use crate::journal::{Journal, JournalError};
 use crate::limits::{LOOK_PAUSE, PAUSE_AFTER_NOTHING};
 use crate::model_call::call_model;
@@ -27,12 +28,22 @@ use crate::resume::cancel_closed;
 use crate::tools::run_tools;
 
 /// What is being done, and the facts that come of it. Dropping it leaves the work: a model's
-/// answer is given up, and tools go on until somebody fetches their results.
+/// answer is given up, and tools go on until somebody fetches their results; behind the fence they
+/// end, since somebody else may tell by now that they were interrupted.
 struct Activity {
     kind: Kind,
+    fence: Fence,
     /// For the tools: what it means to leave them.
     parting: Parting,
     facts: BoxStream<'static, Vec<Draft>>,
+}
+
+impl Drop for Activity {
+    fn drop(&mut self) {
+        if self.fence.is_reached() {
+            self.parting.cancel();
+        }
+    }
 }
 
 #[derive(PartialEq, Eq)]
@@ -42,10 +53,11 @@ enum Kind {
 }
 
 /// Runs the session until it rests, its lease is lost, or `stop` is called and the present
-/// activity has ended.
+/// activity has ended. The caller drops it at the fence.
 pub(crate) async fn run_session(
     parts: Arc<Parts>,
     lease: Lease,
+    fence: Fence,
     stop: CancellationToken,
 ) -> Result<(), JournalError> {
     let mut wakes = parts.store.wakes(lease.session);
@@ -79,12 +91,24 @@ pub(crate) async fn run_session(
             }
             Step::Wait { until } => until,
             Step::CallModel(call) => {
-                activity = Some(carry_on(activity, Kind::Model(call), &parts, &journal));
+                activity = Some(carry_on(
+                    activity,
+                    Kind::Model(call),
+                    &parts,
+                    &journal,
+                    &fence,
+                ));
                 preparation.begin(&parts, journal.lease().session, journal.state().agent());
                 None
             }
             Step::RunTools(calls) => {
-                activity = Some(carry_on(activity, Kind::Tools(calls), &parts, &journal));
+                activity = Some(carry_on(
+                    activity,
+                    Kind::Tools(calls),
+                    &parts,
+                    &journal,
+                    &fence,
+                ));
                 None
             }
             Step::Record(_) => unreachable!("settle records every decision"),
@@ -131,6 +155,7 @@ fn carry_on(
     kind: Kind,
     parts: &Arc<Parts>,
     journal: &Journal,
+    fence: &Fence,
 ) -> Activity {
     if let Some(current) = current.take_if(|current| current.covers(&kind)) {
         return current;
@@ -148,6 +173,7 @@ fn carry_on(
     };
     Activity {
         kind,
+        fence: fence.clone(),
         parting,
         facts,
     }

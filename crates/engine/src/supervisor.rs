@@ -1,41 +1,38 @@
 //! Which session has a runner: a wake-up or the sweep says "look", the lease says "yours".
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hostler_protocol::id::SessionId;
 use hostler_store::Lease;
 use tokio::sync::mpsc;
-use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout_at};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::fence::Breach;
 use crate::journal::JournalError;
 use crate::keeping::Keeping;
-use crate::limits::{DUE_INTERVAL, DUE_SESSIONS, FULL_SWEEP_EVERY, LEASE_MARGIN_PART, PANICS_MAX};
+use crate::leases::Leases;
+use crate::limits::{DUE_INTERVAL, DUE_SESSIONS, FULL_SWEEP_EVERY, PANICS_MAX};
 use crate::options::{Engine, Parts};
 use crate::runner::run_session;
 use crate::session_sandbox;
 use crate::sweep::{self, Scope};
 
-/// A runner, and what it runs under.
-struct Held {
-    lease: Lease,
-    task: AbortHandle,
-}
-
-type RunnerResult = Result<(), JournalError>;
+/// How a runner ended: at its fence, or by itself.
+type RunnerResult = Result<Result<(), JournalError>, Breach>;
 
 struct Supervisor {
     parts: Arc<Parts>,
     soft: CancellationToken,
     runners: JoinSet<RunnerResult>,
-    held: HashMap<Id, Held>,
+    /// What each of them runs under.
+    held: HashMap<Id, Lease>,
+    leases: Arc<Leases>,
     running: HashMap<SessionId, Id>,
     panics: HashMap<SessionId, u32>,
-    /// Of runners that have ended while the store failed: one for each at most.
-    unreleased: Vec<Lease>,
     /// At most one.
     sweeps_under_way: JoinSet<Vec<SessionId>>,
     keeping: Keeping,
@@ -43,55 +40,56 @@ struct Supervisor {
     emptying_trash: JoinSet<()>,
     /// Sweeps so far.
     sweeps: u32,
-    /// When the last renewal that has succeeded began: leases hold from here.
-    renewed: Instant,
 }
 
 impl Engine {
     /// Runs sessions until `stop` is called and every runner has ended its present activity.
     /// Dropping the future stops them all at once: the log knows where they were.
     pub async fn run(self, stop: CancellationToken) {
-        let Some(mut dirty) = self.parts.store.take_dirty() else {
+        let Some(dirty) = self.parts.store.take_dirty() else {
             tracing::error!("a second engine on one store: it does nothing");
             return;
         };
-        let mut supervisor = Supervisor {
+        let leases = Arc::new(Leases::new(&self.parts));
+        let supervisor = Supervisor {
             soft: stop.clone(),
             runners: JoinSet::new(),
             held: HashMap::new(),
+            leases: Arc::clone(&leases),
             running: HashMap::new(),
             panics: HashMap::new(),
-            unreleased: Vec::new(),
             sweeps_under_way: JoinSet::new(),
             keeping: Keeping::default(),
             emptying_trash: JoinSet::new(),
             sweeps: 0,
-            renewed: Instant::now(),
             parts: Arc::clone(&self.parts),
         };
+        tokio::select! {
+            () = supervisor.run(dirty, stop) => {}
+            never = leases.renew() => match never {},
+        }
+    }
+}
+
+impl Supervisor {
+    async fn run(mut self, mut dirty: mpsc::Receiver<SessionId>, stop: CancellationToken) {
         let mut sweeps = ticker(self.parts.options.sweep_interval);
-        let mut renewals = ticker(self.parts.options.lease / 3);
         let mut dues = ticker(match self.parts.store.has_rivals() {
             true => DUE_INTERVAL.min(self.parts.options.sweep_interval),
             false => self.parts.options.sweep_interval,
         });
         while !stop.is_cancelled() {
-            supervisor
-                .turn(&mut dirty, &mut dues, &mut sweeps, &mut renewals, &stop)
-                .await;
+            self.turn(&mut dirty, &mut dues, &mut sweeps, &stop).await;
         }
-        supervisor.drain(&mut renewals).await;
+        self.drain(&mut dues).await;
     }
-}
 
-impl Supervisor {
     /// Waits for one thing and does it. Every branch is cancel-safe: queues, timers, join sets.
     async fn turn(
         &mut self,
         dirty: &mut mpsc::Receiver<SessionId>,
         dues: &mut Interval,
         sweeps: &mut Interval,
-        renewals: &mut Interval,
         stop: &CancellationToken,
     ) {
         tokio::select! {
@@ -100,9 +98,8 @@ impl Supervisor {
             Some(ended) = self.runners.join_next_with_id() => self.ended(ended).await,
             Some(ended) = self.sweeps_under_way.join_next() => self.swept(ended),
             Some(ended) = self.keeping.ended() => self.keeping.after(&self.parts, ended),
-            _ = renewals.tick() => self.renew().await,
             _ = dues.tick() => {
-                self.release_again().await;
+                self.give_back_strays().await;
                 self.start_due().await;
             }
             _ = sweeps.tick() => self.sweep_sandboxes(),
@@ -118,9 +115,11 @@ impl Supervisor {
         let now = self.parts.env.now();
         let owner = &self.parts.options.owner;
         let ttl = self.parts.options.lease;
+        let begun = Instant::now();
         let lease = match self.parts.store.claim(session, owner, now, ttl).await {
             Ok(Some(lease)) => lease,
             Ok(None) => return,
+            // If it was taken all the same, the next renewal finds it without a runner.
             Err(error) => {
                 tracing::error!(%session, %error, "a lease can't be taken");
                 return;
@@ -129,13 +128,15 @@ impl Supervisor {
         // From before the first look at the log to the end of the turn: a sweep that still takes
         // the session for idle must not stop the sandbox between two calls.
         let in_use = session_sandbox::name(session).map(|name| self.parts.sandboxes.hold(&name));
-        let run = run_session(Arc::clone(&self.parts), lease.clone(), self.soft.clone());
+        let fence = self.leases.hold(session, begun);
+        let (parts, soft) = (Arc::clone(&self.parts), self.soft.clone());
+        let run = run_session(parts, lease.clone(), fence.clone(), soft);
         let task = self.runners.spawn(async move {
             let _in_use = in_use;
-            run.await
+            fence.guard(run).await
         });
         self.running.insert(session, task.id());
-        self.held.insert(task.id(), Held { lease, task });
+        self.held.insert(task.id(), lease);
         self.count();
     }
 
@@ -202,25 +203,31 @@ impl Supervisor {
             Ok((id, _)) => *id,
             Err(error) => error.id(),
         };
-        let Some(Held { lease, .. }) = self.held.remove(&id) else {
+        let Some(lease) = self.held.remove(&id) else {
             return;
         };
         let session = lease.session;
+        self.leases.drop_hold(session);
         self.running.remove(&session);
         self.count();
         match ended {
-            Ok((_, Ok(()))) => {
+            Ok((_, Ok(Ok(())))) => {
                 self.panics.remove(&session);
                 // An input may have come between the runner's last look and its end.
                 self.look_again(session).await;
             }
-            Ok((_, Err(JournalError::NotOurs))) => {}
-            Ok((_, Err(JournalError::Store(error)))) => {
+            Ok((_, Ok(Err(JournalError::NotOurs)))) => {}
+            Ok((_, Ok(Err(JournalError::Store(error))))) => {
                 tracing::error!(%session, %error, "a runner ended because of the store");
                 self.release(lease).await;
             }
-            // It was stopped because the lease may have run out. If it hasn't, it must not be renewed.
-            Err(error) if error.is_cancelled() => self.unreleased.push(lease),
+            // If nobody has taken it, the next renewal finds it without a runner.
+            Ok((_, Err(Breach::RanOut))) => {
+                tracing::error!(%session, "a runner stopped: its lease may have run out");
+            }
+            Ok((_, Err(Breach::TakenOver))) => {
+                tracing::warn!(%session, "another server has taken it over");
+            }
             Err(_) => {
                 self.release(lease).await;
                 self.panicked(session).await;
@@ -251,81 +258,37 @@ impl Supervisor {
         }
     }
 
+    /// One that can't be given back now is found by the next renewal.
     async fn release(&mut self, lease: Lease) {
         if let Err(error) = self.parts.store.release(&lease).await {
             tracing::error!(session = %lease.session, %error, "a lease can't be released");
-            // Renewed with the others it would keep everybody off for ever.
-            self.unreleased.push(lease);
         }
     }
 
-    /// One that fails says enough about the others.
-    async fn release_again(&mut self) {
-        while let Some(lease) = self.unreleased.pop() {
-            let before = self.unreleased.len();
-            self.release(lease).await;
-            if self.unreleased.len() > before {
-                return;
+    /// Renewed with the others they would keep everybody off for ever. One that fails says enough
+    /// about the others.
+    async fn give_back_strays(&mut self) {
+        for session in self.leases.take_strays() {
+            if self.running.contains_key(&session) {
+                continue;
             }
-        }
-    }
-
-    /// Where others may take what has run out, runners whose leases may have are stopped: the log
-    /// takes nothing from a lost lease, but tools run outside of the log. Another call to the
-    /// database that this loop waits for makes it late, by as long as such a call may take.
-    async fn renew(&mut self) {
-        let (owner, now) = (&self.parts.options.owner, self.parts.env.now());
-        let begun = Instant::now();
-        let lease = self.parts.options.lease;
-        let renewal = self.parts.store.renew_leases(owner, now, lease);
-        let last = self.renewed + (lease - lease / LEASE_MARGIN_PART);
-        // After a long time without the database there is nothing left to lose by waiting.
-        let most = if last > begun {
-            last
-        } else {
-            begun + lease / 3
-        };
-        let renewed = match self.parts.store.has_rivals() {
-            true => timeout_at(most, renewal).await,
-            false => Ok(renewal.await),
-        };
-        match renewed {
-            Ok(Ok(renewed)) => {
-                self.renewed = begun;
-                if self.parts.store.has_rivals() {
-                    self.stop_all_but(&renewed);
+            let owner = &self.parts.options.owner;
+            match self.parts.store.release_stray(session, owner).await {
+                Ok(true) => tracing::warn!(%session, "a lease without a runner was given back"),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::error!(%session, %error, "a lease without a runner can't be given back");
+                    return;
                 }
             }
-            Ok(Err(error)) => tracing::error!(%error, "leases can't be renewed"),
-            Err(_) => tracing::error!("leases can't be renewed in time"),
-        }
-        let is_over = self.parts.store.has_rivals() && Instant::now() >= last;
-        if is_over && self.renewed < begun && !self.runners.is_empty() {
-            let runners = self.runners.len();
-            tracing::error!(
-                runners,
-                "all runners are stopped: their leases may have run out"
-            );
-            self.runners.abort_all();
         }
     }
 
-    /// A runner whose lease has run out while this process stood still hears of it now.
-    fn stop_all_but(&self, renewed: &[SessionId]) {
-        let ours: HashSet<&SessionId> = renewed.iter().collect();
-        for held in self.held.values() {
-            if !ours.contains(&held.lease.session) {
-                tracing::warn!(session = %held.lease.session, "another server has taken it over");
-                held.task.abort();
-            }
-        }
-    }
-
-    async fn drain(mut self, renewals: &mut Interval) {
+    async fn drain(mut self, dues: &mut Interval) {
         while !self.runners.is_empty() {
             tokio::select! {
                 Some(ended) = self.runners.join_next_with_id() => self.ended(ended).await,
-                _ = renewals.tick() => self.renew().await,
+                _ = dues.tick() => self.give_back_strays().await,
             }
         }
     }

@@ -35,6 +35,11 @@ const RELEASE: &str = "\
     where id = $1 and lease_owner = $2 and lease_epoch = $3 \
     returning needs_runner_at is not null and needs_runner_at <= updated_at";
 
+const RELEASE_STRAY: &str = "\
+    update sessions set lease_owner = null, lease_expires_at = 0 \
+    where id = $1 and lease_owner = $2 \
+    returning needs_runner_at is not null and needs_runner_at <= updated_at";
+
 const FREE_ALL_LEASES: &str = "\
     update sessions set lease_owner = null, lease_expires_at = 0 where lease_owner is not null";
 
@@ -117,6 +122,26 @@ impl Store {
                 row.flag(0)
             })
         };
+        self.release_by(session, release).await.map(drop)
+    }
+
+    /// As [`Store::release`] for a lease of which the owner knows no epoch: its claim was answered
+    /// with an error and took place. Only while the owner has no claim under way. Answers whether
+    /// there was one.
+    pub async fn release_stray(&self, session: SessionId, owner: &str) -> Result<bool, StoreError> {
+        let owner = owner.to_owned();
+        let release = move |tx: &Tx<'_>| {
+            let id = session.to_string();
+            tx.one(RELEASE_STRAY, &[&id, &owner], |row| row.flag(0))
+        };
+        self.release_by(session, release).await
+    }
+
+    async fn release_by(
+        &self,
+        session: SessionId,
+        release: impl FnOnce(&Tx<'_>) -> Result<Option<bool>, StoreError> + Send + 'static,
+    ) -> Result<bool, StoreError> {
         let hub = Arc::clone(&self.hub);
         let tell = move |is_due: &Option<bool>| {
             if *is_due == Some(true) {
@@ -124,10 +149,8 @@ impl Store {
             }
         };
         let scope = Scope::Session(session);
-        self.db
-            .write_unsynced(scope, release, tell)
-            .await
-            .map(|_| ())
+        let released = self.db.write_unsynced(scope, release, tell).await?;
+        Ok(released.is_some())
     }
 
     /// For the start of the only process on this data folder: whoever held a lease is dead. Where

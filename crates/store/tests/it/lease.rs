@@ -119,3 +119,20 @@ async fn work_for_later_is_left_to_the_sweep() {
     let due = at.store.sessions_due(retry_at, 10).await.unwrap();
     assert_eq!(due, [id]);
 }
+
+#[tokio::test]
+async fn a_lease_is_given_back_without_its_epoch_by_its_owner_only() {
+    let at = SessionFolder::new().await;
+    let id = at.session().await.id;
+    let mut dirty = at.store.take_dirty().unwrap();
+    at.claim(id, "one").await.unwrap();
+    at.send(id, &["hi"]).await;
+    assert_eq!(dirty.try_recv(), Ok(id));
+    assert!(!at.store.release_stray(id, "two").await.unwrap());
+    assert!(at.claim(id, "two").await.is_none());
+
+    assert!(at.store.release_stray(id, "one").await.unwrap());
+    assert_eq!(dirty.try_recv(), Ok(id), "there is something to do");
+    assert!(at.claim(id, "two").await.is_some());
+    assert!(!at.store.release_stray(id, "one").await.unwrap());
+}

@@ -8,6 +8,7 @@ mod git_server;
 mod idle;
 mod interrupt;
 mod kills;
+mod leases;
 mod little_packages;
 mod little_root;
 mod mounted_files;

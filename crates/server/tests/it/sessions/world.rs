@@ -52,6 +52,7 @@ pub(super) struct World {
     pub(super) environment: Value,
     checkpoints: Checkpoints,
     rest: Duration,
+    lease: Duration,
     networking: serde_json::Value,
     pub(super) hosts: BTreeMap<HostName, IpAddr>,
 }
@@ -123,6 +124,7 @@ impl World {
             environment: json!({"name": "test"}),
             checkpoints: Checkpoints::Local,
             rest: Duration::ZERO,
+            lease: Duration::from_secs(30),
             networking: json!({"type": "unrestricted"}),
             hosts: BTreeMap::new(),
             folder,
@@ -171,6 +173,11 @@ impl World {
         self
     }
 
+    pub(super) fn with_lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
     /// The same data, as the next process finds it.
     pub(super) fn reopen(&mut self, options: StoreOptions) {
         self.store = open_store(self.folder.path(), options);
@@ -188,7 +195,7 @@ impl World {
             HashMap::from([("test".to_owned(), provider)]),
             EngineOptions {
                 owner: "test".to_owned(),
-                lease: Duration::from_secs(30),
+                lease: self.lease,
                 running_sessions_max: 16,
                 model_attempts_max: 3,
                 model_retry_base: Duration::from_millis(5),
