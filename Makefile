@@ -23,8 +23,8 @@ demo: compiler ## Start a server and watch a session work in it; needs no key
 test: test-rust test-postgres test-sdk test-kills ## Run all tests, those through the official SDKs too
 
 .PHONY: test-rust
-test-rust: compiler nextest engines file-systems network-clients package-managers
-	cargo nextest run --workspace --locked
+test-rust: compiler nextest engines file-systems network-clients package-managers s3
+	tests/with-s3 cargo nextest run --workspace --locked
 
 # Whatever keeps something, once more on the second database engine, but for what works on SQLite's file: the tests
 # of archives watch it, and one holds it back.
@@ -32,15 +32,15 @@ KEEPING := (package(hostler-store) - test(who_would_wait_too_long)) + (package(h
 	- test(sessions::moves::) - test(sessions::checkpoints::))
 
 .PHONY: test-postgres
-test-postgres: compiler nextest postgres sdk-clients
+test-postgres: compiler nextest postgres sdk-clients s3
 	tests/with-postgres cargo nextest run --workspace --locked -E "$(KEEPING)"
-	tests/with-postgres tests/run-sdk-tests --deselect tests/sdk/test_docs.py
+	tests/with-s3 tests/with-postgres tests/run-sdk-tests --deselect tests/sdk/test_docs.py
 
 .PHONY: test-sdk
-test-sdk: compiler sdk-clients
+test-sdk: compiler sdk-clients s3
 	@# The same selection as above, so that the binary is there already and nothing is built with other features.
 	cargo test --workspace --locked --no-run --quiet
-	tests/run-sdk-tests
+	tests/with-s3 tests/run-sdk-tests
 
 # How often the server is killed, and what the moments are derived from.
 KILLS ?= 40
@@ -95,6 +95,10 @@ engines:
 .PHONY: postgres
 postgres:
 	@tests/install-tools postgres
+
+.PHONY: s3
+s3:
+	@tests/install-tools s3
 
 .PHONY: file-systems
 file-systems:

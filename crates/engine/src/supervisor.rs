@@ -171,6 +171,7 @@ impl Supervisor {
             self.sweeps_under_way.spawn(async move {
                 let rested = sweep::sandboxes(&parts, scope, &busy).await;
                 sweep::expired_files(&parts).await;
+                sweep::dropped_uploads(&parts).await;
                 if scope == Scope::All {
                     sweep::packages(&parts).await;
                 }

@@ -232,6 +232,13 @@ pub(crate) async fn expired_files(parts: &Parts) {
     }
 }
 
+/// Gives up what was sent to a bucket of uploads that nobody goes on with.
+pub(crate) async fn dropped_uploads(parts: &Parts) {
+    if let Err(error) = parts.store.end_dropped_uploads().await {
+        tracing::error!(%error, "uploads that broke off can't be given up");
+    }
+}
+
 /// A session whose runner panics again and again is terminated, and says so. The log is not
 /// folded for it: that may be just what fails.
 pub(crate) async fn give_up(parts: &Parts, session: SessionId) {

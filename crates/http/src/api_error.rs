@@ -259,6 +259,9 @@ impl From<StoreError> for ApiError {
             StoreError::Unreachable(_) => {
                 Self::overloaded("the database can't be reached").with_source(error)
             }
+            StoreError::BlobsUnreachable(_) => {
+                Self::overloaded("the store of the files can't be reached").with_source(error)
+            }
             StoreError::NotStorable(_) => Self::invalid(error.to_string()),
             // A uniqueness that a caller can violate is an outcome of the store's function.
             StoreError::Unique

@@ -5,7 +5,8 @@
 //!   LOCK          held by the running server, with its process id inside
 //!   replica       which server this is among those that share a database
 //!   hostler.db    the database (and its -wal and -shm files)
-//!   blobs/        uploaded files
+//!   blobs/        uploaded files, unless they are in a bucket
+//!   uploads/      which uploads to a bucket are under way
 //!   sandboxes/    files of the sessions' sandboxes
 //!   images/       root file systems that sandboxes are made of
 //!   hostler.toml  the configuration, if you put it here

@@ -5,6 +5,9 @@ use hostler_store::{DATABASE_FILE, Migrations, PostgresOptions, Store, StoreOpti
 
 use crate::config::Config;
 
+/// Remembers what was begun in a bucket.
+const UPLOADS: &str = "uploads";
+
 /// As the settings say. Blocks.
 pub(crate) fn open(config: &Config) -> anyhow::Result<Store> {
     let migrations = match config.database.migrate {
@@ -21,7 +24,7 @@ pub(crate) fn open_with(config: &Config, migrations: Migrations) -> anyhow::Resu
         ..StoreOptions::default()
     };
     let database = &config.database;
-    match &database.address {
+    let store = match &database.address {
         Some(address) => {
             let postgres = PostgresOptions {
                 address: address.clone(),
@@ -29,10 +32,15 @@ pub(crate) fn open_with(config: &Config, migrations: Migrations) -> anyhow::Resu
                 readers: database.read_connections,
             };
             // What is wrong with it is said with its address.
-            Ok(Store::connect(folder, postgres, options)?)
+            Store::connect(folder, postgres, options)?
         }
         None => Store::open_with(folder, options)
-            .with_context(|| format!("the database {}", folder.join(DATABASE_FILE).display())),
+            .with_context(|| format!("the database {}", folder.join(DATABASE_FILE).display()))?,
+    };
+    match &config.blobs.bucket() {
+        // Only a server uploads, and there is one of a folder.
+        Some(bucket) => Ok(store.in_bucket(bucket, &folder.join(UPLOADS))?),
+        None => Ok(store),
     }
 }
 

@@ -81,6 +81,7 @@ pub async fn examine(config: &Config) -> Vec<Check> {
         checks::port(config.server.listen, &config.server.data_dir),
         checks::sandbox(&config.sandbox, &config.network).await,
     ];
+    all.extend(checks::blobs(config.blobs.bucket().as_ref()).await);
     all.extend(config.providers.values().map(checks::provider));
     all
 }

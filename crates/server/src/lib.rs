@@ -21,6 +21,7 @@ pub mod listener;
 pub mod logging;
 mod metrics;
 pub mod migrate;
+mod orphans;
 pub mod sandboxes;
 pub mod serve;
 mod terminal;

@@ -53,3 +53,5 @@ pub(crate) const RUNNER_REST: Duration = Duration::from_secs(1);
 pub(crate) const LONG_ANSWER_READ_BYTES: usize = 64;
 /// Connections of one kind to PostgreSQL, which has 100 in all unless it is told otherwise.
 pub(crate) const DATABASE_CONNECTIONS_MAX: u32 = 1_000;
+/// How often blobs without a row are looked for in a bucket.
+pub(crate) const ORPHANS_EVERY: Duration = Duration::from_secs(24 * 60 * 60);

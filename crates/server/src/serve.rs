@@ -7,6 +7,7 @@ use anyhow::Context;
 use hostler_domain::Env;
 use hostler_engine::Engine;
 use hostler_http::{Api, MetricsText};
+use hostler_protocol::id::EventId;
 use hostler_sandbox::{CgroupClaim, SandboxHost, claim_cgroup};
 use hostler_store::Store;
 use tokio::net::TcpListener;
@@ -16,7 +17,7 @@ use crate::config::Config;
 use crate::data_folder::DataFolder;
 use crate::lifecycle::{Ending, Lifecycle, OnEnd, signals};
 use crate::terminal::say;
-use crate::{database, first_start, listener, metrics, wiring};
+use crate::{database, first_start, listener, metrics, orphans, wiring};
 
 /// Runs a server until it is stopped. `given_key` is the value of HOSTLER_API_KEY.
 pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Ending> {
@@ -32,6 +33,7 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
     let replica = folder.replica(&env)?;
     let store = open_store(&config, &replica).await?;
     let key = first_start::prepare(&store, &env, given_key).await?;
+    claim_blobs(&store, &env).await?;
     announce_cgroup(&claim_cgroup());
     let host = wiring::sandbox_host(&config.sandbox, &config.network);
     let sandboxes = SandboxHost::start(host).await?;
@@ -57,6 +59,10 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
         wiring::engine(&config, &env, &replica, roots.clone()),
         wiring::gateway(&config.network, listening),
     );
+    if store.shares_blobs() {
+        let sweep = orphans::sweep_a_bucket(store.clone(), env.clone(), soft.clone());
+        lifecycle.spawn("orphans", OnEnd::Shutdown, sweep);
+    }
     let stop = soft.clone();
     lifecycle.spawn("engine", OnEnd::Shutdown, async move {
         engine.run(stop).await;
@@ -98,15 +104,18 @@ async fn open_store(config: &Config, replica: &str) -> anyhow::Result<Store> {
         .free_leases_of(replica)
         .await
         .context("the sessions cannot be taken over")?;
-    store
-        .sweep_orphaned_files()
-        .await
-        .context("leftovers of uploads cannot be removed")?;
-    store
-        .sweep_orphaned_checkpoints()
-        .await
-        .context("leftovers of archives of sandboxes cannot be removed")?;
     Ok(store)
+}
+
+/// What is in a bucket must be of this database, before anything there is taken for nobody's.
+async fn claim_blobs(store: &Store, env: &Env) -> anyhow::Result<()> {
+    let trial: EventId = env.id();
+    store.claim_bucket(&trial.to_string()).await?;
+    if !store.shares_blobs() {
+        let swept = store.sweep_orphans(env.now()).await;
+        swept.context("leftovers of uploads cannot be removed")?;
+    }
+    Ok(())
 }
 
 /// Every event stream is a descriptor, and the usual soft limit is 1,024.

@@ -1,30 +1,55 @@
-//! Bytes that are too many for a row: files, in the data folder.
+//! Bytes that are too many for a row: files, in the data folder or in a bucket.
 //!
-//! A blob is written under a temporary name and gets its own when it is complete and synced, so a
-//! crash leaves no half of one. **Invariant:** a row is written after its blob and deleted before
-//! it: a row without a blob is corruption, a blob without a row is swept at the next start.
+//! A blob shows under its name when it is complete and synced, so a crash leaves no half of one.
+//! **Invariant:** a row is written after its blob and deleted before it: a row without a blob is
+//! corruption, a blob without a row is swept. Nothing but the constructors knows which place it
+//! is; what an upload needs of each is in `blobs/upload.rs`.
 
-use std::path::{Path as FolderPath, PathBuf};
+mod bucket;
+mod folder;
+mod unfinished;
+mod upload;
+
+use std::path::Path as FolderPath;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::digest;
 use bytes::Bytes;
-use futures::StreamExt;
 use futures::stream::BoxStream;
-use object_store::local::LocalFileSystem;
+use futures::{StreamExt, stream};
+use hostler_protocol::Timestamp;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
+use object_store::{ObjectStore, ObjectStoreExt};
+
+pub use bucket::{BucketAddress, BucketAddressError, BucketError, BucketKey, BucketOptions};
+pub use upload::BlobUpload;
 
 use crate::StoreError;
-use crate::limits::{BLOB_PART_BYTES, BLOB_PARTS_IN_FLIGHT};
+use crate::limits::ORPHAN_AGE_SHARED;
+use bucket::Bucket;
+use folder::Folder;
 
 /// The bytes of a blob, in chunks.
 pub type BlobStream = BoxStream<'static, Result<Bytes, StoreError>>;
 
 #[derive(Clone)]
 pub(crate) struct Blobs {
-    objects: Arc<LocalFileSystem>,
-    folder: Arc<FolderPath>,
+    place: Place,
+}
+
+#[derive(Clone)]
+enum Place {
+    Folder(Arc<Folder>),
+    Bucket(Arc<Bucket>),
+}
+
+/// A blob that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) name: Path,
+    pub(crate) size: u64,
+    pub(crate) written_at: Timestamp,
 }
 
 impl std::fmt::Debug for Blobs {
@@ -33,152 +58,174 @@ impl std::fmt::Debug for Blobs {
     }
 }
 
-impl From<object_store::Error> for StoreError {
-    fn from(error: object_store::Error) -> Self {
-        Self::Blob(Box::new(error))
-    }
-}
-
-fn io_failure(error: std::io::Error) -> StoreError {
-    StoreError::Blob(Box::new(error))
-}
-
 impl Blobs {
     /// Opens or makes `blobs` in the data folder.
-    pub(crate) fn open(folder: &FolderPath) -> Result<Self, StoreError> {
-        let folder = folder.join("blobs");
-        std::fs::create_dir_all(&folder).map_err(io_failure)?;
-        let objects = LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true);
+    pub(crate) fn in_folder(data_folder: &FolderPath) -> Result<Self, StoreError> {
+        let folder = Folder::open(&data_folder.join("blobs"))?;
         Ok(Self {
-            objects: Arc::new(objects),
-            folder: folder.into(),
+            place: Place::Folder(Arc::new(folder)),
         })
     }
 
-    /// Removes what uploads have left that never ended. Only while none is under way.
-    pub(crate) fn remove_unfinished(&self) -> Result<(), StoreError> {
-        remove_unfinished(&self.folder)
+    /// A folder of this process remembers which uploads were begun.
+    pub(crate) fn in_bucket(
+        options: &BucketOptions,
+        records: &FolderPath,
+    ) -> Result<Self, StoreError> {
+        let bucket = Bucket::open(options, records)?;
+        Ok(Self {
+            place: Place::Bucket(Arc::new(bucket)),
+        })
     }
 
-    pub(crate) async fn begin(&self, name: Path) -> Result<BlobUpload, StoreError> {
-        let upload = self.objects.put_multipart(&name).await?;
-        Ok(BlobUpload {
-            parts: WriteMultipart::new_with_chunk_size(upload, BLOB_PART_BYTES),
-            name,
-            size: 0,
-            digest: digest::Context::new(&digest::SHA256),
-        })
+    /// The bucket, where it is one: others use it at the same time.
+    pub(crate) fn bucket(&self) -> Option<&Bucket> {
+        match &self.place {
+            Place::Folder(_) => None,
+            Place::Bucket(bucket) => Some(bucket),
+        }
+    }
+
+    /// How old a blob without a row has to be before it is nobody's, where one that is younger may
+    /// get its row in a moment, from another server.
+    pub(crate) fn orphan_age(&self) -> Option<Duration> {
+        match &self.place {
+            Place::Folder(_) => None,
+            Place::Bucket(_) => Some(ORPHAN_AGE_SHARED),
+        }
+    }
+
+    /// Removes what uploads of this process, or of one before it, have left that never ended. None
+    /// that is under way.
+    pub(crate) async fn remove_unfinished(&self) -> Result<(), StoreError> {
+        match &self.place {
+            // A dropped upload removes its own; what a crash leaves is removed at the start.
+            Place::Folder(folder) => folder.remove_unfinished(),
+            Place::Bucket(bucket) => bucket.abort_unfinished().await,
+        }
+    }
+
+    pub(crate) fn begin(&self, name: Path) -> BlobUpload {
+        BlobUpload::new(self.clone(), name)
     }
 
     /// `None`: there is no such blob.
     pub(crate) async fn read(&self, name: &Path) -> Result<Option<BlobStream>, StoreError> {
-        match self.objects.get(name).await {
+        match self.objects().get(&self.at(name)).await {
             Ok(found) => {
+                let blobs = self.clone();
                 let chunks = found.into_stream();
-                Ok(Some(chunks.map(|chunk| Ok(chunk?)).boxed()))
+                let chunks = chunks.map(move |chunk| chunk.map_err(|error| blobs.failure(error)));
+                Ok(Some(chunks.boxed()))
             }
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(self.failure(error)),
         }
     }
 
-    /// Gives the bytes of a blob a second name, without copying them. Answers whether there was
-    /// such a blob.
+    /// Its bytes in number. `None`: there is no such blob.
+    pub(crate) async fn size(&self, name: &Path) -> Result<Option<u64>, StoreError> {
+        match self.objects().head(&self.at(name)).await {
+            Ok(found) => Ok(Some(found.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failure(error)),
+        }
+    }
+
+    /// Gives the bytes of a blob a second name, without bringing them here. Answers whether there
+    /// was such a blob.
     pub(crate) async fn copy(&self, from: &Path, to: &Path) -> Result<bool, StoreError> {
-        // The object store makes a hard link. That it can't doesn't say why, so it is asked.
-        match self.objects.copy(from, to).await {
-            Ok(()) => Ok(true),
-            Err(error) => match self.objects.head(from).await {
-                Err(object_store::Error::NotFound { .. }) => Ok(false),
-                Ok(_) | Err(_) => Err(error.into()),
-            },
+        let copied = self.objects().copy(&self.at(from), &self.at(to)).await;
+        let Err(error) = copied else {
+            return Ok(true);
+        };
+        // In a folder it is a hard link. That it can't be made doesn't say why, so it is asked.
+        match self.size(from).await {
+            Ok(None) => Ok(false),
+            Ok(Some(_)) | Err(_) => Err(self.failure(error)),
         }
     }
 
     /// Deleting what isn't there is fine.
     pub(crate) async fn delete(&self, name: &Path) -> Result<(), StoreError> {
-        match self.objects.delete(name).await {
+        match self.objects().delete(&self.at(name)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(self.failure(error)),
         }
     }
 
-    pub(crate) fn list(&self, folder: &Path) -> BoxStream<'static, Result<Path, StoreError>> {
-        self.objects
-            .list(Some(folder))
-            .map(|found| Ok(found?.location))
+    pub(crate) fn list(&self, folder: &Path) -> BoxStream<'static, Result<Listed, StoreError>> {
+        let blobs = self.clone();
+        self.objects()
+            .list(Some(&self.at(folder)))
+            .map(move |found| match found {
+                Ok(found) => blobs.listed(found),
+                Err(error) => Err(blobs.failure(error)),
+            })
             .boxed()
     }
-}
 
-/// A blob while it is written. Dropped before [`BlobUpload::finish`] it leaves nothing.
-pub struct BlobUpload {
-    parts: WriteMultipart,
-    name: Path,
-    size: u64,
-    digest: digest::Context,
-}
-
-impl std::fmt::Debug for BlobUpload {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "BlobUpload({}, {} bytes)", self.name, self.size)
-    }
-}
-
-/// A complete blob.
-#[derive(Debug)]
-pub(crate) struct Blob {
-    pub(crate) name: Path,
-    pub(crate) size: u64,
-    /// In lower-case hexadecimal.
-    pub(crate) sha256: String,
-}
-
-impl BlobUpload {
-    /// Bytes so far: the caller refuses more than it wants.
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// Waits while earlier parts are being written.
-    pub async fn write(&mut self, chunk: &[u8]) -> Result<(), StoreError> {
-        self.parts.wait_for_capacity(BLOB_PARTS_IN_FLIGHT).await?;
-        self.parts.write(chunk);
-        self.digest.update(chunk);
-        self.size += chunk.len() as u64;
-        Ok(())
-    }
-
-    pub(crate) async fn finish(self) -> Result<Blob, StoreError> {
-        self.parts.finish().await?;
-        let sha256 = self
-            .digest
-            .finish()
-            .as_ref()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        Ok(Blob {
-            name: self.name,
-            size: self.size,
-            sha256,
+    fn listed(&self, found: object_store::ObjectMeta) -> Result<Listed, StoreError> {
+        let name = match &self.place {
+            Place::Folder(_) => found.location,
+            Place::Bucket(bucket) => bucket.name(&found.location),
+        };
+        Ok(Listed {
+            name,
+            size: found.size,
+            written_at: Timestamp::from_micros(found.last_modified.timestamp_micros()),
         })
     }
-}
 
-/// The object store writes to `<name>#<number>` first.
-fn remove_unfinished(folder: &FolderPath) -> Result<(), StoreError> {
-    let mut folders: Vec<PathBuf> = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).map_err(io_failure)? {
-            let entry = entry.map_err(io_failure)?;
-            let kind = entry.file_type().map_err(io_failure)?;
-            if kind.is_dir() {
-                folders.push(entry.path());
-            } else if entry.file_name().to_string_lossy().contains('#') {
-                std::fs::remove_file(entry.path()).map_err(io_failure)?;
-            }
+    fn objects(&self) -> &dyn ObjectStore {
+        match &self.place {
+            Place::Folder(folder) => folder.objects(),
+            Place::Bucket(bucket) => bucket.objects(),
         }
     }
-    Ok(())
+
+    /// Where a blob is in its place.
+    fn at(&self, name: &Path) -> Path {
+        match &self.place {
+            Place::Folder(_) => name.clone(),
+            Place::Bucket(bucket) => bucket.key(name),
+        }
+    }
+
+    fn failure(&self, error: object_store::Error) -> StoreError {
+        match &self.place {
+            Place::Folder(_) => folder_failure(error),
+            Place::Bucket(bucket) => bucket.failure(error),
+        }
+    }
+}
+
+fn folder_failure(error: object_store::Error) -> StoreError {
+    StoreError::Blob(Box::new(error))
+}
+
+/// The bytes, which end with an error if they are not those with this sum.
+pub(crate) fn verified(chunks: BlobStream, sha256: String) -> BlobStream {
+    let state = (chunks, digest::Context::new(&digest::SHA256), Some(sha256));
+    stream::unfold(state, |(mut chunks, mut sum, mut expected)| async move {
+        match chunks.next().await {
+            Some(Ok(chunk)) => {
+                sum.update(&chunk);
+                Some((Ok(chunk), (chunks, sum, expected)))
+            }
+            Some(Err(error)) => Some((Err(error), (chunks, sum, None))),
+            None => {
+                let expected = expected.take()?;
+                let found = hexadecimal(sum.clone().finish().as_ref());
+                let error = std::io::Error::other("its sum is wrong: the bytes were changed");
+                let wrong = found != expected;
+                wrong.then(|| (Err(StoreError::Blob(Box::new(error))), (chunks, sum, None)))
+            }
+        }
+    })
+    .boxed()
+}
+
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

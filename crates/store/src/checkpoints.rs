@@ -1,12 +1,10 @@
 //! Archives of sandboxes: a row for each session that has one, a blob with the bytes.
 
-use aws_lc_rs::digest;
-use futures::{StreamExt, stream};
 use hostler_protocol::Timestamp;
 use hostler_protocol::id::{EventId, SessionId};
 use object_store::path::Path;
 
-use crate::blobs::{BlobStream, BlobUpload};
+use crate::blobs::{BlobStream, BlobUpload, verified};
 use crate::limits::SWEPT_CHECKPOINTS_MAX;
 use crate::row::Row;
 use crate::{Store, StoreError};
@@ -46,7 +44,7 @@ pub enum CheckpointCommit {
     Superseded,
 }
 
-const FOLDER: &str = "checkpoints";
+pub(crate) const FOLDER: &str = "checkpoints";
 
 const FIND: &str = "\
     select blob_id, format, size_bytes, sha256, made_at, created_at \
@@ -71,12 +69,12 @@ const MADE_UNTIL: &str = "\
     select session_id from sandbox_checkpoints \
     where made_at <= $1 and session_id > $2 order by session_id limit $3";
 
-const EXISTS: &str = "select blob_id from sandbox_checkpoints where blob_id = $1";
+pub(crate) const EXISTS: &str = "select blob_id from sandbox_checkpoints where blob_id = $1";
 
 impl Store {
     /// Starts an archive with a new id; it is nobody's before [`Store::commit_checkpoint`].
     pub async fn begin_checkpoint(&self, id: EventId) -> Result<BlobUpload, StoreError> {
-        self.blobs.begin(blob_name(id)).await
+        Ok(self.blobs.begin(blob_name(id)))
     }
 
     /// Makes it the archive of the session's sandbox. The one before is deleted after that.
@@ -186,26 +184,6 @@ impl Store {
             })
             .await
     }
-
-    /// Deletes blobs without a row: only at the start of the one server of the data folder, as
-    /// [`Store::sweep_orphaned_files`].
-    pub async fn sweep_orphaned_checkpoints(&self) -> Result<usize, StoreError> {
-        let mut blobs = self.blobs.list(&Path::from(FOLDER));
-        let mut swept = 0;
-        while let Some(blob) = blobs.next().await {
-            let blob = blob?;
-            let id = blob.filename().unwrap_or_default().to_owned();
-            let exists: Option<String> = self
-                .db
-                .read(move |tx| tx.one(EXISTS, &[&id], |row| row.text(0)))
-                .await?;
-            if exists.is_none() {
-                self.blobs.delete(&blob).await?;
-                swept += 1;
-            }
-        }
-        Ok(swept)
-    }
 }
 
 fn blob_name(id: EventId) -> Path {
@@ -221,29 +199,4 @@ fn read(row: &Row<'_>) -> Result<SandboxCheckpoint, StoreError> {
         made_at: row.timestamp(4)?,
         created_at: row.timestamp(5)?,
     })
-}
-
-fn verified(chunks: BlobStream, sha256: String) -> BlobStream {
-    let state = (chunks, digest::Context::new(&digest::SHA256), Some(sha256));
-    stream::unfold(state, |(mut chunks, mut sum, mut expected)| async move {
-        match chunks.next().await {
-            Some(Ok(chunk)) => {
-                sum.update(&chunk);
-                Some((Ok(chunk), (chunks, sum, expected)))
-            }
-            Some(Err(error)) => Some((Err(error), (chunks, sum, None))),
-            None => {
-                let expected = expected.take()?;
-                let found = hexadecimal(sum.clone().finish().as_ref());
-                let error = std::io::Error::other("its sum is wrong: the archive was changed");
-                let wrong = found != expected;
-                wrong.then(|| (Err(StoreError::Blob(Box::new(error))), (chunks, sum, None)))
-            }
-        }
-    })
-    .boxed()
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

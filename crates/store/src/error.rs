@@ -40,6 +40,9 @@ pub enum StoreError {
     Closed,
     #[error("the database failed")]
     Db(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The bucket of the blobs, and the settings that may be the reason.
+    #[error("the blob store can't be reached")]
+    BlobsUnreachable(#[source] Box<crate::BucketError>),
     #[error("a blob failed")]
     Blob(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
 use hostler_protocol::Timestamp;
 use hostler_protocol::file::{FileMetadata, FileScope, FileType};
 use hostler_protocol::id::{FileId, SessionId, WorkspaceId};
 use object_store::path::Path;
 
-use crate::blobs::{BlobStream, BlobUpload};
+use crate::blobs::{BlobStream, BlobUpload, verified};
 use crate::db::Tx;
 use crate::limits::{EXPIRED_FILE_DAYS, FILES_BY_ID_MAX, SWEPT_FILES_MAX};
 use crate::page::PageRange;
@@ -74,12 +73,14 @@ const LIST_UP: &str = "\
 const LONG_EXPIRED: &str = "\
     select workspace_id, id from files where expires_at <= $1 limit $2";
 
-const EXISTS: &str = "select id from files where id = $1";
+pub(crate) const EXISTS: &str = "select id from files where id = $1";
+
+const SUM: &str = "select sha256 from files where workspace_id = $1 and id = $2";
 
 impl Store {
     /// Starts an upload; the file doesn't exist before [`Store::create_file`].
     pub async fn begin_upload(&self, id: FileId) -> Result<BlobUpload, StoreError> {
-        self.blobs.begin(blob_name(id)).await
+        Ok(self.blobs.begin(blob_name(id)))
     }
 
     /// Completes an upload. The bytes are on disk before the row is.
@@ -95,7 +96,8 @@ impl Store {
             .db
             .write(move |tx| insert(tx, workspace, file, size, &blob.sha256))
             .await;
-        if !matches!(created, Ok(FileCreated::Created(_))) {
+        // After an error the row may be there: then a sweep decides.
+        if matches!(created, Ok(FileCreated::QuotaExceeded)) {
             self.blobs.delete(&name).await?;
         }
         created
@@ -183,6 +185,7 @@ impl Store {
     }
 
     /// The bytes, whether or not clients may download them: a session may read what it was given.
+    /// They end with an error if they are not those that were written.
     pub async fn file_content(
         &self,
         workspace: WorkspaceId,
@@ -195,8 +198,14 @@ impl Store {
         if file.expires_at.is_some_and(|at| at <= now) {
             return Ok(FileContent::Expired);
         }
-        match self.blobs.read(&blob_name(id)).await? {
-            Some(content) => Ok(FileContent::Content(file, content)),
+        let sum = move |tx: &Tx<'_>| {
+            let key: (String, String) = (workspace.to_string(), id.to_string());
+            tx.one(SUM, &[&key.0, &key.1], |row| row.text(0))
+        };
+        let sum: Option<String> = self.db.read(sum).await?;
+        let content = self.blobs.read(&blob_name(id)).await?;
+        match content.zip(sum) {
+            Some((content, sum)) => Ok(FileContent::Content(file, verified(content, sum))),
             // It may have been deleted between the two look-ups.
             None if self.file(workspace, id, now).await?.is_none() => Ok(FileContent::NoSuchFile),
             None => Err(StoreError::Corrupt {
@@ -237,34 +246,12 @@ impl Store {
         }
         Ok(expired.len())
     }
-
-    /// Deletes what broken uploads have left: parts, and blobs without a row. Only at the start of
-    /// the one server of the data folder: the blob of an upload is complete before its row is
-    /// there. Answers how many blobs were deleted.
-    pub async fn sweep_orphaned_files(&self) -> Result<usize, StoreError> {
-        self.blobs.remove_unfinished()?;
-        let mut blobs = self.blobs.list(&Path::from(FILES_FOLDER));
-        let mut swept = 0;
-        while let Some(blob) = blobs.next().await {
-            let blob = blob?;
-            let id = blob.filename().unwrap_or_default().to_owned();
-            let exists: Result<Option<String>, StoreError> = self
-                .db
-                .read(move |tx| tx.one(EXISTS, &[&id], |row| row.text(0)))
-                .await;
-            if exists?.is_none() {
-                self.blobs.delete(&blob).await?;
-                swept += 1;
-            }
-        }
-        Ok(swept)
-    }
 }
 
-const FILES_FOLDER: &str = "files";
+pub(crate) const FOLDER: &str = "files";
 
 pub(crate) fn blob_name(id: FileId) -> Path {
-    Path::from_iter([FILES_FOLDER, &id.to_string()])
+    Path::from_iter([FOLDER, &id.to_string()])
 }
 
 /// Files that expired before this moment are not shown any more.

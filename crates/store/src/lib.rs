@@ -8,6 +8,7 @@
 
 mod agents;
 mod blobs;
+mod bucket_use;
 mod checkpoints;
 mod db;
 mod environments;
@@ -24,6 +25,7 @@ mod log;
 mod migrate;
 mod options;
 mod order;
+mod orphans;
 mod page;
 mod parameter;
 mod previews;
@@ -43,7 +45,11 @@ mod transfer;
 mod wire_event;
 
 pub use agents::{AgentFilter, AgentSave, AgentSaved};
-pub use blobs::{BlobStream, BlobUpload};
+pub use blobs::{
+    BlobStream, BlobUpload, BucketAddress, BucketAddressError, BucketError, BucketKey,
+    BucketOptions,
+};
+pub use bucket_use::try_bucket;
 pub use checkpoints::{CheckpointCommit, NewCheckpoint, SandboxCheckpoint};
 pub use db::{AddressError, PostgresAddress};
 pub use environments::{EnvironmentDeleted, EnvironmentUpdated};
@@ -161,7 +167,7 @@ impl Store {
         Ok(Self {
             db,
             hub,
-            blobs: Blobs::open(folder)?,
+            blobs: Blobs::in_folder(folder)?,
             lease_clock: options.lease_clock,
             load: Arc::new(Load::new()),
             mounts_generation: Arc::default(),

@@ -51,8 +51,19 @@ pub(crate) const API_KEYS_MAX: i64 = 10_000;
 
 /// Bytes of a blob that are written at once.
 pub(crate) const BLOB_PART_BYTES: usize = 4 * 1024 * 1024;
+/// The same for a bucket, where a blob has 10,000 parts at most: enough for the largest archive.
+pub(crate) const BUCKET_PART_BYTES: usize = 8 * 1024 * 1024;
 /// Parts of one blob that may wait to be written.
 pub(crate) const BLOB_PARTS_IN_FLIGHT: usize = 2;
+/// How long a connection to a bucket may take, how often a request is repeated and for how long,
+/// and the pauses between.
+pub(crate) const BUCKET_CONNECT: Duration = Duration::from_secs(5);
+pub(crate) const BUCKET_RETRIES: usize = 3;
+pub(crate) const BUCKET_RETRY_TIME: Duration = Duration::from_secs(20);
+pub(crate) const BUCKET_PAUSE_MIN: Duration = Duration::from_millis(100);
+pub(crate) const BUCKET_PAUSE_MAX: Duration = Duration::from_secs(2);
+/// How old a blob without a row is before it is deleted, where others may be writing its row.
+pub(crate) const ORPHAN_AGE_SHARED: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a file that has expired is still listed.
 pub(crate) const EXPIRED_FILE_DAYS: u64 = 30;
 /// Files that are looked up by id at once.

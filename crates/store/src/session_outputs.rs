@@ -111,10 +111,11 @@ impl Store {
         let output = Output { session, seen };
         let keep = move |tx: &Tx<'_>| output.keep(tx, &file, blob.size, &blob.sha256);
         let kept: Result<(OutputKept, Option<FileId>), StoreError> = self.db.write(keep).await;
-        if !matches!(kept, Ok((OutputKept::Kept(_), _))) {
+        // After an error the row may be there: then a sweep decides.
+        let (kept, replaced) = kept?;
+        if !matches!(kept, OutputKept::Kept(_)) {
             self.blobs.delete(&blob_name(new)).await?;
         }
-        let (kept, replaced) = kept?;
         self.delete_blobs(Vec::from_iter(replaced)).await?;
         Ok(kept)
     }

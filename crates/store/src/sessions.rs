@@ -129,10 +129,12 @@ impl Store {
         };
         let created: Result<CreateSession, StoreError> =
             self.db.write_in(Scope::NewSession, create, tell).await;
-        if !matches!(created, Ok(CreateSession::Created(_))) {
+        // After an error the rows may be there: then a sweep decides.
+        let created = created?;
+        if !matches!(created, CreateSession::Created(_)) {
             self.delete_blobs(copies).await?;
         }
-        created
+        Ok(created)
     }
 
     pub async fn session(

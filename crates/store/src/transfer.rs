@@ -14,6 +14,7 @@ use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::blobs::hexadecimal;
 use crate::db::Tx;
 use crate::limits::TRANSFER_LINE_BYTES;
 use crate::parameter::{Parameter, Value};
@@ -272,8 +273,4 @@ impl Parameter for Cell<'_> {
 fn write_line(out: &mut impl Write, value: &impl Serialize) -> Result<(), TransferError> {
     serde_json::to_writer(&mut *out, value).map_err(std::io::Error::from)?;
     Ok(out.write_all(b"\n")?)
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

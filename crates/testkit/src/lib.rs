@@ -1,6 +1,7 @@
 //! What tests of all crates share: scripted stand-ins for what lies outside of the product, each
 //! over its real wire. Only ever a dev-dependency.
 
+pub mod bucket;
 pub mod database;
 pub mod model_script;
 

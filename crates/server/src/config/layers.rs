@@ -122,6 +122,7 @@ fn flags(overrides: &Overrides) -> Node {
 /// A configuration file is copied, shown and committed, so no key may be in it.
 fn refuse_keys(layer: &mut Node, problems: &mut Vec<Problem>) {
     refuse_password(layer, problems);
+    refuse_secret(layer, problems);
     let Some(providers) = child_table(layer, "providers") else {
         return;
     };
@@ -155,6 +156,17 @@ fn refuse_password(layer: &mut Node, problems: &mut Vec<Problem>) {
                        set the environment variable HOSTLER__DATABASE__URL, or put the address alone into \
                        a file and name it with `url_file`";
         let path = ["database", "url"].map(Segment::key);
+        problems.push(Problem::new(&node.key_origin, &path, message));
+    }
+}
+
+fn refuse_secret(layer: &mut Node, problems: &mut Vec<Problem>) {
+    let secret = child_table(layer, "blobs").and_then(|blobs| blobs.remove("secret_access_key"));
+    if let Some(node) = secret {
+        let message = "a secret may not be in the configuration file, which is copied and shown to others; set \
+                       the environment variable HOSTLER__BLOBS__SECRET_ACCESS_KEY, or put it alone into a file \
+                       and name it with `secret_access_key_file`";
+        let path = ["blobs", "secret_access_key"].map(Segment::key);
         problems.push(Problem::new(&node.key_origin, &path, message));
     }
 }

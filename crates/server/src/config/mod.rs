@@ -3,6 +3,7 @@
 //! [`load`] is the one way in. It refuses what it does not know and says where, all of it at once where
 //! that is possible. The rest of the server receives resolved values and never sees where they came from.
 
+mod blobs;
 mod database;
 mod docker;
 mod engine;
@@ -35,6 +36,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::blobs::{BlobOptions, RawBlobs};
 pub use self::database::{DatabaseOptions, RawDatabase};
 pub use self::docker::{DockerOptions, RawDocker};
 pub use self::engine::{EngineOptions, RawEngine};
@@ -65,6 +67,7 @@ use self::tree::Node;
 pub struct RawConfig {
     pub server: RawServer,
     pub database: RawDatabase,
+    pub blobs: RawBlobs,
     pub log: RawLog,
     pub rate_limits: RawRateLimits,
     pub sandbox: RawSandbox,
@@ -81,6 +84,7 @@ impl Default for RawConfig {
         Self {
             server: RawServer::default(),
             database: RawDatabase::default(),
+            blobs: RawBlobs::default(),
             log: RawLog::default(),
             rate_limits: RawRateLimits::default(),
             sandbox: RawSandbox::default(),
@@ -98,6 +102,7 @@ impl Default for RawConfig {
 pub struct Config {
     pub server: ServerOptions,
     pub database: DatabaseOptions,
+    pub blobs: BlobOptions,
     pub log: LogOptions,
     /// None when the limits are turned off.
     pub rate_limits: Option<RateLimits>,
@@ -172,6 +177,7 @@ impl RawConfig {
     fn resolve(&self, at: &Resolving<'_>, problems: &mut Vec<Problem>) -> Config {
         let server = self.server.resolve(at, problems);
         let database = self.database.resolve(at, problems);
+        let blobs = self.blobs.resolve(at, problems);
         let log = self.log.resolve(at, problems);
         let rate_limits = self.rate_limits.resolve(at, problems);
         let sandbox = self.sandbox.resolve(&server.data_dir, at, problems);
@@ -189,6 +195,7 @@ impl RawConfig {
         Config {
             server,
             database,
+            blobs,
             log,
             rate_limits,
             sandbox,

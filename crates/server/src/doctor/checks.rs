@@ -3,10 +3,13 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
+use hostler_domain::Env;
+use hostler_protocol::id::EventId;
 use hostler_sandbox::{
     DiskLimit, GatewayPorts, IsolationReport, LimitSource, Mode, Network, SandboxHost,
     UserNamespace,
 };
+use hostler_store::BucketOptions;
 
 use super::Check;
 use crate::config::{NetworkOptions, ProviderApi, ProviderKey, ProviderOptions, SandboxOptions};
@@ -177,6 +180,24 @@ fn described(report: &IsolationReport) -> String {
             "off"
         }
     )
+}
+
+/// Writes to the bucket, reads and deletes, as the server does at its start.
+pub(super) async fn blobs(bucket: Option<&BucketOptions>) -> Option<Check> {
+    let bucket = bucket?;
+    let name = "blobs";
+    let trial: EventId = Env::system().id();
+    let tried = hostler_store::try_bucket(bucket, &trial.to_string()).await;
+    Some(match tried {
+        Ok(()) => Check::ok(
+            name,
+            format!("{} can be written, read and deleted", bucket.address),
+        ),
+        Err(error) => {
+            let hint = "see [blobs] in the configuration, and what its key may do";
+            Check::fail(name, format!("{:#}", anyhow::Error::new(error)), hint)
+        }
+    })
 }
 
 pub(super) fn provider(provider: &ProviderOptions) -> Check {

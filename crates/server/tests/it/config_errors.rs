@@ -288,6 +288,29 @@ fn models() {
 }
 
 #[test]
+fn buckets() {
+    refused(
+        "[blobs]\nurl = \"s3://b\"\naccess_key_id = \"a\"\nsecret_access_key_file = \"hostler.toml\"\n",
+        "hostler.toml:4:26: blobs.secret_access_key_file: holds more than a key: it must be one word",
+    );
+    refused(
+        "[blobs]\nurl = \"s3://b\"\naccess_key_id = \"a\"\n",
+        "hostler.toml:2:7: blobs.url: a secret is needed, too: set HOSTLER__BLOBS__SECRET_ACCESS_KEY, or name \
+         a file with `secret_access_key_file`",
+    );
+    refused(
+        "[blobs]\nsecret_access_key = \"x\"\n",
+        "hostler.toml:2:1: blobs.secret_access_key: a secret may not be in the configuration file, which is \
+         copied and shown to others; set the environment variable HOSTLER__BLOBS__SECRET_ACCESS_KEY, or put it \
+         alone into a file and name it with `secret_access_key_file`",
+    );
+    refused(
+        "[blobs]\nendpoint = \"https://user@host/path\"\n",
+        "hostler.toml:2:12: blobs.endpoint: must be https://HOST, https://HOST:PORT, or the same with http",
+    );
+}
+
+#[test]
 fn containers_as_archives() {
     refused(
         "[sandbox]\nmode = \"docker\"\ncheckpoint = \"blobs\"\ndocker.image = \"debian:12\"\n",

@@ -18,9 +18,10 @@ const HEADER: &str = "\
 ";
 
 /// Section in the file, source file, struct, and where its defaults are in the printed defaults.
-const SECTIONS: [(&str, &str, &str, &[&str]); 12] = [
+const SECTIONS: [(&str, &str, &str, &[&str]); 13] = [
     ("[server]", "server.rs", "RawServer", &["server"]),
     ("[database]", "database.rs", "RawDatabase", &["database"]),
+    ("[blobs]", "blobs.rs", "RawBlobs", &["blobs"]),
     ("[log]", "log.rs", "RawLog", &["log"]),
     (
         "[rate_limits]",
@@ -106,7 +107,9 @@ fn the_example_file_is_valid_as_it_is_and_with_every_key_set() {
             None => Some(format!("{line}\n")),
         })
         .collect();
-    let file = ConfigFile::new(&all.replace("/etc/hostler/anthropic.key", "key"));
+    let keys = ["/etc/hostler/anthropic.key", "/run/secrets/hostler-bucket"];
+    let all = keys.iter().fold(all, |all, key| all.replace(key, "key"));
+    let file = ConfigFile::new(&all);
     std::fs::write(file.folder.path().join("key"), "sk-x").unwrap();
     file.load([]).unwrap();
 }
@@ -131,7 +134,7 @@ fn example() -> String {
             for line in &field.doc {
                 writeln!(text, "# {line}").unwrap();
             }
-            if field.name == "api_key" {
+            if field.name == "api_key" || field.name == "secret_access_key" {
                 continue;
             }
             let model_value = MODEL_VALUES.iter().find(|(key, _)| *key == field.name);

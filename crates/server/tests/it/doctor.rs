@@ -118,3 +118,34 @@ async fn a_script_that_is_none_fails() {
     .unwrap();
     assert_eq!(check(&file, "provider scripted").await.verdict, Verdict::Ok);
 }
+
+#[tokio::test]
+async fn a_bucket_that_is_not_reached_fails_and_none_is_no_matter() {
+    let checks = examine(&config("").load([]).unwrap().config).await;
+    assert!(checks.iter().all(|check| check.name != "blobs"));
+    let file = config(
+        "[blobs]\nurl = \"s3://b\"\nendpoint = \"http://127.0.0.1:1\"\naccess_key_id = \"a\"\n",
+    );
+    let secret = [("HOSTLER__BLOBS__SECRET_ACCESS_KEY", "not-a-secret")];
+    let loaded = file.load(secret).unwrap();
+    let checks = examine(&loaded.config).await;
+    let found = checks.iter().find(|check| check.name == "blobs").unwrap();
+    fails(found);
+    assert!(found.detail.contains("blobs.endpoint"), "{found:?}");
+    assert!(!report(&checks).contains("not-a-secret"));
+}
+
+#[tokio::test]
+async fn a_bucket_that_works_is_told() {
+    let Some(bucket) = hostler_testkit::bucket::new_bucket() else {
+        return;
+    };
+    let (address, endpoint) = (bucket.address, bucket.endpoint.unwrap());
+    let file = config(&format!(
+        "[blobs]\nurl = \"{address}\"\nendpoint = \"{endpoint}\"\naccess_key_id = \"a\"\n"
+    ));
+    let secret = [("HOSTLER__BLOBS__SECRET_ACCESS_KEY", "not-a-secret")];
+    let checks = examine(&file.load(secret).unwrap().config).await;
+    let found = checks.iter().find(|check| check.name == "blobs").unwrap();
+    assert_eq!(found.verdict, Verdict::Ok, "{found:?}");
+}

@@ -172,7 +172,7 @@ async fn a_start_sweeps_what_uploads_have_left() {
         3,
         "opening alone harms no upload of a running server"
     );
-    assert_eq!(reopened.sweep_orphaned_files().await.unwrap(), 1);
+    assert_eq!(reopened.sweep_orphans(at.env.now()).await.unwrap(), 1);
     assert_eq!(blobs_on_disk(&at), 1);
     assert_eq!(content(&at, file.id).await.unwrap(), b"x");
 }

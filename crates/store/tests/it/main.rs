@@ -8,6 +8,8 @@
 )]
 
 mod agents;
+mod blobs;
+mod buckets;
 mod environments;
 mod events_list;
 mod files;

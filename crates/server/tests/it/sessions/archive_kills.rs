@@ -117,7 +117,7 @@ async fn keep_until(world: &World, session: SessionId, last: Kept) {
 
 /// The next server, whose sweeps go on, hears of the session at once.
 async fn look(world: &mut World, session: SessionId) -> String {
-    world.store.sweep_orphaned_checkpoints().await.unwrap();
+    world.store.sweep_orphans(world.env.now()).await.unwrap();
     let _engine = world.engine().await;
     let look = json!({"command": "pwd; cat kept; echo $A"});
     world.model.reply(Reply::tool_use("bash", look));
@@ -211,7 +211,7 @@ async fn a_kill_while_a_sandbox_expires_leaves_it_whole_or_gone_and_no_archive()
         }
         world.reopen(StoreOptions::default());
         // The blob went with its row.
-        let swept = world.store.sweep_orphaned_checkpoints().await;
+        let swept = world.store.sweep_orphans(world.env.now()).await;
         assert_eq!(swept.unwrap(), 0);
         let told = look(&mut world, session).await;
         match last {

@@ -103,7 +103,7 @@ async fn what_nobody_knows_is_deleted_and_what_somebody_knows_is_not() {
     upload.write(b"half").await.unwrap();
     let orphan = world.folder.path().join("blobs/checkpoints/orphan");
     std::fs::write(&orphan, "whole").unwrap();
-    assert_eq!(world.store.sweep_orphaned_checkpoints().await.unwrap(), 1);
+    assert_eq!(world.store.sweep_orphans(world.env.now()).await.unwrap(), 1);
     assert!(!orphan.exists());
     let kept = world.store.checkpoint(session).await.unwrap().unwrap();
     let place = format!("blobs/checkpoints/{}", kept.id);

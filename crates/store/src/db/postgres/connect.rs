@@ -177,6 +177,7 @@ fn explain(address: &PostgresAddress, error: StoreError) -> StoreError {
         | StoreError::NotMigrated { .. }
         | StoreError::Unusable { .. }
         | StoreError::Closed
+        | StoreError::BlobsUnreachable(_)
         | StoreError::Blob(_)) => return other,
     };
     let cause = causes(error.as_ref());
