@@ -45,7 +45,7 @@ class Hostler:
         self.api_key = f"sk-ant-api03-{secrets.token_urlsafe(32)}"
         self.base_url = ""
         self._model_url = model_url
-        self._settings = settings or {}
+        self.settings = dict(settings or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
         self._ready = threading.Event()
@@ -79,7 +79,7 @@ class Hostler:
             "HOSTLER__PROVIDERS__ANTHROPIC__BASE_URL": self._model_url,
             "HOSTLER__PROVIDERS__ANTHROPIC__API_KEY": "test",
             **({"HOSTLER__DATABASE__URL": self.database} if self.database else {}),
-            **self._settings,
+            **self.settings,
         }
 
     def _read_stdout(self, process: subprocess.Popen[bytes]) -> None:
@@ -94,6 +94,9 @@ class Hostler:
                     self._ready.set()
         self._ready.set()
 
+    def wait_until_ready(self) -> None:
+        assert self._ready.wait(START_SECONDS), "it never became ready"
+
     def stop(self) -> None:
         """SIGTERM must end the process by itself, with success."""
         code = self._end(signal.SIGTERM)
@@ -102,6 +105,13 @@ class Hostler:
     def kill(self) -> None:
         """SIGKILL: what a power cut would do."""
         self._end(signal.SIGKILL)
+
+    def wait_for_end(self) -> int:
+        """Of a process that ends by itself: what it left with."""
+        assert self._process is not None, "not running"
+        code = self._process.wait(STOP_SECONDS)
+        self.kill()
+        return code
 
     def signal(self, how: signal.Signals) -> None:
         """For a process that goes on."""

@@ -8,10 +8,11 @@
 
 use std::sync::Arc;
 
-use hostler_domain::session::{Policy, State, Step};
+use hostler_domain::session::{Policy, State, Step, is_progress};
 use hostler_protocol::event::{Draft, Event, Seq};
 use hostler_store::{AppendError, Lease, StoreError};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::limits::{DECISIONS_MAX, LOG_PAGE, TOOL_ROUNDS_MAX};
 use crate::options::Parts;
@@ -29,6 +30,8 @@ pub(crate) enum JournalError {
 pub(crate) struct Journal {
     parts: Arc<Parts>,
     lease: Lease,
+    /// Cancelled as soon as the session gets on.
+    got_on: CancellationToken,
     state: State,
     /// The last row that is known to be in the log and folded.
     durable: Seq,
@@ -39,12 +42,17 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    pub(crate) async fn open(parts: Arc<Parts>, lease: Lease) -> Result<Self, JournalError> {
+    pub(crate) async fn open(
+        parts: Arc<Parts>,
+        lease: Lease,
+        got_on: CancellationToken,
+    ) -> Result<Self, JournalError> {
         let state = fold(&parts, &lease).await?;
         let durable = state.last_seq();
         Ok(Self {
             parts,
             lease,
+            got_on,
             state,
             durable,
             facts: Vec::new(),
@@ -101,6 +109,7 @@ impl Journal {
             let Some(before) = before else {
                 return Ok(step);
             };
+            let gets_on = drafts.iter().any(|draft| is_progress(&draft.event));
             match self
                 .parts
                 .store
@@ -110,6 +119,10 @@ impl Journal {
                 Ok(()) => {
                     self.durable = self.state.last_seq();
                     self.facts.clear();
+                    if gets_on {
+                        self.lease.takes = 0;
+                        self.got_on.cancel();
+                    }
                     return Ok(step);
                 }
                 // What was decided is in the state and not in the log: back to where they agreed.

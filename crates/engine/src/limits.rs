@@ -16,6 +16,20 @@ pub(crate) const DUE_INTERVAL: Duration = Duration::from_millis(500);
 pub(crate) const DECISIONS_MAX: usize = 64;
 /// Panics of a session's runner before the session is given up.
 pub(crate) const PANICS_MAX: u32 = 3;
+/// How often the end of a session that is given up is appended while clients append, too.
+pub(crate) const GIVE_UP_TRIES: u32 = 8;
+/// How often a session is taken without getting on before it is a suspect: from then on it runs only
+/// while no other suspect does.
+pub(crate) const SUSPECT_TAKES: u32 = 3;
+/// How often it is taken in all without getting on before it is given up.
+pub(crate) const TAKES_MAX: u32 = 8;
+/// How long a suspect waits before it runs; it doubles each time.
+pub(crate) const SUSPECT_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const SUSPECT_PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How long a suspect keeps the others waiting. A process that lives for so long under it does not die of it.
+pub(crate) const SUSPECT_TRIAL_MAX: Duration = Duration::from_secs(600);
+/// Suspects that wait for their turn in memory; more are found again by the sweep.
+pub(crate) const SUSPECTS_WAITING_MAX: usize = 1_024;
 /// Tokens that a model may answer where the configuration doesn't say.
 pub(crate) const OUTPUT_TOKENS_DEFAULT: u32 = 8_192;
 /// Tokens of a summary of a conversation.

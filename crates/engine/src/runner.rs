@@ -53,15 +53,17 @@ enum Kind {
 }
 
 /// Runs the session until it rests, its lease is lost, or `stop` is called and the present
-/// activity has ended. The caller drops it at the fence.
+/// activity has ended. The caller drops it at the fence. `got_on` is cancelled as soon as the log
+/// has progress.
 pub(crate) async fn run_session(
     parts: Arc<Parts>,
     lease: Lease,
     fence: Fence,
+    got_on: CancellationToken,
     stop: CancellationToken,
 ) -> Result<(), JournalError> {
     let mut wakes = parts.store.wakes(lease.session);
-    let mut journal = Journal::open(Arc::clone(&parts), lease).await?;
+    let mut journal = Journal::open(Arc::clone(&parts), lease, got_on).await?;
     let mut activity: Option<Activity> = None;
     let mut preparation = Preparation::default();
     let mut rest = Rest::new(parts.options.rest);

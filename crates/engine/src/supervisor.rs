@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostler_protocol::id::SessionId;
-use hostler_store::Lease;
+use hostler_store::{Claim, Lease};
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::fence::Breach;
+use crate::giving_up::{Fault, give_up, terminate};
 use crate::journal::JournalError;
 use crate::keeping::Keeping;
 use crate::leases::Leases;
@@ -19,6 +20,7 @@ use crate::limits::{DUE_INTERVAL, DUE_SESSIONS, FULL_SWEEP_EVERY, PANICS_MAX};
 use crate::options::{Engine, Parts};
 use crate::runner::run_session;
 use crate::session_sandbox;
+use crate::suspects::{Suspects, Turn, is_hopeless};
 use crate::sweep::{self, Scope};
 
 /// How a runner ended: at its fence, or by itself.
@@ -33,6 +35,7 @@ struct Supervisor {
     leases: Arc<Leases>,
     running: HashMap<SessionId, Id>,
     panics: HashMap<SessionId, u32>,
+    suspects: Suspects,
     /// At most one.
     sweeps_under_way: JoinSet<Vec<SessionId>>,
     keeping: Keeping,
@@ -58,6 +61,7 @@ impl Engine {
             leases: Arc::clone(&leases),
             running: HashMap::new(),
             panics: HashMap::new(),
+            suspects: Suspects::default(),
             sweeps_under_way: JoinSet::new(),
             keeping: Keeping::default(),
             emptying_trash: JoinSet::new(),
@@ -96,6 +100,7 @@ impl Supervisor {
             () = stop.cancelled() => {}
             Some(session) = dirty.recv() => self.start(session).await,
             Some(ended) = self.runners.join_next_with_id() => self.ended(ended).await,
+            turn = self.suspects.next() => self.suspect(turn).await,
             Some(ended) = self.sweeps_under_way.join_next() => self.swept(ended),
             Some(ended) = self.keeping.ended() => self.keeping.after(&self.parts, ended),
             _ = dues.tick() => {
@@ -116,21 +121,37 @@ impl Supervisor {
         let owner = &self.parts.options.owner;
         let ttl = self.parts.options.lease;
         let begun = Instant::now();
-        let lease = match self.parts.store.claim(session, owner, now, ttl).await {
-            Ok(Some(lease)) => lease,
-            Ok(None) => return,
+        let takes_max = self.suspects.takes_max(session);
+        let claim = self.parts.store.claim(session, owner, now, ttl, takes_max);
+        let lease = match claim.await {
+            Ok(Claim::Taken(lease)) => lease,
+            Ok(Claim::NotFree) => return,
+            Ok(Claim::Suspect { takes }) => {
+                self.suspects.wait(session, takes, Instant::now());
+                return;
+            }
             // If it was taken all the same, the next renewal finds it without a runner.
             Err(error) => {
                 tracing::error!(%session, %error, "a lease can't be taken");
                 return;
             }
         };
+        if is_hopeless(lease.takes) {
+            tracing::error!(%session, takes = lease.takes, "no server gets on with it: it is given up");
+            let given_up = terminate(&self.parts, &lease, Fault::Process).await;
+            if let Err(error) = given_up {
+                tracing::error!(%session, %error, "it can't be terminated");
+                self.release(lease).await;
+            }
+            return;
+        }
         // From before the first look at the log to the end of the turn: a sweep that still takes
         // the session for idle must not stop the sandbox between two calls.
         let in_use = session_sandbox::name(session).map(|name| self.parts.sandboxes.hold(&name));
         let fence = self.leases.hold(session, begun);
         let (parts, soft) = (Arc::clone(&self.parts), self.soft.clone());
-        let run = run_session(parts, lease.clone(), fence.clone(), soft);
+        let got_on = self.suspects.got_on(session).unwrap_or_default();
+        let run = run_session(parts, lease.clone(), fence.clone(), got_on, soft);
         let task = self.runners.spawn(async move {
             let _in_use = in_use;
             fence.guard(run).await
@@ -138,6 +159,28 @@ impl Supervisor {
         self.running.insert(session, task.id());
         self.held.insert(task.id(), lease);
         self.count();
+    }
+
+    /// It is its turn, or it has kept the others waiting for long enough.
+    async fn suspect(&mut self, turn: Turn) {
+        match turn {
+            Turn::Start(session) => {
+                tracing::warn!(%session, "servers have died while they worked at it; it runs without others like it");
+                self.suspects.begin(session, Instant::now());
+                self.start(session).await;
+                if !self.running.contains_key(&session) {
+                    self.suspects.ended(session);
+                }
+            }
+            Turn::Harmless(session) => {
+                let held = self.running.get(&session).and_then(|id| self.held.get(id));
+                if let Some(lease) = held
+                    && let Err(error) = self.parts.store.pardon(lease).await
+                {
+                    tracing::error!(%session, %error, "a session can't be pardoned");
+                }
+            }
+        }
     }
 
     async fn start_due(&mut self) {
@@ -210,6 +253,7 @@ impl Supervisor {
         let session = lease.session;
         self.leases.drop_hold(session);
         self.running.remove(&session);
+        self.suspects.ended(session);
         self.count();
         match ended {
             Ok((_, Ok(Ok(())))) => {
@@ -255,7 +299,7 @@ impl Supervisor {
         tracing::error!(%session, panics = *panics, "a runner panicked");
         if *panics >= PANICS_MAX {
             self.panics.remove(&session);
-            sweep::give_up(&self.parts, session).await;
+            give_up(&self.parts, session, Fault::Runner).await;
         }
     }
 

@@ -1,5 +1,4 @@
-//! What nobody is waiting for: sandboxes of sessions that are gone or idle, expired files, and
-//! sessions whose runner keeps failing.
+//! What nobody is waiting for: sandboxes of sessions that are gone or idle, and expired files.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -7,12 +6,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use hostler_domain::session::SessionStatus;
 use hostler_protocol::Timestamp;
-use hostler_protocol::event::{
-    Empty, Event, RetryStatus, SessionError, SessionErrorEvent, SessionErrorKind, ThreadStatus,
-};
 use hostler_protocol::id::SessionId;
 use hostler_sandbox::{Listed, NetworkAccess, SandboxError, SandboxName, Stop};
-use hostler_store::{AppendError, SessionBrief};
+use hostler_store::SessionBrief;
 
 use crate::checkpoints;
 use crate::network::Way;
@@ -237,50 +233,4 @@ pub(crate) async fn dropped_uploads(parts: &Parts) {
     if let Err(error) = parts.store.end_dropped_uploads().await {
         tracing::error!(%error, "uploads that broke off can't be given up");
     }
-}
-
-/// A session whose runner panics again and again is terminated, and says so. The log is not
-/// folded for it: that may be just what fails.
-pub(crate) async fn give_up(parts: &Parts, session: SessionId) {
-    if let Err(error) = terminate(parts, session).await {
-        tracing::error!(%session, %error, "a failing session can't be terminated");
-    }
-}
-
-async fn terminate(parts: &Parts, session: SessionId) -> Result<(), AppendError> {
-    let owner = &parts.options.owner;
-    let claimed = parts
-        .store
-        .claim(session, owner, parts.env.now(), parts.options.lease)
-        .await;
-    let Some(lease) = claimed.map_err(AppendError::Store)? else {
-        return Ok(());
-    };
-    let brief = parts
-        .store
-        .session_brief(session)
-        .await
-        .map_err(AppendError::Store)?;
-    let Some(brief) = brief else { return Ok(()) };
-    let error = SessionError::new(
-        SessionErrorKind::UnknownError,
-        "the server failed on this session again and again; the service log says how",
-        RetryStatus::Terminal,
-    );
-    let thread = ThreadStatus {
-        session_thread_id: brief.summary.thread,
-        agent_name: brief.summary.agent_name.clone(),
-    };
-    let events = [
-        Event::SessionError(SessionErrorEvent { error }),
-        Event::SessionThreadStatusTerminated(thread),
-        Event::SessionStatusTerminated(Empty {}),
-    ];
-    let drafts = events.map(|event| parts.draft(event)).into();
-    parts.store.append(&lease, brief.last_seq, drafts).await?;
-    parts
-        .store
-        .release(&lease)
-        .await
-        .map_err(AppendError::Store)
 }

@@ -11,6 +11,9 @@ pub(crate) const KEY_FILE_BYTES_MAX: u64 = 64 << 10;
 /// How long tasks have to end after the hard stop, before they are dropped where they stand.
 pub(crate) const HARD_STOP_WAIT: Duration = Duration::from_secs(2);
 
+/// How long the end of the process waits for the database to take the sessions back.
+pub(crate) const GIVE_BACK_WAIT: Duration = Duration::from_secs(2);
+
 /// The longest script of a scripted provider that is read.
 pub(crate) const SCRIPT_FILE_BYTES_MAX: u64 = 4 << 20;
 

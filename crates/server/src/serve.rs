@@ -16,6 +16,7 @@ use crate::banner::{banner, base_url};
 use crate::config::Config;
 use crate::data_folder::DataFolder;
 use crate::lifecycle::{Ending, Lifecycle, OnEnd, signals};
+use crate::limits::GIVE_BACK_WAIT;
 use crate::terminal::say;
 use crate::{database, first_start, listener, metrics, orphans, wiring};
 
@@ -50,13 +51,15 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
         .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
     let listening = socket.local_addr()?;
 
+    let options = wiring::engine(&config, &env, &replica, roots.clone());
+    let (leases, owner) = (store.clone(), options.owner.clone());
     let engine = Engine::new(
         store.clone(),
         env.clone(),
         sandboxes,
         Arc::clone(&catalog),
         wiring::providers(&config)?,
-        wiring::engine(&config, &env, &replica, roots.clone()),
+        options,
         wiring::gateway(&config.network, listening),
     );
     if store.shares_blobs() {
@@ -94,7 +97,18 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
     tracing::info!(%listening, data_dir = %folder.path().display(), "ready");
     say(&banner(&base_url, &key));
     drop(key);
-    Ok(lifecycle.run(signals).await)
+    let ending = lifecycle.run(signals).await;
+    give_back(&leases, &owner).await;
+    Ok(ending)
+}
+
+/// What had no time to end goes on with the next server at once, and nobody takes this end for a death.
+async fn give_back(store: &Store, owner: &str) {
+    match tokio::time::timeout(GIVE_BACK_WAIT, store.give_back_all(owner)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!("sessions cannot be given back: {error}"),
+        Err(_elapsed) => tracing::warn!("sessions were not given back in time"),
+    }
 }
 
 async fn open_store(config: &Config, replica: &str) -> anyhow::Result<Store> {

@@ -10,6 +10,7 @@ use hostler_protocol::event::Epoch;
 use hostler_protocol::id::SessionId;
 
 use crate::db::{Scope, Tx};
+use crate::parameter::Parameter;
 use crate::{LeaseClock, Store, StoreError, Wakes};
 
 /// The right to append as the session's runner, until somebody else takes it.
@@ -19,24 +20,49 @@ pub struct Lease {
     /// Which holder this is: one more with each claim.
     pub epoch: Epoch,
     pub owner: Arc<str>,
+    /// How often the session was taken since it last got on or was given back, this time included.
+    pub takes: u32,
+}
+
+/// What became of asking for a lease.
+#[derive(Debug, Clone)]
+pub enum Claim {
+    Taken(Lease),
+    /// Somebody else has it, or the session is gone.
+    NotFree,
+    /// It is free, and was taken so often already without getting on.
+    Suspect {
+        takes: u32,
+    },
 }
 
 // An owner that claims again has lost track of its runner: that one is fenced off like anybody.
 const CLAIM: &str = "\
-    update sessions set lease_owner = $2, lease_epoch = lease_epoch + 1, lease_expires_at = $4 \
+    update sessions set lease_owner = $2, lease_epoch = lease_epoch + 1, lease_expires_at = $4, \
+    takes = coalesce(takes, 0) + 1 \
     where id = $1 and (lease_owner is null or lease_owner = $2 or lease_expires_at <= $3) \
-    returning lease_epoch";
+    and coalesce(takes, 0) < $5 \
+    returning lease_epoch, takes";
+
+const TAKES_OF_FREE: &str = "\
+    select coalesce(takes, 0) from sessions \
+    where id = $1 and (lease_owner is null or lease_owner = $2 or lease_expires_at <= $3)";
+
+const FORGET_TAKES: &str = "update sessions set takes = null where key = $1";
+
+const PARDON: &str = "\
+    update sessions set takes = null where id = $1 and lease_owner = $2 and lease_epoch = $3";
 
 const RENEW_LEASES: &str = "\
     update sessions set lease_expires_at = $2 where lease_owner = $1 returning id";
 
 const RELEASE: &str = "\
-    update sessions set lease_owner = null, lease_expires_at = 0 \
+    update sessions set lease_owner = null, lease_expires_at = 0, takes = null \
     where id = $1 and lease_owner = $2 and lease_epoch = $3 \
     returning needs_runner_at is not null and needs_runner_at <= updated_at";
 
 const RELEASE_STRAY: &str = "\
-    update sessions set lease_owner = null, lease_expires_at = 0 \
+    update sessions set lease_owner = null, lease_expires_at = 0, takes = null \
     where id = $1 and lease_owner = $2 \
     returning needs_runner_at is not null and needs_runner_at <= updated_at";
 
@@ -46,6 +72,10 @@ const FREE_ALL_LEASES: &str = "\
 const FREE_LEASES_OF: &str = "\
     update sessions set lease_owner = null, lease_expires_at = 0 \
     where lease_owner is not null and substr(lease_owner, 1, length($1)) = $1";
+
+const GIVE_BACK_ALL: &str = "\
+    update sessions set lease_owner = null, lease_expires_at = 0, takes = null \
+    where lease_owner = $1";
 
 const SESSIONS_DUE: &str = "\
     select id from sessions \
@@ -63,34 +93,63 @@ impl LeaseClock {
 
 impl Store {
     /// Takes the lease of a session if it is free, has expired, or is `owner`'s own; every claim
-    /// makes all leases before it worthless. `None`: somebody else has it, or the session is gone.
+    /// makes all leases before it worthless. One that was taken `takes_max` times without getting
+    /// on is left as it is.
     pub async fn claim(
         &self,
         session: SessionId,
         owner: &str,
         now: Timestamp,
         ttl: Duration,
-    ) -> Result<Option<Lease>, StoreError> {
-        let owner: Arc<str> = owner.into();
-        let holder = Arc::clone(&owner);
+        takes_max: u32,
+    ) -> Result<Claim, StoreError> {
+        let holder: Arc<str> = owner.into();
         let clock = self.lease_clock;
         let claim = move |tx: &Tx<'_>| {
             let now = clock.now(tx, now)?;
             let (id, expires_at) = (session.to_string(), now.plus(ttl).as_micros());
-            tx.one(
-                CLAIM,
-                &[&id, &holder, &now.as_micros(), &expires_at],
-                |row| row.integer(0),
-            )
+            let now = now.as_micros();
+            let parameters: [&dyn Parameter; 5] = [&id, &holder, &now, &expires_at, &takes_max];
+            let taken = tx.one(CLAIM, &parameters, |row| {
+                Ok((Epoch(row.integer(0)?), count(row.integer(1)?)))
+            })?;
+            if let Some((epoch, takes)) = taken {
+                return Ok(Claim::Taken(Lease {
+                    session,
+                    epoch,
+                    owner: holder,
+                    takes,
+                }));
+            }
+            let takes = tx.one(TAKES_OF_FREE, &[&id, &holder, &now], |row| row.integer(0))?;
+            Ok(match takes.map(count) {
+                Some(takes) => Claim::Suspect { takes },
+                None => Claim::NotFree,
+            })
         };
         let scope = Scope::Session(session);
-        let epoch: Result<Option<i64>, StoreError> =
-            self.db.write_unsynced(scope, claim, |_| {}).await;
-        Ok(epoch?.map(|epoch| Lease {
-            session,
-            epoch: Epoch(epoch),
-            owner,
-        }))
+        self.db.write_unsynced(scope, claim, |_| {}).await
+    }
+
+    /// The holder of `lease` has had it for so long that it does no harm.
+    pub async fn pardon(&self, lease: &Lease) -> Result<(), StoreError> {
+        let lease = lease.clone();
+        let scope = Scope::Session(lease.session);
+        let pardon = move |tx: &Tx<'_>| {
+            let id = lease.session.to_string();
+            tx.execute(PARDON, &[&id, &lease.owner, &lease.epoch.0])
+                .map(drop)
+        };
+        self.db.write_unsynced(scope, pardon, |()| {}).await
+    }
+
+    /// Everything that `owner` holds, when its process ends because it was asked to.
+    pub async fn give_back_all(&self, owner: &str) -> Result<(), StoreError> {
+        let owner = owner.to_owned();
+        let give_back = move |tx: &Tx<'_>| tx.execute(GIVE_BACK_ALL, &[&owner]).map(drop);
+        self.db
+            .write_unsynced(Scope::OwnLeases, give_back, |()| {})
+            .await
     }
 
     /// Prolongs everything that `owner` holds, which is answered: it runs out `ttl` from now.
@@ -196,4 +255,13 @@ impl Store {
     pub fn take_dirty(&self) -> Option<tokio::sync::mpsc::Receiver<SessionId>> {
         self.hub.take_dirty()
     }
+}
+
+/// The session has got on: whoever dies now has not died for nothing.
+pub(crate) fn forget_takes(tx: &Tx<'_>, key: i64) -> Result<(), StoreError> {
+    tx.execute(FORGET_TAKES, &[&key]).map(drop)
+}
+
+fn count(takes: i64) -> u32 {
+    u32::try_from(takes).unwrap_or(u32::MAX)
 }

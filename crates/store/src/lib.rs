@@ -59,7 +59,7 @@ pub use files::{FileContent, FileCreated, NewFile};
 pub use follow::{Follow, Followed, From};
 pub use hub::Wakes;
 pub use keys::{ApiKey, KeyCreated, KeyRevoked, Workspace};
-pub use lease::Lease;
+pub use lease::{Claim, Lease};
 pub use log::AppendError;
 pub use migrate::Schema;
 pub use options::{LeaseClock, Migrations, PostgresOptions, StoreOptions, WakeUps};

@@ -7,12 +7,13 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use hostler_domain::session::Summary;
+use hostler_domain::session::{Summary, is_progress};
 use hostler_protocol::agent::SessionAgent;
 use hostler_protocol::event::{Audience, Draft, Epoch, Event, Recorded, Seq};
 use hostler_protocol::id::{EventId, SessionId};
 
 use crate::db::{Scope, Tx};
+use crate::lease::forget_takes;
 use crate::limits::PAGE_BYTES;
 use crate::parameter::Parameter;
 use crate::row::Row;
@@ -177,10 +178,14 @@ pub(crate) fn insert_events(
         last,
         mut summary,
     } = take_places(tx, session, writer, count)?;
-    let epoch = match writer {
-        Writer::Client(_) => Epoch::CLIENT,
-        Writer::Runner { lease, .. } => lease.epoch,
+    let (epoch, takes) = match writer {
+        Writer::Client(_) => (Epoch::CLIENT, 0),
+        Writer::Runner { lease, .. } => (lease.epoch, lease.takes),
     };
+    // Who took it first has nothing to clear: the next one counts on from one and clears that.
+    if takes > 1 && drafts.iter().any(|draft| is_progress(&draft.event)) {
+        forget_takes(tx, key)?;
+    }
     let first = Seq(last.0 - count + 1);
     let mut seq = first;
     for draft in drafts {

@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0003_session_files.sql"),
     include_str!("../../../migrations/0004_sandbox_checkpoints.sql"),
     include_str!("../../../migrations/0005_session_repositories.sql"),
+    include_str!("../../../migrations/0006_fruitless_takes.sql"),
 ];
 
 /// What version a database has, and which one this program writes.

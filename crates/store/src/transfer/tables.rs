@@ -72,7 +72,7 @@ pub(crate) const TABLES: [Table; 16] = [
     },
     Table {
         name: "sessions",
-        columns: 19,
+        columns: 20,
         any: ANY_SESSIONS,
         read: READ_SESSIONS,
         write: WRITE_SESSIONS,
@@ -195,12 +195,12 @@ const ANY_FILE_STORAGE: &str = "select 1 from file_storage limit 1";
 const READ_SESSIONS: &str = "\
     select key, id, workspace_id, environment_id, agent_id, agent_version, thread_id, title, \
     metadata, status, summary, created_at, updated_at, archived_at, last_seq, needs_runner_at, \
-    lease_owner, lease_epoch, lease_expires_at from sessions order by key";
+    lease_owner, lease_epoch, lease_expires_at, takes from sessions order by key";
 const WRITE_SESSIONS: &str = "\
     insert into sessions (key, id, workspace_id, environment_id, agent_id, agent_version, \
     thread_id, title, metadata, status, summary, created_at, updated_at, archived_at, last_seq, \
-    needs_runner_at, lease_owner, lease_epoch, lease_expires_at) values ($1, $2, $3, $4, $5, \
-    $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
+    needs_runner_at, lease_owner, lease_epoch, lease_expires_at, takes) values ($1, $2, $3, $4, $5, \
+    $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
 const ANY_SESSIONS: &str = "select 1 from sessions limit 1";
 
 const READ_SESSION_AGENTS: &str = "\

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use hostler_protocol::event::{Empty, Event, ModelFailed, SessionErrorKind, TokenUsage};
 
+use hostler_protocol::event::{AgentToolResult, Seq};
+use hostler_protocol::id::SessionId;
+use hostler_store::{Claim, Lease};
+
 use crate::session_folder::{SessionFolder, TTL};
 
 #[tokio::test]
@@ -135,4 +139,62 @@ async fn a_lease_is_given_back_without_its_epoch_by_its_owner_only() {
     assert_eq!(dirty.try_recv(), Ok(id), "there is something to do");
     assert!(at.claim(id, "two").await.is_some());
     assert!(!at.store.release_stray(id, "one").await.unwrap());
+}
+
+/// Each holder's process dies: nothing is given back.
+async fn takes(at: &SessionFolder, id: SessionId, times: u32) -> Lease {
+    let mut taken = None;
+    for _ in 0..times {
+        at.store.free_leases_of("").await.unwrap();
+        taken = at.claim(id, "one").await;
+    }
+    taken.unwrap()
+}
+
+#[tokio::test]
+async fn takes_without_progress_are_counted_and_make_a_suspect() {
+    let at = SessionFolder::new().await;
+    let id = at.session().await.id;
+    assert_eq!(takes(&at, id, 3).await.takes, 3);
+    at.store.free_leases_of("").await.unwrap();
+    let claim = at.store.claim(id, "one", at.env.now(), TTL, 3).await;
+    assert!(
+        matches!(claim, Ok(Claim::Suspect { takes: 3 })),
+        "{claim:?}"
+    );
+    let other = at.store.claim(at.env.id(), "one", at.env.now(), TTL, 3);
+    assert!(matches!(other.await, Ok(Claim::NotFree)), "it isn't there");
+    // What a client sends and what marks an attempt is no progress.
+    at.send(id, &["hi"]).await;
+    let lease = takes(&at, id, 1).await;
+    let start = at.draft(Event::ModelRequestStart(Empty {}));
+    let last = at.row(id).await.last_seq;
+    at.store.append(&lease, last, vec![start]).await.unwrap();
+    assert_eq!(takes(&at, id, 1).await.takes, 5);
+}
+
+#[tokio::test]
+async fn progress_and_a_return_in_order_clear_the_count() {
+    let at = SessionFolder::new().await;
+    let id = at.session().await.id;
+    let lease = takes(&at, id, 4).await;
+    let result = Event::AgentToolResult(AgentToolResult {
+        tool_use_id: at.env.id(),
+        content: Vec::new(),
+        is_error: false,
+    });
+    at.store
+        .append(&lease, Seq(1), vec![at.draft(result)])
+        .await
+        .unwrap();
+    assert_eq!(takes(&at, id, 1).await.takes, 1);
+
+    at.store.release(&takes(&at, id, 2).await).await.unwrap();
+    assert_eq!(takes(&at, id, 2).await.takes, 2);
+    at.store.give_back_all("one").await.unwrap();
+    assert_eq!(at.claim(id, "two").await.unwrap().takes, 1);
+
+    let lease = takes(&at, id, 5).await;
+    at.store.pardon(&lease).await.unwrap();
+    assert_eq!(takes(&at, id, 1).await.takes, 1);
 }

@@ -16,8 +16,9 @@ use hostler_protocol::event::{
 };
 use hostler_protocol::id::{EnvironmentId, SessionId, WorkspaceId};
 use hostler_store::{
-    Changed, CreateSession, EventPage, EventQuery, Follow, Followed, From, Lease, LeaseClock,
-    NewSession, Order, SessionEdit, SessionRow, Store, StoreOptions, TimeRange, WireEvent,
+    Changed, Claim, CreateSession, EventPage, EventQuery, Follow, Followed, From, Lease,
+    LeaseClock, NewSession, Order, SessionEdit, SessionRow, Store, StoreOptions, TimeRange,
+    WireEvent,
 };
 use hostler_testkit::open_store;
 use serde_json::json;
@@ -134,7 +135,16 @@ impl SessionFolder {
 
     pub(crate) async fn claim(&self, id: SessionId, owner: &str) -> Option<Lease> {
         let now = self.env.now();
-        self.store.claim(id, owner, now, TTL).await.unwrap()
+        match self
+            .store
+            .claim(id, owner, now, TTL, u32::MAX)
+            .await
+            .unwrap()
+        {
+            Claim::Taken(lease) => Some(lease),
+            Claim::NotFree => None,
+            Claim::Suspect { takes } => panic!("taken {takes} times and not let go on"),
+        }
     }
 
     /// Marks the input at `received` as processed.

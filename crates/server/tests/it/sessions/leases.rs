@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hostler_store::{StoreOptions, WakeUps};
+use hostler_store::{Claim, StoreOptions, WakeUps};
 use hostler_testkit::{Reply, open_store};
 
 use super::world::World;
@@ -20,8 +20,8 @@ async fn a_lease_whose_claim_seemed_to_fail_does_not_keep_the_session_from_runni
     };
     let lost = open_store(world.folder.path(), options);
     let (now, lease) = (world.env.now(), Duration::from_millis(300));
-    let claimed = lost.claim(session, "test", now, lease).await.unwrap();
-    assert!(claimed.is_some());
+    let claimed = lost.claim(session, "test", now, lease, 1).await.unwrap();
+    assert!(matches!(claimed, Claim::Taken(_)));
 
     world.model.reply(Reply::text("Here I am."));
     // Behind the engine's back, so that it has to look.
