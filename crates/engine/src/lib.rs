@@ -21,6 +21,7 @@ mod network;
 mod options;
 mod outputs;
 mod packages;
+mod pool;
 mod preparation;
 mod preview;
 mod prompt;

@@ -45,6 +45,8 @@ pub(crate) const ERROR_CHARS_MAX: usize = 1_000;
 pub(crate) const ATTACHMENT_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Allowed hosts that a model is told by name; of more it is told that there are some.
 pub(crate) const PROMPT_HOSTS_MAX: usize = 20;
+/// Between a claim of a pooled sandbox and the making of the next one.
+pub(crate) const POOL_PAUSE: Duration = Duration::from_millis(10);
 /// How long the packages of one environment may take to install, all together, and one manager.
 pub(crate) const PACKAGE_BUILD_TIME: Duration = Duration::from_secs(20 * 60);
 pub(crate) const PACKAGE_STEP_TIME_MAX: Duration = Duration::from_secs(600);

@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use hostler_image::{ImageError, ImageStore, Source};
+use hostler_image::{Image, ImageError, ImageStore, Source};
 use hostler_protocol::decode::Metadata;
 use hostler_sandbox::{Root, SandboxError};
 
@@ -74,11 +74,29 @@ impl RootOptions {
         };
         let image = images.get(&source, Arc::new(|_| {})).await;
         let image = image.map_err(|error| unavailable(format!("{source}: {error}")))?;
-        Ok(ChosenRoot {
-            root: Root::Layers(vec![image.root]),
-            environment: image.environment,
-            identity: image.digest.to_string(),
-        })
+        Ok(of(image))
+    }
+
+    /// The default, if nothing has to be pulled for it.
+    pub(crate) fn at_hand(&self) -> Result<Option<ChosenRoot>, SandboxError> {
+        let (source, images) = match (&self.default, &self.images) {
+            (RootChoice::Host, _) => return Ok(Some(host())),
+            (RootChoice::Image(_), None) => return Ok(None),
+            (RootChoice::Image(source), Some(images)) => (source, images),
+        };
+        let found = images.find(source);
+        let found = found.map_err(|error| SandboxError::Unavailable {
+            reason: format!("{source}: {error}"),
+        });
+        Ok(found?.map(of))
+    }
+}
+
+fn of(image: Image) -> ChosenRoot {
+    ChosenRoot {
+        root: Root::Layers(vec![image.root]),
+        environment: image.environment,
+        identity: image.digest.to_string(),
     }
 }
 

@@ -18,6 +18,7 @@
 //! ```text
 //! lock
 //! drafts/                   sandboxes that are being made from an archive
+//! pool/<label>/             sandboxes made ahead, like those in boxes/, that nobody has claimed
 //! trash/                    what was destroyed and is being deleted
 //! layers/<key>              what a sandbox wrote that others share read-only
 //! trees/<key>               what a sandbox wrote that others begin with a copy of
@@ -83,11 +84,11 @@ pub use disk::DiskChoice;
 pub use error::{SandboxError, Unavailable};
 pub use exec_wire::{ExecEnd, Terminal, TerminalSize};
 pub use host::{
-    Backend, Checkpoint, DiskUse, Docker, Exec, ExecError, ExecEvent, ExecInput, ExecOrder,
+    Ahead, Backend, Checkpoint, DiskUse, Docker, Exec, ExecError, ExecEvent, ExecInput, ExecOrder,
     ExecOutput, Fingerprint, GatewaySockets, HostOptions, InnerProcess, Inspected, KeptTree,
     Kubernetes, KubernetesApi, LeftOut, Listed, Moved, News, Opened, OutputFile, OutputScan,
-    Outputs, Parting, Sandbox, SandboxHost, SandboxUse, Standing, Stop, Surveyed, Upload, Why,
-    exec, inspect, kill_all, kill_one, layers_in_use, names, survey,
+    Outputs, Ownership, Parting, Sandbox, SandboxHost, SandboxUse, Standing, Stop, Surveyed,
+    Upload, Why, exec, inspect, kill_all, kill_one, layers_in_use, names, pooled_names, survey,
 };
 pub use inner_path::{InnerPath, InvalidInnerPath};
 pub use inside::{agent_main, pod_agent_main};
@@ -97,7 +98,7 @@ pub use isolation::{
 pub use keeper::keeper_main;
 pub use launcher::cgroup::{CgroupClaim, claim_cgroup};
 pub use launcher::init_main;
-pub use limits::Limits;
+pub use limits::{Limits, POOL_MAX};
 pub use name::{InvalidName, SandboxName};
 pub use output::{Block, Output};
 pub use packages::{PACKAGE_SOURCES_DIRECTORY, PACKAGES_DIRECTORY, Packages, SEARCH_PATH};

@@ -127,6 +127,9 @@ pub(crate) const EXEC_LAST_BYTES_MAX: usize = 1 << 20;
 pub(crate) const ANSWERS_KEPT_MAX: usize = 64;
 pub(crate) const ANSWERS_KEPT_BYTES_MAX: usize = 1 << 20;
 
+/// Sandboxes that are made ahead, at most: each has its processes and its memory.
+pub const POOL_MAX: usize = 64;
+
 /// Launches at once: more would only take the processor from each other, and from what runs.
 pub(crate) const LAUNCHES_MAX: usize = 16;
 /// Launchers that one zygote has: those of launches that were given up may need a moment to end.

@@ -66,6 +66,11 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
         let sweep = orphans::sweep_a_bucket(store.clone(), env.clone(), soft.clone());
         lifecycle.spawn("orphans", OnEnd::Shutdown, sweep);
     }
+    let (ahead, stop) = (engine.clone(), soft.clone());
+    lifecycle.spawn("pool", OnEnd::Ignore, async move {
+        ahead.keep_sandboxes_ahead(stop).await;
+        Ok(())
+    });
     let stop = soft.clone();
     lifecycle.spawn("engine", OnEnd::Shutdown, async move {
         engine.run(stop).await;

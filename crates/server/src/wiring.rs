@@ -67,6 +67,7 @@ pub(crate) fn sandbox_host(options: &SandboxOptions, network: &NetworkOptions) -
         DiskMode::Image => DiskChoice::Image,
         DiskMode::PerFile => DiskChoice::PerFile,
     };
+    host.pool = options.pool;
     host.require = options.require.map(|required| match required {
         RequiredTier::Restricted => Tier::Restricted,
         RequiredTier::User => Tier::User,

@@ -60,18 +60,24 @@ struct Wanted<'a> {
     networking: &'a Networking,
 }
 
+/// What the sandbox of a session that wants no packages is made with.
+pub(crate) fn without_any(chosen: ChosenRoot) -> Spec {
+    Spec {
+        identity: identity(&chosen),
+        root: chosen.root,
+        environment: chosen.environment,
+        ..Spec::default()
+    }
+}
+
 /// What a session's sandbox is made with, once its packages are there.
 pub(crate) async fn prepare(
     parts: &Parts,
     config: &EnvironmentConfig,
     chosen: ChosenRoot,
 ) -> Result<Spec, SandboxError> {
-    let mut spec = Spec {
-        identity: identity(&chosen),
-        root: chosen.root,
-        environment: chosen.environment,
-        ..Spec::default()
-    };
+    let identity_of_root = chosen.identity.clone();
+    let mut spec = without_any(chosen);
     let wanted = match config {
         EnvironmentConfig::Cloud {
             packages: lists,
@@ -79,7 +85,7 @@ pub(crate) async fn prepare(
         } if !lists.is_empty() => Wanted { lists, networking },
         EnvironmentConfig::Cloud { .. } | EnvironmentConfig::SelfHosted => return Ok(spec),
     };
-    let key = key(&chosen.identity, wanted.lists)?;
+    let key = key(&identity_of_root, wanted.lists)?;
     let layer = parts.builds.layer(parts, &key, wanted, &spec).await?;
     if let Some(identity) = &mut spec.identity {
         *identity = format!("{identity} {key}");

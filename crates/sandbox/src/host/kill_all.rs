@@ -19,21 +19,26 @@ use crate::limits::{DEATH_TIME_MAX, FAREWELL_TIME_MAX, REQUEST_BYTES_MAX};
 use crate::name::SandboxName;
 use crate::wire::{Request, encode};
 
-/// Kills every sandbox below `state_dir`, keeps their files, and says how many it killed. It
+/// Kills every sandbox below `state_dir`, also those that nobody has claimed, keeps their files, and says how many it killed. It
 /// blocks until they are dead, and it may be called where there was never a server. The lock
 /// of the directory is not taken: a server that is still at work there loses its sandboxes.
 /// Goes on after a failure and returns the first one.
 pub fn kill_all(state_dir: &Path) -> io::Result<usize> {
-    let boxes = match fs::read_dir(state_dir::boxes_of(state_dir)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-        boxes => boxes?,
-    };
     let mut killed = 0;
     let mut first_failure = None;
-    for directory in boxes {
-        match directory.and_then(|directory| kill(&directory.path())) {
-            Ok(was_alive) => killed += usize::from(was_alive),
-            Err(error) => drop(first_failure.get_or_insert(error)),
+    for folder in [
+        state_dir::pool_of(state_dir),
+        state_dir::boxes_of(state_dir),
+    ] {
+        let directories = match fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            directories => directories?,
+        };
+        for directory in directories {
+            match directory.and_then(|directory| kill(&directory.path())) {
+                Ok(was_alive) => killed += usize::from(was_alive),
+                Err(error) => drop(first_failure.get_or_insert(error)),
+            }
         }
     }
     first_failure.map_or(Ok(killed), Err)
@@ -41,7 +46,7 @@ pub fn kill_all(state_dir: &Path) -> io::Result<usize> {
 
 /// Kills the one of this name. `Ok(false)`: it did not run, or does not exist.
 pub fn kill_one(state_dir: &Path, name: &SandboxName) -> io::Result<bool> {
-    kill(&state_dir::boxes_of(state_dir).join(name.as_str()))
+    kill(&state_dir::place_of(state_dir, name))
 }
 
 fn kill(directory: &Path) -> io::Result<bool> {

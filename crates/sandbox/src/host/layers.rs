@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime};
 use super::checkpoint::bases;
 use super::disks::open_files;
 use super::owners::{Owners, change_owners, open_tree, sync};
-use super::state_dir::{boxes_of, open_directory};
+use super::state_dir::{boxes_of, open_directory, pool_of};
 use super::{Inner, SandboxHost, blocking, root_record, user_ids};
 use crate::archive::copy_tree;
 use crate::disk::has_image;
@@ -104,13 +104,16 @@ impl SandboxHost {
 /// The layers that sandboxes with files below `state_dir` are made of: these must not be removed.
 /// It may be called beside a server, and where there was never one.
 pub fn layers_in_use(state_dir: &Path) -> io::Result<BTreeSet<PathBuf>> {
-    let boxes = match fs::read_dir(boxes_of(state_dir)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        boxes => boxes?,
-    };
     let mut layers = BTreeSet::new();
-    for directory in boxes {
-        layers.extend(root_record::layers(&directory?.path())?);
+    // In this order: one that is claimed meanwhile is seen twice and not never.
+    for folder in [pool_of(state_dir), boxes_of(state_dir)] {
+        let directories = match fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            directories => directories?,
+        };
+        for directory in directories {
+            layers.extend(root_record::layers(&directory?.path())?);
+        }
     }
     Ok(layers)
 }

@@ -24,6 +24,7 @@ mod options;
 mod outputs;
 mod owners;
 mod parting;
+mod pool;
 mod probe;
 mod process;
 mod processes;
@@ -63,13 +64,17 @@ pub use self::options::HostOptions;
 pub(crate) use self::outputs::Here as FilesHere;
 pub use self::outputs::{Fingerprint, LeftOut, Output as OutputFile, OutputScan, Outputs, Why};
 pub use self::parting::Parting;
+pub use self::pool::Ahead;
+use self::pool::Pool;
 use self::probe::PROBE;
 use self::processes::Processes;
 pub(crate) use self::processes::program::prepare as prepare_program;
 pub use self::sandbox::Sandbox;
 use self::state_dir::{Files, Prepared, StateDir};
 pub(crate) use self::state_dir::{INSIDE as INSIDE_DIRECTORIES, make_directory, open_directory};
-pub use self::survey::{DiskUse, InnerProcess, Inspected, Surveyed, inspect, names, survey};
+pub use self::survey::{
+    DiskUse, InnerProcess, Inspected, Ownership, Surveyed, inspect, names, pooled_names, survey,
+};
 pub use self::trees::{KeptTree, Moved};
 pub use self::uploads::Upload;
 use self::visit::Closing;
@@ -95,6 +100,7 @@ struct Inner {
     occupancy: Occupancy,
     living: Living,
     notices: NoticeBoard,
+    pool: Arc<Pool>,
 }
 
 /// A sandbox, and whether its processes are the ones that were there before.
@@ -148,7 +154,9 @@ impl SandboxHost {
         })??;
         let isolation = IsolationReport::nothing(options.backend.mode());
         let processes = Processes::start(&options, &state).await?;
+        let pool = Pool::new(options.pool, options.backend.mode());
         let mut inner = Inner {
+            pool,
             processes,
             options,
             state: Arc::new(state),
@@ -157,7 +165,7 @@ impl SandboxHost {
             living: Living::default(),
             notices: NoticeBoard::default(),
         };
-        leftovers::reap(&inner.state, &inner.processes).await;
+        leftovers::reap(&inner).await;
         let probed = inner.probe().await;
         inner.isolation = probed.map_err(|error| Unavailable {
             reason: error.to_string(),
@@ -266,6 +274,10 @@ impl Inner {
         if self.is_running(name, &directory).await {
             return Ok((opened(Provenance::Attached)?, None));
         }
+        if self.claim_pooled(name, spec).await {
+            self.living.remember(name);
+            return Ok((opened(Provenance::Created)?, None));
+        }
         let are_files_lost = !self.bring_home(name).await?;
         self.end(name).await?;
         let past = match self.processes.were_launched(&directory) {
@@ -285,32 +297,52 @@ impl Inner {
             ArchiveRecord::goes_on(&directory)?;
         }
         let spec = root_record::settle(&directory, self.options.backend.mode(), spec)?;
-        let order = LaunchOrder {
-            directory: directory.clone(),
-            mode: self.options.backend.mode(),
-            uid_base: user_ids::of(&directory)?.unwrap_or(0),
-            limits: self.options.limits.clone(),
-            spec,
-            files_in: disks::files_in(&directory, self.options.backend.mode())?,
-            cgroup_name: self.state.cgroup_name(name),
-            orphan_check: self.options.orphan_check,
-        };
-        let launched = self.processes.launch(&order, name).await;
+        let launched = self.launch(name, &directory, spec).await;
         // The sandbox has its files mounted by now; else they are at rest again.
         release(written).await;
         let isolation = launched?;
         tracing::info!(sandbox = %name, tier = %isolation.tier(), "a sandbox was started");
         // The probe is looked at by whoever made it.
-        if let Some(required) = self.options.require
-            && name.as_str() != PROBE
-            && let Err(Unavailable { reason, .. }) = isolation.demand(required)
+        if name.as_str() != PROBE
+            && let Err(refused) = self.demand(&isolation)
         {
             self.end(name).await?;
-            return Err(SandboxError::Unavailable { reason });
+            return Err(refused);
         }
         Notice::started(&directory)?;
         self.living.remember(name);
         Ok((opened(provenance)?, Some(isolation)))
+    }
+
+    /// Starts the processes of the sandbox in `directory`, which has none. `name` is what it is known by
+    /// on this host, and `spec` is settled.
+    async fn launch(
+        &self,
+        name: &SandboxName,
+        directory: &Path,
+        spec: Spec,
+    ) -> Result<IsolationReport, SandboxError> {
+        let mode = self.options.backend.mode();
+        let order = LaunchOrder {
+            directory: directory.to_owned(),
+            mode,
+            uid_base: user_ids::of(directory)?.unwrap_or(0),
+            limits: self.options.limits.clone(),
+            spec,
+            files_in: disks::files_in(directory, mode)?,
+            cgroup_name: self.state.cgroup_name(name),
+            orphan_check: self.options.orphan_check,
+        };
+        self.processes.launch(&order, name).await
+    }
+
+    /// Whether it is what the operator demands at least.
+    fn demand(&self, isolation: &IsolationReport) -> Result<(), SandboxError> {
+        let Some(required) = self.options.require else {
+            return Ok(());
+        };
+        let demanded = isolation.demand(required);
+        demanded.map_err(|Unavailable { reason, .. }| SandboxError::Unavailable { reason })
     }
 
     /// Of one that is running.
@@ -350,7 +382,7 @@ impl Inner {
     }
 
     async fn throw_away(&self, name: &SandboxName) -> Result<(), SandboxError> {
-        let mounted = self.keep_mounted(name).await?;
+        let mounted = self.keep_mounted(&self.state.directory_of(name)).await?;
         self.end(name).await?;
         let unique_name = self.state.cgroup_name(name);
         self.processes.forget(&unique_name).await?;
@@ -364,20 +396,24 @@ impl Inner {
         Ok(())
     }
 
-    async fn keep_mounted(&self, name: &SandboxName) -> io::Result<Option<DiskFiles>> {
-        let directory = self.state.directory_of(name);
-        if !disk::has_image(&directory) {
+    async fn keep_mounted(&self, directory: &Path) -> io::Result<Option<DiskFiles>> {
+        if !disk::has_image(directory) {
             return Ok(None);
         }
+        let directory = directory.to_owned();
         blocking(move || Ok(disks::keep_mounted(&directory))).await
     }
 
     async fn end(&self, name: &SandboxName) -> io::Result<()> {
         self.living.forget(name);
-        let directory = self.state.directory_of(name);
+        self.end_in(&self.state.directory_of(name), name).await
+    }
+
+    /// Ends the processes of the sandbox in `directory`, which is known by `name` on this host.
+    async fn end_in(&self, directory: &Path, name: &SandboxName) -> io::Result<()> {
         let unique_name = self.state.cgroup_name(name);
-        let mounted = self.keep_mounted(name).await?;
-        let ended = self.processes.end(&directory, &unique_name).await;
+        let mounted = self.keep_mounted(directory).await?;
+        let ended = self.processes.end(directory, &unique_name).await;
         if let Some(mounted) = mounted {
             release(mounted.into_descriptor()).await;
         }

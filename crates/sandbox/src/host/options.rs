@@ -23,6 +23,9 @@ pub struct HostOptions {
     pub limits: Limits,
     /// What bounds the files of a new sandbox. One that is there keeps what it was made with.
     pub disk: DiskChoice,
+    /// Sandboxes that are made ahead, at most [`crate::POOL_MAX`]; somebody has to call
+    /// [`crate::SandboxHost::make_ahead`] for it. Only those that are isolated are.
+    pub pool: usize,
     /// What the sandbox that proves that there can be any is made with: all that is asked for
     /// later should be in it.
     pub probe: Spec,
@@ -43,6 +46,7 @@ impl HostOptions {
             uid_base: 300_000,
             limits: Limits::default(),
             disk: DiskChoice::Auto,
+            pool: 0,
             probe: Spec {
                 network: NetworkAccess::Gateway,
                 ..Spec::default()

@@ -107,6 +107,7 @@ impl StateDir {
             state.boxes(),
             state.trash(),
             state.drafts(),
+            state.pool(),
             state.layers(),
             state.trees(),
             state.templates(),
@@ -119,7 +120,7 @@ impl StateDir {
             // It is only rubbish: no reason not to start.
             tracing::warn!(%error, "what was thrown away cannot be deleted");
         }
-        let folders = [state.boxes(), state.trash(), state.drafts()];
+        let folders = [state.boxes(), state.pool(), state.trash(), state.drafts()];
         state.user_ids.learn(&folders)?;
         Ok(state)
     }
@@ -141,6 +142,10 @@ impl StateDir {
 
     fn drafts(&self) -> PathBuf {
         self.root.join("drafts")
+    }
+
+    fn pool(&self) -> PathBuf {
+        pool_of(&self.root)
     }
 
     fn trash(&self) -> PathBuf {
@@ -171,6 +176,11 @@ impl StateDir {
         self.boxes().join(name.as_str())
     }
 
+    /// The directory of one that is nobody's yet.
+    pub(super) fn pooled(&self, label: &SandboxName) -> PathBuf {
+        self.pool().join(label.as_str())
+    }
+
     /// The name of the cgroups of a sandbox, and of its container: other servers on this host
     /// have others.
     pub(super) fn cgroup_name(&self, name: &SandboxName) -> String {
@@ -195,13 +205,11 @@ impl StateDir {
     }
 
     pub(super) fn names(&self) -> io::Result<Vec<SandboxName>> {
-        let mut names = Vec::new();
-        for entry in fs::read_dir(self.boxes())? {
-            let name = entry?.file_name();
-            names.extend(name.to_str().and_then(|name| name.parse().ok()));
-        }
-        names.sort();
-        Ok(names)
+        names_in(&self.boxes())
+    }
+
+    pub(super) fn pooled_labels(&self) -> io::Result<Vec<SandboxName>> {
+        names_in(&self.pool())
     }
 
     /// Makes the directories of a sandbox, or finds them in order. One that is half-made or
@@ -257,6 +265,29 @@ impl StateDir {
             owner,
             written,
         })
+    }
+
+    /// All that a sandbox has before its processes, for one that is nobody's yet.
+    pub(super) fn begin_pooled(
+        &self,
+        place: PathBuf,
+        uid_base: Option<u32>,
+    ) -> io::Result<OwnedFd> {
+        let draft = self.lay_out(place, uid_base)?;
+        finish(&draft.place, None)?;
+        Ok(draft.written)
+    }
+
+    /// From here on it is the sandbox of this name, which has no directory, and was begun now.
+    pub(super) fn claim_pooled(&self, label: &SandboxName, name: &SandboxName) -> io::Result<()> {
+        let place = self.pooled(label);
+        finish(&place, None)?;
+        fs::rename(place, self.directory_of(name))
+    }
+
+    pub(super) fn throw_away_pooled(&self, label: &SandboxName) -> io::Result<()> {
+        let place = self.pooled(label);
+        self.move_to_trash(&place, label.as_str(), range_of(&place))
     }
 
     /// A place to make a sandbox in that nobody finds before it is complete. One that never is goes
@@ -381,6 +412,35 @@ pub(super) fn created_at(directory: &Path) -> io::Result<SystemTime> {
 /// Where the directories of the sandboxes are, each under its name.
 pub(super) fn boxes_of(root: &Path) -> PathBuf {
     root.join("boxes")
+}
+
+/// Where the directories of those are that are nobody's yet, each under its label.
+pub(super) fn pool_of(root: &Path) -> PathBuf {
+    root.join("pool")
+}
+
+/// Where this one is, by its name or by its label.
+pub(super) fn place_of(root: &Path, name: &SandboxName) -> PathBuf {
+    let pooled = pool_of(root).join(name.as_str());
+    match pooled.is_dir() {
+        true => pooled,
+        false => boxes_of(root).join(name.as_str()),
+    }
+}
+
+/// The names of the directories in one that may not be there, in order.
+pub(super) fn names_in(folder: &Path) -> io::Result<Vec<SandboxName>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        names.extend(name.to_str().and_then(|name| name.parse().ok()));
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// A descriptor of a sandbox's directory, to reach its socket through.

@@ -24,6 +24,7 @@ use crate::name::SandboxName;
 #[derive(Debug)]
 pub struct Surveyed {
     pub name: SandboxName,
+    pub ownership: Ownership,
     /// That of its first process, on this machine. `None`: it has no processes.
     pub pid: Option<i32>,
     /// What the cgroup counts. `None` where there is none.
@@ -34,6 +35,14 @@ pub struct Surveyed {
     pub created_at: Option<SystemTime>,
     pub started_at: Option<SystemTime>,
     pub changed_at: Option<SystemTime>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ownership {
+    /// Somebody has asked for it, by its name.
+    Named,
+    /// It was made ahead, and nobody has claimed it.
+    Pooled,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -73,34 +82,44 @@ pub struct InnerProcess {
     pub command: String,
 }
 
-/// Every sandbox below `state_dir`. A directory that does not exist has none.
+/// Every sandbox below `state_dir`, those that nobody has claimed last. A directory that does not exist has none.
 pub fn survey(state_dir: &Path) -> io::Result<Vec<Surveyed>> {
-    let names = names(state_dir)?;
-    let one = |name: SandboxName| surveyed(state_dir, name);
-    Ok(names.into_iter().map(one).collect())
+    // In this order: one that is claimed meanwhile is shown twice and not never.
+    let pooled = pooled_names(state_dir)?;
+    let pooled = pooled.into_iter().map(|label| {
+        let directory = state_dir::pool_of(state_dir).join(label.as_str());
+        surveyed(&directory, label, Ownership::Pooled)
+    });
+    let pooled: Vec<_> = pooled.collect();
+    let named = names(state_dir)?.into_iter().map(|name| {
+        let directory = state_dir::boxes_of(state_dir).join(name.as_str());
+        surveyed(&directory, name, Ownership::Named)
+    });
+    Ok(named.chain(pooled).collect())
 }
 
 /// Those that have files below `state_dir`, in order.
 pub fn names(state_dir: &Path) -> io::Result<Vec<SandboxName>> {
-    let boxes = match fs::read_dir(state_dir::boxes_of(state_dir)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        boxes => boxes?,
-    };
-    let mut names: Vec<SandboxName> = boxes
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .collect();
-    names.sort();
-    Ok(names)
+    state_dir::names_in(&state_dir::boxes_of(state_dir))
+}
+
+/// Those that were made ahead and that nobody has claimed.
+pub fn pooled_names(state_dir: &Path) -> io::Result<Vec<SandboxName>> {
+    state_dir::names_in(&state_dir::pool_of(state_dir))
 }
 
 /// `Ok(None)`: there is none of this name.
 pub fn inspect(state_dir: &Path, name: &SandboxName) -> io::Result<Option<Inspected>> {
-    let directory = state_dir::boxes_of(state_dir).join(name.as_str());
+    let directory = state_dir::place_of(state_dir, name);
     if !directory.is_dir() {
         return Ok(None);
     }
+    let ownership = match directory.starts_with(state_dir::pool_of(state_dir)) {
+        true => Ownership::Pooled,
+        false => Ownership::Named,
+    };
     let record = ProcessRecord::load(&directory).ok().flatten();
-    let surveyed = surveyed(state_dir, name.clone());
+    let surveyed = surveyed(&directory, name.clone(), ownership);
     let status = surveyed.pid.map(|pid| read(&format!("/proc/{pid}/status")));
     let status = status.unwrap_or_default();
     let field = |name: &str| {
@@ -127,9 +146,8 @@ pub fn inspect(state_dir: &Path, name: &SandboxName) -> io::Result<Option<Inspec
     }))
 }
 
-fn surveyed(state_dir: &Path, name: SandboxName) -> Surveyed {
-    let directory = state_dir::boxes_of(state_dir).join(name.as_str());
-    let record = ProcessRecord::load(&directory).ok().flatten();
+fn surveyed(directory: &Path, name: SandboxName, ownership: Ownership) -> Surveyed {
+    let record = ProcessRecord::load(directory).ok().flatten();
     let record = record.filter(|record| record.living_process().is_some());
     let changed = |file: &str| {
         fs::symlink_metadata(directory.join(file))
@@ -148,10 +166,11 @@ fn surveyed(state_dir: &Path, name: SandboxName) -> Surveyed {
     ];
     Surveyed {
         name,
+        ownership,
         pid: record.as_ref().map(ProcessRecord::pid),
         memory_bytes: record.as_ref().and_then(|record| memory(&record.cgroups)),
-        disk: disk_use(&directory, record.as_ref().map(ProcessRecord::pid)),
-        created_at: state_dir::created_at(&directory).ok(),
+        disk: disk_use(directory, record.as_ref().map(ProcessRecord::pid)),
+        created_at: state_dir::created_at(directory).ok(),
         started_at: record.and_then(|_| changed("process.json")),
         changed_at: traces.into_iter().filter_map(changed).max(),
     }

@@ -30,6 +30,7 @@ fn an_ordinary_user_gets_the_same() {
             "files::",
             "life::",
             "packages::",
+            "pool::",
             "roots::",
             "outputs::",
             "network::",

@@ -49,6 +49,7 @@ impl Drop for CleanUp {
     fn drop(&mut self) {
         let Some(host) = self.0.take() else { return };
         apart(async move {
+            host.empty_pool().await.expect("the pool is emptied");
             for listed in host.list().await.expect("a list") {
                 host.destroy(&listed.name)
                     .await
@@ -82,6 +83,9 @@ pub(crate) fn options(state: &TempDir) -> HostOptions {
     if with_images() {
         in_an_image(&mut options);
     }
+    if is_set(FROM_THE_POOL) {
+        from_the_pool(&mut options);
+    }
     options
 }
 
@@ -89,6 +93,11 @@ pub(crate) fn options(state: &TempDir) -> HostOptions {
 pub(crate) fn in_an_image(options: &mut HostOptions) {
     options.limits.disk_bytes = Some(1 << 30);
     options.disk = DiskChoice::Image;
+}
+
+/// The sandbox of a [`World`] is claimed from a pool.
+pub(crate) fn from_the_pool(options: &mut HostOptions) {
+    options.pool = 1;
 }
 
 /// Where the tests run as root, they have images; a container that hides loop devices cannot.
@@ -104,12 +113,19 @@ pub(crate) fn images_can_be_had() -> bool {
 /// Set where this suite runs itself once more with images for disks.
 pub(crate) const WITH_IMAGES: &str = "HOSTLER_TEST_WITH_IMAGES";
 
+/// Set where this suite runs itself once more with sandboxes that were made ahead.
+pub(crate) const FROM_THE_POOL: &str = "HOSTLER_TEST_FROM_THE_POOL";
+
+fn with_images() -> bool {
+    is_set(WITH_IMAGES)
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the harness of tests has no other way to pass something to a suite"
 )]
-fn with_images() -> bool {
-    std::env::var_os(WITH_IMAGES).is_some()
+fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some()
 }
 
 pub(crate) fn behind_a_gateway() -> Spec {
@@ -145,12 +161,16 @@ impl World {
         let host = SandboxHost::start(options.clone())
             .await
             .expect("this host makes sandboxes");
+        if host.has_pool() {
+            host.make_ahead(&spec).await.expect("one is made ahead");
+            assert_eq!(host.pooled(), 1);
+        }
         let Opened {
             sandbox,
             provenance,
             ..
         } = host.open(&name("one"), &spec).await.expect("a sandbox");
-        assert_eq!(provenance, Provenance::Created);
+        assert_eq!((provenance, host.pooled()), (Provenance::Created, 0));
         let clean_up = CleanUp(Some(host.clone()));
         Self {
             host,
@@ -326,4 +346,24 @@ pub(crate) fn is_running(pid: &str) -> bool {
         stat.rsplit_once(')')
             .is_some_and(|(_, rest)| !rest.starts_with(" Z"))
     })
+}
+
+/// Runs these parts of this suite once more, with a variable set, but for the tests of these names.
+pub(crate) fn again_with(variable: &str, suites: &[&str], without: &[&str]) {
+    let suite = std::env::current_exe().expect("the path of this suite");
+    let output = std::process::Command::new(suite)
+        .args(["--test-threads", "2"])
+        .args(without.iter().flat_map(|name| ["--skip", name]))
+        .args(suites)
+        .env(variable, "1")
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .expect("the suite runs");
+    let told = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}\n{complained}");
+    assert!(
+        told.contains("test result: ok") && !told.contains("running 0 tests"),
+        "{told}"
+    );
 }

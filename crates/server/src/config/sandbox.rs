@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use hostler_sandbox::POOL_MAX;
 use serde::{Deserialize, Serialize};
 
 use super::docker::{DockerOptions, RawDocker};
@@ -48,6 +49,11 @@ pub struct RawSandbox {
     pub tmp_bytes: ByteSize,
     /// Files in the `/tmp` of one sandbox.
     pub tmp_files: u64,
+    /// Sandboxes that are made ahead, so that the first command of a session need not wait until its own is
+    /// made: at most 64, and 0 for none. Each has processes of its own and takes about a megabyte. Without it,
+    /// 2 with the mode `isolated`; with other modes there can be none.
+    /// Example: pool = 4
+    pub pool: Option<u32>,
     /// The container engine of the mode `docker`: a section of its own.
     pub docker: RawDocker,
     /// The cluster of the mode `kubernetes`: a section of its own.
@@ -149,6 +155,7 @@ impl Default for RawSandbox {
             open_files: 4096,
             tmp_bytes: ByteSize(512 << 20),
             tmp_files: 65_536,
+            pool: None,
             docker: RawDocker::default(),
             kubernetes: RawKubernetes::default(),
             idle_stop: Span(Duration::from_secs(15 * 60)),
@@ -182,6 +189,8 @@ pub struct SandboxOptions {
     pub open_files: u64,
     pub tmp_bytes: u64,
     pub tmp_files: u64,
+    /// Sandboxes that are made ahead.
+    pub pool: usize,
     pub docker: DockerOptions,
     pub kubernetes: KubernetesOptions,
     /// `None`: idle sandboxes go on.
@@ -194,6 +203,8 @@ pub struct SandboxOptions {
     pub roots: RootSettings,
 }
 
+/// A session more than this, at the same moment, waits for its sandbox as all would without a pool.
+const POOL_DEFAULT: u32 = 2;
 /// Less than this and not even the shell and an interpreter fit.
 const MEMORY_BYTES_MIN: u64 = 32 << 20;
 const PROCESSES_MIN: u32 = 16;
@@ -260,6 +271,7 @@ impl RawSandbox {
         self.check_disk(at, problems);
         self.check_checkpoint(at, problems);
         SandboxOptions {
+            pool: self.resolve_pool(at, problems),
             roots: self.resolve_roots(at, problems),
             mode: self.mode,
             state_dir: match &self.state_dir {
@@ -285,6 +297,27 @@ impl RawSandbox {
             checkpoint: self.checkpoint,
             checkpoint_evict: self.checkpoint_evict,
         }
+    }
+
+    fn resolve_pool(&self, at: &Resolving<'_>, problems: &mut Vec<Problem>) -> usize {
+        let pool = self.pool.unwrap_or(match self.mode {
+            SandboxMode::Isolated => POOL_DEFAULT,
+            SandboxMode::Docker | SandboxMode::Kubernetes | SandboxMode::UnsafeProcess => 0,
+        });
+        let mut refuse = |message: String| {
+            problems.push(at.problem(&["sandbox", "pool"], message));
+        };
+        if pool > 0 && self.mode != SandboxMode::Isolated {
+            refuse(format!(
+                "must be 0 when sandbox.mode is `{}`: only isolated sandboxes are made ahead",
+                self.mode.as_str()
+            ));
+        }
+        let pool = usize::try_from(pool).unwrap_or(usize::MAX);
+        if pool > POOL_MAX {
+            refuse(format!("must be at most {POOL_MAX}"));
+        }
+        pool
     }
 
     fn check_disk(&self, at: &Resolving<'_>, problems: &mut Vec<Problem>) {

@@ -43,7 +43,7 @@ pub fn run(command: SandboxesCommand, config: &Config) -> anyhow::Result<()> {
             }
         }
         SandboxesCommand::Inspect { name, form } => {
-            let name = known(folder, &name)?;
+            let name = known_or_pooled(folder, &name)?;
             let found = inspect(folder, &name).with_context(|| unreadable(folder))?;
             let Some(found) = found else {
                 bail!("the sandbox {name} went away a moment ago");
@@ -54,7 +54,7 @@ pub fn run(command: SandboxesCommand, config: &Config) -> anyhow::Result<()> {
             }
         }
         SandboxesCommand::Kill { name } => {
-            let name = known(folder, &name)?;
+            let name = known_or_pooled(folder, &name)?;
             let was_alive = kill_one(folder, &name).with_context(|| unreadable(folder))?;
             if was_alive {
                 say(&format!(
@@ -73,6 +73,15 @@ fn unreadable(folder: &Path) -> String {
         "the sandboxes in {} cannot be looked at; be the user that the server runs as",
         folder.display()
     )
+}
+
+/// The same for what may be done to one that nobody has claimed, too.
+fn known_or_pooled(folder: &Path, name: &str) -> anyhow::Result<SandboxName> {
+    let pooled = hostler_sandbox::pooled_names(folder).with_context(|| unreadable(folder))?;
+    match pooled.into_iter().find(|label| label.as_str() == name) {
+        Some(label) => Ok(label),
+        None => known(folder, name),
+    }
 }
 
 /// The name of a sandbox that is there, or an error that names those that are like it.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hostler_protocol::Timestamp;
-use hostler_sandbox::{Inspected, Surveyed};
+use hostler_sandbox::{Inspected, Ownership, Surveyed};
 use serde_json::{Value, json};
 
 pub(super) fn table(surveyed: &[Surveyed], now: Timestamp) -> String {
@@ -140,10 +140,10 @@ fn lines(value: &Value) -> serde_json::Result<String> {
 }
 
 fn state(one: &Surveyed) -> &'static str {
-    if one.pid.is_some() {
-        "running"
-    } else {
-        "stopped"
+    match (one.ownership, one.pid) {
+        (Ownership::Pooled, _) => "pooled",
+        (Ownership::Named, Some(_)) => "running",
+        (Ownership::Named, None) => "stopped",
     }
 }
 

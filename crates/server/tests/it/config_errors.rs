@@ -339,6 +339,19 @@ fn pods() {
 }
 
 #[test]
+fn pools_that_cannot_be() {
+    refused(
+        "[sandbox]\nmode = \"unsafe-process\"\npool = 1\n",
+        "hostler.toml:3:8: sandbox.pool: must be 0 when sandbox.mode is `unsafe-process`: only isolated \
+         sandboxes are made ahead",
+    );
+    refused(
+        "[sandbox]\npool = 65\n",
+        "hostler.toml:2:8: sandbox.pool: must be at most 64",
+    );
+}
+
+#[test]
 fn disks_that_cannot_be() {
     refused(
         "[sandbox]\nmode = \"unsafe-process\"\ndisk = \"image\"\n",

@@ -9,7 +9,7 @@ pub(super) mod program;
 use std::io;
 use std::path::Path;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use self::containers::Containers;
 pub(super) use self::containers::stop_blocking as stop_container;
@@ -56,6 +56,7 @@ impl Processes {
                 launcher: Launcher::new(options.launcher.clone()),
                 uid_base: options.uid_base,
                 launches: Semaphore::new(LAUNCHES_MAX),
+                ended: Notify::new(),
             })),
             Backend::Docker(docker) => {
                 let containers = Containers::start(docker, options, state).await;
@@ -86,6 +87,14 @@ impl Processes {
             Self::OnHost(on_host) => on_host.launch(order).await,
             Self::InContainers(containers) => containers.launch(order, name.as_str()).await,
             Self::InPods(pods) => pods.launch(order, name.as_str()).await,
+        }
+    }
+
+    /// Waits until none of this machine's is being started.
+    pub(super) async fn launches_rest(&self) {
+        match self {
+            Self::OnHost(on_host) => on_host.launches_rest().await,
+            Self::InContainers(_) | Self::InPods(_) => {}
         }
     }
 

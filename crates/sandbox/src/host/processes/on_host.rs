@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use super::super::agent_socket::AgentSocket;
 use super::super::connection::answers_ping;
@@ -13,7 +13,7 @@ use crate::error::SandboxError;
 use crate::isolation::{IsolationReport, Mode};
 use crate::launcher::order::LaunchOrder;
 use crate::launcher::record::ProcessRecord;
-use crate::limits::PROTOCOL_VERSION;
+use crate::limits::{LAUNCHES_MAX, PROTOCOL_VERSION};
 
 pub(in super::super) struct OnHost {
     pub(super) mode: Mode,
@@ -21,6 +21,8 @@ pub(in super::super) struct OnHost {
     pub(super) uid_base: u32,
     /// Launches that may be under way.
     pub(super) launches: Semaphore,
+    /// Told of the end of each.
+    pub(super) ended: Notify,
 }
 
 impl OnHost {
@@ -28,10 +30,22 @@ impl OnHost {
         &self,
         order: &LaunchOrder,
     ) -> Result<IsolationReport, SandboxError> {
-        let Ok(_turn) = self.launches.acquire().await else {
+        let Ok(turn) = self.launches.acquire().await else {
             return Err(SandboxError::lost("the server is closing"));
         };
+        let _turn = Turn(Some(turn), &self.ended);
         self.launcher.launch(order).await
+    }
+
+    /// Waits until none is under way.
+    pub(super) async fn launches_rest(&self) {
+        loop {
+            let ended = self.ended.notified();
+            if self.launches.available_permits() == LAUNCHES_MAX {
+                return;
+            }
+            ended.await;
+        }
     }
 
     pub(super) async fn end(&self, directory: &Path, cgroup_name: &str) -> io::Result<()> {
@@ -42,6 +56,17 @@ impl OnHost {
         let is_root = rustix::process::geteuid().is_root();
         let isolated = self.mode == Mode::Isolated;
         (isolated && is_root && self.uid_base > 0).then_some(self.uid_base)
+    }
+}
+
+/// Of a launch that is under way.
+struct Turn<'a>(Option<SemaphorePermit<'a>>, &'a Notify);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        // Before others are told.
+        self.0 = None;
+        self.1.notify_waiters();
     }
 }
 

@@ -17,7 +17,7 @@ use hostler_sandbox::{Backend, HostOptions};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::world::{Elsewhere, World, images_can_be_had, in_an_image, options};
+use crate::world::{Elsewhere, World, from_the_pool, images_can_be_had, in_an_image, options};
 
 type Shown = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -219,6 +219,19 @@ async fn local_keeps_every_promise() {
 async fn local_with_images_keeps_every_promise() {
     if images_can_be_had() {
         shown_by(Backend::Local, None, in_an_image).await;
+    }
+}
+
+/// The same with sandboxes that were made ahead of whoever uses them.
+#[tokio::test]
+async fn local_from_the_pool_keeps_every_promise() {
+    shown_by(Backend::Local, None, from_the_pool).await;
+    if images_can_be_had() {
+        let prepare = |options: &mut HostOptions| {
+            from_the_pool(options);
+            in_an_image(options);
+        };
+        shown_by(Backend::Local, None, prepare).await;
     }
 }
 

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use hostler_sandbox::{Call, HostOptions, Opened, SandboxHost, Spec, Tool, kill_all};
 use serde_json::Value;
 
+use rustix::process::Signal;
+
+use super::serve::Server;
 use super::{hostler_in, stderr, stdout};
 
 const NAME: &str = "sesn_011CZkZAtmR3yMPDzynEDxu7";
@@ -75,6 +78,52 @@ async fn they_are_listed_with_what_they_use() {
     place.host.stop(&NAME.parse().unwrap()).await.unwrap();
     let table = stdout(&place.sandboxes(&["list"]));
     assert!(table.contains("stopped"), "{table}");
+}
+
+/// Those of a server that is killed stay for the next one, which ends them.
+#[test]
+fn those_made_ahead_are_shown_and_end_with_their_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let pooled = || {
+        let list = stdout(&sandboxes(folder.path(), &["list", "--json"]));
+        let list: Vec<Value> = serde_json::from_str(&list).unwrap();
+        assert!(list.iter().all(|one| one["state"] == "pooled"), "{list:?}");
+        let pids = list.iter().filter_map(|one| one["pid"].as_u64());
+        pids.collect::<Vec<_>>()
+    };
+    let full = |others: &[u64]| loop {
+        let pids = pooled();
+        if pids.len() == 3 && !pids.iter().any(|pid| others.contains(pid)) {
+            return pids;
+        }
+    };
+    let settings = [("HOSTLER__SANDBOX__POOL", "3")];
+    let server = Server::isolated(folder.path(), &settings);
+    let first = full(&[]);
+    server.kill();
+    assert_eq!(pooled(), first);
+    let server = Server::isolated(folder.path(), &settings);
+    let second = full(&first);
+    let label = stdout(&sandboxes(folder.path(), &["list"]));
+    let label = label
+        .lines()
+        .last()
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap()
+        .to_owned();
+    let page = stdout(&sandboxes(folder.path(), &["inspect", &label]));
+    assert!(page.contains("state             pooled"), "{page}");
+    let inside = sandboxes(folder.path(), &["exec", &label, "--", "true"]);
+    assert!(
+        stderr(&inside).contains("there is no sandbox"),
+        "{}",
+        stderr(&inside)
+    );
+    assert_eq!(second.len(), 3);
+    assert_eq!(server.stop(Signal::TERM), Some(0));
+    assert_eq!(pooled(), [] as [u64; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

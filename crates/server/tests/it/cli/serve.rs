@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::{clean, hostler_in, stderr, stdout};
 
 /// A server in a folder, killed when it is dropped.
-struct Server {
+pub(super) struct Server {
     process: Child,
     stdout: BufReader<ChildStdout>,
     banner: String,
@@ -17,13 +17,21 @@ struct Server {
 
 impl Server {
     fn start(folder: &Path, variables: &[(&str, &str)]) -> Self {
+        // A kernel that isolates nothing must not fail these tests: they are not about sandboxes.
+        Self::with_sandboxes("unsafe-process", folder, variables)
+    }
+
+    pub(super) fn isolated(folder: &Path, variables: &[(&str, &str)]) -> Self {
+        Self::with_sandboxes("isolated", folder, variables)
+    }
+
+    fn with_sandboxes(mode: &str, folder: &Path, variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hostler"));
         clean(&mut command);
-        // A kernel that isolates nothing must not fail these tests: they are not about sandboxes.
         let arguments = ["serve", "--listen", "127.0.0.1:0", "--data-dir", "data"];
         command
             .args(arguments)
-            .arg("--sandbox=unsafe-process")
+            .args(["--sandbox", mode])
             .envs(variables.iter().copied());
         command
             .current_dir(folder)
@@ -69,8 +77,14 @@ impl Server {
         runtime.block_on(request.send()).unwrap().status().as_u16()
     }
 
+    /// Ends it as a crash does.
+    pub(super) fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
     /// Ends it as an operator would, and returns the exit code.
-    fn stop(mut self, signal: Signal) -> Option<i32> {
+    pub(super) fn stop(mut self, signal: Signal) -> Option<i32> {
         let pid = Pid::from_child(&self.process);
         kill_process(pid, signal).unwrap();
         let code = self.process.wait().unwrap().code();

@@ -18,6 +18,7 @@ mod network_told;
 mod outputs;
 mod packages;
 mod pipe;
+mod pool;
 mod preparation;
 mod registries;
 mod repositories;

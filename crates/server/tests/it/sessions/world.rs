@@ -217,7 +217,11 @@ impl World {
             })),
         );
         let stop = CancellationToken::new();
+        let ahead = engine.clone().keep_sandboxes_ahead(stop.clone());
         let run = engine.run(stop.clone());
+        let run = async {
+            let ((), ()) = tokio::join!(run, ahead);
+        };
         #[expect(
             clippy::disallowed_methods,
             reason = "the guard that is returned owns the task"
