@@ -31,6 +31,9 @@ pub(crate) struct Options {
     /// Sessions that are stored while it is measured what is idle or grows, or that are active at once
     #[arg(long)]
     sessions: Option<usize>,
+    /// Events of the session with a long past that is woken up
+    #[arg(long)]
+    past: Option<usize>,
     /// How often the server is killed while clients use it
     #[arg(long)]
     kills: Option<usize>,
@@ -127,6 +130,10 @@ impl Options {
     /// Sessions that are active at once.
     pub(crate) fn crowd(&self) -> usize {
         self.sessions.unwrap_or(self.few_or(10, 1_000)).max(1)
+    }
+
+    pub(crate) fn past(&self) -> usize {
+        self.past.unwrap_or(self.few_or(100, 1_000)).max(10)
     }
 
     pub(crate) fn kills(&self) -> usize {

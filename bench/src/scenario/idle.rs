@@ -69,7 +69,7 @@ pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<
         AtMost(0.0),
     );
 
-    let long = sleeper(rig, &mut api, rig.options.few_or(100, 1_000)).await?;
+    let long = sleeper(rig, &mut api, rig.options.past()).await?;
     let short = sleeper(rig, &mut api, 1).await?;
     server.stop().await?;
 

@@ -12,6 +12,8 @@ mod fold;
 mod next;
 mod progress;
 mod runs;
+mod sealed;
+mod snapshot;
 mod state;
 mod summary;
 
@@ -21,5 +23,7 @@ pub use closing::outcome_unknown;
 pub use conversation::{Block, Message, Role};
 pub use next::{ModelCall, Policy, Purpose, Step, ToolRun, ToolStart};
 pub use progress::is_progress;
+pub use sealed::{Earlier, Sealed};
+pub use snapshot::{SNAPSHOT_FORMAT, Snapshot, SnapshotError};
 pub use state::{State, ToolCall};
 pub use summary::{SessionStatus, Summary};

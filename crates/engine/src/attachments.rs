@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use futures::StreamExt;
-use hostler_domain::session::{Block, Message};
+use hostler_domain::session::{Block, Earlier, Message};
 use hostler_protocol::content::{ContentBlock, Source};
 use hostler_protocol::id::{FileId, SessionId, WorkspaceId};
 use hostler_store::{FileContent, StoreError};
@@ -32,17 +32,22 @@ enum Content {
     Gone,
 }
 
-/// What can be had of the files that `messages` name, by their ids. The older ones come first, so
+/// What can be had of the files that the conversation names, by their ids. The older ones come first, so
 /// that what a request has shown stays as it is when another file is attached. One that is named
 /// again takes its place in the request again.
 pub(crate) async fn load(
     parts: &Parts,
     session: SessionId,
-    messages: &[Arc<Message>],
+    (earlier, newest): (&[Earlier], &[Arc<Message>]),
 ) -> HashMap<String, Arc<RawValue>> {
     let mut loaded = HashMap::new();
     let mut room = ATTACHMENT_BYTES_MAX;
-    let blocks = messages.iter().flat_map(|message| &message.blocks);
+    let earlier = earlier.iter().filter_map(|part| match part {
+        // No message that names a file is sealed.
+        Earlier::Sealed(_) => None,
+        Earlier::Message(message) => Some(message),
+    });
+    let blocks = earlier.chain(newest).flat_map(|message| &message.blocks);
     let named = blocks.filter_map(|block| match block {
         Block::WithFile { file_id, block } => Some((file_id, block)),
         Block::Json(_) => None,

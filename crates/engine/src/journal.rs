@@ -14,6 +14,7 @@ use hostler_store::{AppendError, Lease, StoreError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::folding::{Snapshots, apply, fold};
 use crate::limits::{DECISIONS_MAX, LOG_PAGE, TOOL_ROUNDS_MAX};
 use crate::options::Parts;
 
@@ -39,6 +40,7 @@ pub(crate) struct Journal {
     facts: Vec<Draft>,
     /// When rows of others were last read.
     looked_at: Instant,
+    snapshots: Snapshots,
 }
 
 impl Journal {
@@ -47,9 +49,12 @@ impl Journal {
         lease: Lease,
         got_on: CancellationToken,
     ) -> Result<Self, JournalError> {
-        let state = fold(&parts, &lease).await?;
+        let (state, kept) = fold(&parts.store, lease.session)
+            .await?
+            .ok_or(JournalError::NotOurs)?;
         let durable = state.last_seq();
         Ok(Self {
+            snapshots: Snapshots::new(parts.store.clone(), lease.session, kept),
             parts,
             lease,
             got_on,
@@ -71,6 +76,11 @@ impl Journal {
     /// The last row that is known to be in the log.
     pub(crate) fn durable(&self) -> Seq {
         self.durable
+    }
+
+    /// What goes on beside the runner's work.
+    pub(crate) fn snapshots(&mut self) -> &mut Snapshots {
+        &mut self.snapshots
     }
 
     /// Facts to be appended by the next [`Journal::settle`].
@@ -95,9 +105,7 @@ impl Journal {
                 return Ok(());
             };
             self.durable = last.seq;
-            for row in &rows {
-                self.state.apply(row);
-            }
+            apply(&mut self.state, &rows);
         }
     }
 
@@ -107,6 +115,7 @@ impl Journal {
         loop {
             let (drafts, step, before) = self.decide();
             let Some(before) = before else {
+                self.snapshots.consider(&self.state);
                 return Ok(step);
             };
             let gets_on = drafts.iter().any(|draft| is_progress(&draft.event));
@@ -123,6 +132,7 @@ impl Journal {
                         self.lease.takes = 0;
                         self.got_on.cancel();
                     }
+                    self.snapshots.consider(&self.state);
                     return Ok(step);
                 }
                 // What was decided is in the state and not in the log: back to where they agreed.
@@ -174,33 +184,6 @@ impl Journal {
             tool_rounds_max: TOOL_ROUNDS_MAX,
             context_window: model.and_then(|model| model.context_window),
             compaction_percent: options.compaction_percent,
-        }
-    }
-}
-
-/// The state that the whole log amounts to. A start and a take-over are both this.
-async fn fold(parts: &Parts, lease: &Lease) -> Result<State, JournalError> {
-    let rows = parts
-        .store
-        .read_log(lease.session, Seq::default(), LOG_PAGE)
-        .await?;
-    let Some((first, rest)) = rows.split_first() else {
-        return Err(JournalError::NotOurs);
-    };
-    let mut state = State::new(first);
-    for row in rest {
-        state.apply(row);
-    }
-    loop {
-        let rows = parts
-            .store
-            .read_log(lease.session, state.last_seq(), LOG_PAGE)
-            .await?;
-        if rows.is_empty() {
-            return Ok(state);
-        }
-        for row in &rows {
-            state.apply(row);
         }
     }
 }

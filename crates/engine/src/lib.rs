@@ -10,6 +10,7 @@ mod attachments;
 mod backoff;
 mod checkpoints;
 mod fence;
+mod folding;
 mod giving_up;
 mod journal;
 mod keeping;

@@ -4,6 +4,12 @@ use std::time::Duration;
 
 /// Rows of the log that are read at a time.
 pub(crate) const LOG_PAGE: u32 = 1_000;
+/// Rows between two snapshots of a session: a wake-up folds so many at most, and what was appended
+/// while the last snapshot was written.
+pub(crate) const SNAPSHOT_ROWS: i64 = 512;
+/// A snapshot whose text is longer, without the older part of the conversation, is not kept: it holds messages
+/// that are long and newer than what is sealed.
+pub(crate) const SNAPSHOT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Due sessions that a sweep takes up at a time.
 pub(crate) const DUE_SESSIONS: u32 = 256;
 /// The part of a lease's time that is left when a runner whose lease was not renewed stops.

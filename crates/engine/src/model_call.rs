@@ -27,13 +27,14 @@ use crate::limits::{ERROR_CHARS_MAX, TOOL_CALLS_MAX};
 use crate::options::Parts;
 use crate::preview::Previews;
 use crate::prompt;
-use crate::sandbox_prompt::Told;
+use crate::sandbox_prompt::Telling;
 
 /// What a call needs of the state, so that it can outlive the borrow.
 struct Asked {
     parts: Arc<Parts>,
     session: SessionId,
     call: ModelCall,
+    telling: Telling,
     based_on: Seq,
     failures: u32,
     agent: Arc<SessionAgent>,
@@ -52,6 +53,7 @@ pub(crate) fn call_model(
     session: SessionId,
     state: &State,
     call: ModelCall,
+    telling: Telling,
 ) -> BoxStream<'static, Vec<Draft>> {
     let agent = Arc::clone(state.agent());
     let model = parts.catalog.find(&agent.model.id).cloned();
@@ -61,6 +63,7 @@ pub(crate) fn call_model(
         price: model.as_ref().and_then(|model| model.price),
         session,
         call,
+        telling,
         agent,
         parts,
     };
@@ -132,14 +135,14 @@ async fn prepare(
         );
         return Err(not_configured(message));
     };
-    let files = attachments::load(&asked.parts, asked.session, state.messages()).await;
-    let sandbox = Told::of(&asked.parts, asked.session).await;
+    let files = attachments::load(&asked.parts, asked.session, state.conversation()).await;
+    let sandbox = asked.telling.get(&asked.parts, asked.session).await;
     let sandbox = sandbox.map_err(|error| {
         let message = format!("the request can't be put together: {error}");
         ModelError::new(ModelErrorKind::Server, message)
     })?;
     let file = |id: &str| files.get(id).cloned();
-    let request = prompt::request(state, &model, asked.call.purpose, &sandbox, &file);
+    let request = prompt::request(state, &model, asked.call.purpose, sandbox, &file);
     Ok((provider.clone(), request))
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use hostler_domain::catalog::ModelSpec;
-use hostler_domain::session::{Block, Purpose, Role, State};
+use hostler_domain::session::{self, Block, Purpose, Role, State};
 use hostler_domain::{compaction, tools};
 use hostler_protocol::agent::{EffortLevel, SessionAgent, Speed};
 use hostler_provider::{Effort, Message, ModelRequest, Thinking, ToolDefinition};
@@ -29,21 +29,9 @@ pub(crate) fn request(
     files: &dyn Fn(&str) -> Option<Arc<RawValue>>,
 ) -> ModelRequest {
     let agent = state.agent();
-    let mut messages: Vec<Message> = state
-        .messages()
-        .iter()
-        .map(|message| Message {
-            role: match message.role {
-                Role::User => hostler_provider::Role::User,
-                Role::Assistant => hostler_provider::Role::Assistant,
-            },
-            content: message
-                .blocks
-                .iter()
-                .map(|block| block_json(block, files))
-                .collect(),
-        })
-        .collect();
+    let (earlier, newest) = state.conversation();
+    let mut earlier: Vec<_> = earlier.iter().map(|part| part_of(part, files)).collect();
+    let mut messages: Vec<_> = newest.iter().map(|m| message_of(m, files)).collect();
     let output_max = model.max_output_tokens.unwrap_or(OUTPUT_TOKENS_DEFAULT);
     let speed = match agent.model.speed {
         Speed::Standard => hostler_provider::Speed::Standard,
@@ -53,6 +41,7 @@ pub(crate) fn request(
         model: model.upstream(&agent.model.id),
         system: system(agent, sandbox),
         tools: definitions(agent, &sandbox.reach),
+        earlier: Vec::new(),
         messages: Vec::new(),
         max_tokens: output_max,
         effort: effort(agent, model),
@@ -63,13 +52,55 @@ pub(crate) fn request(
         // The same system prompt and tools as ever, so that the provider's cache still serves
         // the conversation.
         if state.context_overflowed() {
+            earlier.clear();
+            messages = state
+                .messages()
+                .iter()
+                .map(|m| message_of(m, files))
+                .collect();
             leave_out_long_results(&mut messages);
         }
         ask_for_summary(&mut messages);
         request.max_tokens = SUMMARY_TOKENS.min(output_max);
     }
+    request.earlier = earlier;
     request.messages = messages;
     request
+}
+
+fn part_of(
+    part: &session::Earlier,
+    files: &dyn Fn(&str) -> Option<Arc<RawValue>>,
+) -> hostler_provider::Earlier {
+    match part {
+        session::Earlier::Sealed(sealed) => {
+            hostler_provider::Earlier::Sealed(hostler_provider::SealedMessages {
+                json: Arc::clone(&sealed.json),
+                count: sealed.count,
+                has_unsigned_thoughts: sealed.has_unsigned_thoughts,
+            })
+        }
+        session::Earlier::Message(message) => {
+            hostler_provider::Earlier::Message(message_of(message, files))
+        }
+    }
+}
+
+fn message_of(
+    message: &session::Message,
+    files: &dyn Fn(&str) -> Option<Arc<RawValue>>,
+) -> Message {
+    Message {
+        role: match message.role {
+            Role::User => hostler_provider::Role::User,
+            Role::Assistant => hostler_provider::Role::Assistant,
+        },
+        content: message
+            .blocks
+            .iter()
+            .map(|block| block_json(block, files))
+            .collect(),
+    }
 }
 
 fn system(agent: &SessionAgent, sandbox: &Told) -> Vec<String> {

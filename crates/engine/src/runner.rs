@@ -25,6 +25,7 @@ use crate::options::Parts;
 use crate::outputs;
 use crate::preparation::Preparation;
 use crate::resume::cancel_closed;
+use crate::sandbox_prompt::Telling;
 use crate::tools::run_tools;
 
 /// What is being done, and the facts that come of it. Dropping it leaves the work: a model's
@@ -44,6 +45,13 @@ impl Drop for Activity {
             self.parting.cancel();
         }
     }
+}
+
+/// What all activities of a runner share.
+struct Surroundings {
+    parts: Arc<Parts>,
+    fence: Fence,
+    telling: Telling,
 }
 
 #[derive(PartialEq, Eq)]
@@ -66,6 +74,11 @@ pub(crate) async fn run_session(
     let mut journal = Journal::open(Arc::clone(&parts), lease, got_on).await?;
     let mut activity: Option<Activity> = None;
     let mut preparation = Preparation::default();
+    let around = Surroundings {
+        parts: Arc::clone(&parts),
+        fence,
+        telling: Telling::default(),
+    };
     let mut rest = Rest::new(parts.options.rest);
     loop {
         let inherited = inherited_calls(&journal, activity.as_ref());
@@ -86,6 +99,7 @@ pub(crate) async fn run_session(
                 }
                 let is_over = journal.state().status() == SessionStatus::Terminated;
                 if is_over || rest.has_lasted(parts.env.now()) {
+                    journal.snapshots().settle().await;
                     parts.store.release(journal.lease()).await?;
                     return Ok(());
                 }
@@ -93,29 +107,18 @@ pub(crate) async fn run_session(
             }
             Step::Wait { until } => until,
             Step::CallModel(call) => {
-                activity = Some(carry_on(
-                    activity,
-                    Kind::Model(call),
-                    &parts,
-                    &journal,
-                    &fence,
-                ));
+                activity = Some(carry_on(activity, Kind::Model(call), &around, &journal));
                 preparation.begin(&parts, journal.lease().session, journal.state().agent());
                 None
             }
             Step::RunTools(calls) => {
-                activity = Some(carry_on(
-                    activity,
-                    Kind::Tools(calls),
-                    &parts,
-                    &journal,
-                    &fence,
-                ));
+                activity = Some(carry_on(activity, Kind::Tools(calls), &around, &journal));
                 None
             }
             Step::Record(_) => unreachable!("settle records every decision"),
         };
         if activity.is_none() && stop.is_cancelled() {
+            journal.snapshots().settle().await;
             parts.store.release(journal.lease()).await?;
             return Ok(());
         }
@@ -155,9 +158,8 @@ impl Rest {
 fn carry_on(
     mut current: Option<Activity>,
     kind: Kind,
-    parts: &Arc<Parts>,
+    around: &Surroundings,
     journal: &Journal,
-    fence: &Fence,
 ) -> Activity {
     if let Some(current) = current.take_if(|current| current.covers(&kind)) {
         return current;
@@ -166,16 +168,18 @@ fn carry_on(
     let state = journal.state();
     let session = journal.lease().session;
     let parting = Parting::default();
+    let parts = || Arc::clone(&around.parts);
     let facts = match &kind {
         Kind::Model(call) => {
-            let facts = call_model(Arc::clone(parts), session, state, *call);
-            outputs::before_the_end(Arc::clone(parts), session, facts)
+            let telling = around.telling.clone();
+            let facts = call_model(parts(), session, state, *call, telling);
+            outputs::before_the_end(parts(), session, facts)
         }
-        Kind::Tools(runs) => run_tools(Arc::clone(parts), session, state, runs, parting.clone()),
+        Kind::Tools(runs) => run_tools(parts(), session, state, runs, parting.clone()),
     };
     Activity {
         kind,
-        fence: fence.clone(),
+        fence: around.fence.clone(),
         parting,
         facts,
     }
@@ -208,8 +212,8 @@ impl Activity {
     }
 }
 
-/// Until there are facts, new rows, or it is time. All three branches are cancel-safe: a stream's
-/// next item, a change of a watch, a timer.
+/// Until there are facts, new rows, or it is time. All branches are cancel-safe: a stream's
+/// next item, a change of a watch, a timer, and a snapshot that is kept meanwhile.
 async fn wait(
     parts: &Parts,
     activity: &mut Option<Activity>,
@@ -227,6 +231,7 @@ async fn wait(
     };
     let not_before = (!resting).then(|| journal.looked_at() + LOOK_PAUSE);
     let known = journal.durable();
+    let keeps_snapshot = !journal.snapshots().is_settled();
     tokio::select! {
         facts = next_facts(activity) => {
             // What came in the pause is read now: the append would find that the log has moved.
@@ -239,6 +244,7 @@ async fn wait(
         () = changed(wakes, known, not_before) => journal.read().await,
         () = timer => Ok(()),
         () = stop.cancelled(), if resting => Ok(()),
+        () = journal.snapshots().settle(), if keeps_snapshot => Ok(()),
     }
 }
 

@@ -1,9 +1,12 @@
 //! What every agent with a sandbox is told about it. Part of the cached prefix: it depends on what was
 //! decided when the session was made, and on nothing that changes between requests.
 
+use std::sync::Arc;
+
 use hostler_protocol::id::SessionId;
 use hostler_sandbox::{GatewayPorts, Network, SandboxError};
 use hostler_store::SessionRepository;
+use tokio::sync::OnceCell;
 
 use crate::limits::PROMPT_HOSTS_MAX;
 use crate::network::{self, Limits, Reach};
@@ -27,6 +30,7 @@ const NOT_ISOLATED: &str = "Your tools run on a Linux machine, in a directory of
     relative paths start there.";
 
 /// What there is to tell of a session's sandbox.
+#[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) reach: Reach,
     /// That it was made with, whether or not they can be had.
@@ -34,7 +38,7 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    pub(crate) async fn of(parts: &Parts, session: SessionId) -> Result<Self, SandboxError> {
+    async fn of(parts: &Parts, session: SessionId) -> Result<Self, SandboxError> {
         let repositories = parts.store.session_repositories(session).await;
         let repositories = repositories.map_err(|error| SandboxError::Unavailable {
             reason: format!("the session's repositories can't be read: {error}"),
@@ -43,6 +47,22 @@ impl Told {
             reach: network::reach(parts, session).await?,
             repositories,
         })
+    }
+}
+
+/// What a runner tells with each request, looked up for its first: it was decided when the session was
+/// made, and whether the sandbox has a network does not change while this process runs.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Telling(Arc<OnceCell<Told>>);
+
+impl Telling {
+    /// What could not be looked up is looked up the next time.
+    pub(crate) async fn get(
+        &self,
+        parts: &Parts,
+        session: SessionId,
+    ) -> Result<&Told, SandboxError> {
+        self.0.get_or_try_init(|| Told::of(parts, session)).await
     }
 }
 

@@ -89,7 +89,10 @@ impl Anthropic {
     pub(crate) fn stream(&self, request: &ModelRequest) -> ChunkStream {
         let known = self.options.capabilities.get(&request.model).cloned();
         let capabilities = known.unwrap_or_else(|| ModelCapabilities::built_in(&request.model));
-        let body = body::build(request, &capabilities, self.options.cache);
+        let body = match body::build(request, &capabilities, self.options.cache) {
+            Ok(body) => body,
+            Err(error) => return answer::failed(error),
+        };
         let speed = capabilities.speed(request.speed);
         let headers = match self.headers_for(speed) {
             Ok(headers) => headers,

@@ -40,7 +40,9 @@ pub use error::{ModelError, ModelErrorKind};
 pub use openai::{
     ContentForm, EffortField, MaxTokensField, OpenAi, OpenAiOptions, Quirks, ReasoningBack, Vendor,
 };
-pub use request::{Effort, Message, ModelRequest, Role, Speed, Thinking, ToolDefinition};
+pub use request::{
+    Earlier, Effort, Message, ModelRequest, Role, SealedMessages, Speed, Thinking, ToolDefinition,
+};
 pub use scripted::{Script, ScriptError, Scripted};
 
 /// The answer of a model. Dropping it aborts the request at once; nothing runs before it is polled.

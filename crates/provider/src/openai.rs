@@ -85,6 +85,6 @@ impl OpenAi {
             body,
             secrets: Arc::clone(&self.secrets),
         };
-        answer::stream(call, CompletionAnswer::new(request.messages.len()))
+        answer::stream(call, CompletionAnswer::new(request.message_count()))
     }
 }

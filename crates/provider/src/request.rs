@@ -7,6 +7,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::error::{ModelError, ModelErrorKind};
+
 /// One call of a model.
 #[derive(Debug, Clone)]
 pub struct ModelRequest {
@@ -15,13 +17,67 @@ pub struct ModelRequest {
     /// Sections of the system prompt, in order. May be empty.
     pub system: Vec<String>,
     pub tools: Vec<ToolDefinition>,
-    /// The conversation, oldest first. It begins with the user and ends with the user.
+    /// The conversation before `messages`, oldest first, the same in every later request.
+    pub earlier: Vec<Earlier>,
+    /// The conversation, oldest first. With what is earlier it begins with the user and ends with
+    /// the user. The last two messages of the user are here, since they get cache marks.
     pub messages: Vec<Message>,
     pub max_tokens: u32,
     /// `None` leaves the effort to the provider's default.
     pub effort: Option<Effort>,
     pub speed: Speed,
     pub thinking: Thinking,
+}
+
+/// A part of the conversation that no later request changes.
+#[derive(Debug, Clone)]
+pub enum Earlier {
+    Sealed(SealedMessages),
+    Message(Message),
+}
+
+/// Messages as text, so that a request of a long conversation is put together without looking at
+/// each of them.
+#[derive(Debug, Clone)]
+pub struct SealedMessages {
+    /// `{"role":"user","content":[…]}` for each, with commas between them. The blocks are those
+    /// that [`Message`] would have.
+    pub json: Arc<str>,
+    pub count: usize,
+    /// Whether an adapter that takes no thoughts without a signature has to look.
+    pub has_unsigned_thoughts: bool,
+}
+
+impl ModelRequest {
+    pub fn message_count(&self) -> usize {
+        let earlier = self.earlier.iter().map(|earlier| match earlier {
+            Earlier::Sealed(sealed) => sealed.count,
+            Earlier::Message(_) => 1,
+        });
+        earlier.sum::<usize>() + self.messages.len()
+    }
+
+    /// The whole conversation, for adapters that translate each message.
+    pub(crate) fn all_messages(&self) -> Result<Vec<Message>, ModelError> {
+        let mut messages = Vec::new();
+        for earlier in &self.earlier {
+            match earlier {
+                Earlier::Sealed(sealed) => messages.extend(sealed.messages()?),
+                Earlier::Message(message) => messages.push(message.clone()),
+            }
+        }
+        messages.extend(self.messages.iter().cloned());
+        Ok(messages)
+    }
+}
+
+impl SealedMessages {
+    pub(crate) fn messages(&self) -> Result<Vec<Message>, ModelError> {
+        serde_json::from_str(&format!("[{}]", self.json)).map_err(|error| {
+            let message = format!("the conversation is not valid: {error}");
+            ModelError::new(ModelErrorKind::InvalidRequest, message)
+        })
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -33,7 +89,7 @@ pub struct ToolDefinition {
     pub input_schema: Arc<RawValue>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Message {
     pub role: Role,
     /// Canonical Anthropic blocks, passed through byte for byte. A block that carries a
@@ -41,7 +97,8 @@ pub struct Message {
     pub content: Vec<Arc<RawValue>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     User,
     Assistant,

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use crate::ChunkStream;
 use crate::chunk::{Block, BlockKind, Chunk, Finished, ToolUse, Usage};
 use crate::error::ModelError;
-use crate::request::{Message, ModelRequest, Role, Speed};
+use crate::request::{Earlier, Message, ModelRequest, Role, Speed};
 
 pub use script::{Script, ScriptError};
 use script::{ScriptBlock, ScriptTurn};
@@ -40,7 +40,16 @@ impl Scripted {
     }
 
     fn answer(&self, request: &ModelRequest) -> Vec<Result<Chunk, ModelError>> {
-        let place = place_in_conversation(&request.messages);
+        let place = match place_in_conversation(&request.messages) {
+            // The last word of the user is older than the newest messages.
+            place if place.user_text.is_empty() && !request.earlier.is_empty() => {
+                match request.all_messages() {
+                    Ok(messages) => place_in_conversation(&messages),
+                    Err(error) => return vec![Err(error)],
+                }
+            }
+            place => place,
+        };
         let Some(turn) = self.script.turn(&place.user_text, place.step) else {
             return play(&ScriptTurn::past_the_end(), request);
         };
@@ -111,7 +120,7 @@ fn play_block(
         }
         ScriptBlock::ToolUse { name, input } => {
             // The number of messages makes the id unique in the conversation without any state.
-            let id = format!("toolu_scripted_{}_{index}", request.messages.len());
+            let id = format!("toolu_scripted_{}_{index}", request.message_count());
             let json = canonical(&serde_json::json!({
                 "type": "tool_use", "id": id, "name": name, "input": input
             }));
@@ -144,14 +153,16 @@ fn estimated_usage(request: &ModelRequest, output_bytes: usize) -> Usage {
         .iter()
         .map(|tool| tool.input_schema.get().len())
         .sum();
-    let messages: usize = request
-        .messages
-        .iter()
-        .flat_map(|message| &message.content)
-        .map(|b| b.get().len())
-        .sum();
+    let messages = request.messages.iter();
+    let messages = messages.flat_map(|message| &message.content);
+    let messages: usize = messages.map(|block| block.get().len()).sum();
+    let earlier = request.earlier.iter().map(|earlier| match earlier {
+        Earlier::Sealed(sealed) => sealed.json.len(),
+        Earlier::Message(message) => message.content.iter().map(|block| block.get().len()).sum(),
+    });
+    let earlier: usize = earlier.sum();
     Usage {
-        input_tokens: ((system + tools + messages) / 4) as u64,
+        input_tokens: ((system + tools + earlier + messages) / 4) as u64,
         output_tokens: (output_bytes / 4) as u64,
         ..Usage::default()
     }

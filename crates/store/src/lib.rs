@@ -40,6 +40,7 @@ mod sessions;
 mod sessions_change;
 mod sessions_list;
 mod sessions_send;
+mod snapshots;
 mod tail;
 mod transfer;
 mod wire_event;
@@ -73,6 +74,7 @@ pub use session_resources::{Mount, MountRefusal, Mounted, MountsGeneration, NewM
 pub use sessions::{CreateSession, NewSession, SessionBrief, SessionRow};
 pub use sessions_change::{ChangeError, Changed, SessionEdit};
 pub use sessions_list::{SessionFilter, SessionPage};
+pub use snapshots::{NewSnapshot, OpenedLog, StoredSnapshot};
 pub use transfer::{TableSum, TransferError};
 pub use wire_event::WireEvent;
 

@@ -77,7 +77,7 @@ const UPDATE_SUMMARY: &str = "\
 
 const UPDATE_AGENT: &str = "update session_agents set agent = $2 where session_key = $1";
 
-const READ_LOG: &str = "\
+pub(crate) const READ_LOG: &str = "\
     select seq, epoch, id, at, thread_id, type, source_seq, body, length(body) from events \
     where session_key = (select key from sessions where id = $1) and seq > $2 \
     order by seq limit $3";
@@ -321,7 +321,7 @@ pub(crate) fn json(value: &impl serde::Serialize) -> Result<String, StoreError> 
     })
 }
 
-fn read_recorded(row: &Row<'_>) -> Result<Recorded, StoreError> {
+pub(crate) fn read_recorded(row: &Row<'_>) -> Result<Recorded, StoreError> {
     let is_processing = row.optional_integer(6)?.is_some();
     let name = match is_processing {
         true => "hostler.input_processed".to_owned(),

@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0004_sandbox_checkpoints.sql"),
     include_str!("../../../migrations/0005_session_repositories.sql"),
     include_str!("../../../migrations/0006_fruitless_takes.sql"),
+    include_str!("../../../migrations/0007_session_snapshots.sql"),
 ];
 
 /// What version a database has, and which one this program writes.

@@ -17,6 +17,7 @@ use crate::session_environments::DELETE_SESSION_ENVIRONMENT;
 use crate::session_files::delete_files_of_session;
 use crate::session_repositories::delete_repositories;
 use crate::sessions::find_session;
+use crate::snapshots::delete_snapshot;
 use crate::{SessionRow, Store, StoreError};
 
 /// What a change amounts to: events to append, and new values of columns.
@@ -124,6 +125,7 @@ impl Store {
             for statement in statements {
                 tx.execute(statement, &[&key])?;
             }
+            delete_snapshot(tx, key)?;
             delete_repositories(tx, id)?;
             tx.execute(
                 INSERT_DELETED,

@@ -1,16 +1,24 @@
 //! The conversation as a model is shown it: a list of messages that only ever grows at its end,
-//! so that each request's prefix is that of the request before, byte for byte.
+//! so that each request's prefix is that of the request before, byte for byte. All but its newest
+//! messages are text already (`sealed.rs`).
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use hostler_protocol::content::{ContentBlock, Source};
 use hostler_protocol::event::AgentToolResult;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::sealed::{Earlier, seal};
 use super::state::ToolCall;
+
+/// Messages that are not sealed, and their text: beyond that all but the newest are. What is kept
+/// holds the messages that can still change, which is the last, and those that get cache marks.
+const OPEN_MESSAGES_MAX: usize = 64;
+const OPEN_BYTES_MAX: usize = 128 * 1024;
+const KEPT_OPEN: usize = 8;
 
 /// What stands for content without a word.
 const NOTHING: &str = "(empty)";
@@ -18,14 +26,25 @@ const NOTHING: &str = "(empty)";
 const LEFT_OUT: &str = "[An image or a document that was attached here is left out: the model \
      refused a request that held it.]";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     User,
     Assistant,
 }
 
+impl Role {
+    /// The word of the Messages form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Assistant => "assistant",
+        }
+    }
+}
+
 /// One block of a message, in the canonical Messages form.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Block {
     Json(Arc<RawValue>),
     /// Its bytes are in the file store: the caller puts them in before the request is sent.
@@ -36,6 +55,13 @@ pub enum Block {
 }
 
 impl Block {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Json(json) => json.get().len(),
+            Self::WithFile { file_id, .. } => file_id.len(),
+        }
+    }
+
     /// About how many tokens it costs, for deciding when to compact: four bytes each, and a flat
     /// figure for what is not text.
     pub(super) fn estimated_tokens(&self) -> u64 {
@@ -52,47 +78,88 @@ fn is_media(json: &str) -> bool {
     json.starts_with(r#"{"type":"image""#) || json.starts_with(r#"{"type":"document""#)
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Message {
     pub role: Role,
     pub blocks: Vec<Block>,
 }
 
+impl Message {
+    fn bytes(&self) -> usize {
+        self.blocks.iter().map(Block::bytes).sum()
+    }
+}
+
 /// The messages so far. Neighbours of one role are one message. They are shared with the copies
 /// that a model's request is made from, however many they are.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Conversation {
-    messages: Vec<Arc<Message>>,
+    pub(super) earlier: Vec<Earlier>,
+    /// The newest, never none where there are any.
+    pub(super) recent: Vec<Arc<Message>>,
+    recent_bytes: usize,
+    /// The number of the next sealed text.
+    pub(super) next_number: i64,
 }
 
 impl Conversation {
-    pub(super) fn messages(&self) -> &[Arc<Message>] {
-        &self.messages
+    /// Whether it is more than one message.
+    pub(super) fn has_several(&self) -> bool {
+        !self.earlier.is_empty() || self.recent.len() > 1
+    }
+
+    /// All messages, read back from text as far as they are sealed.
+    pub(super) fn messages(&self) -> Vec<Arc<Message>> {
+        let mut messages: Vec<_> = self.earlier.iter().flat_map(Earlier::messages).collect();
+        messages.extend(self.recent.iter().map(Arc::clone));
+        messages
     }
 
     pub(super) fn push(&mut self, role: Role, blocks: Vec<Block>) {
         if blocks.is_empty() {
             return;
         }
-        match self.messages.last_mut() {
+        self.recent_bytes += blocks.iter().map(Block::bytes).sum::<usize>();
+        match self.recent.last_mut() {
             Some(last) if last.role == role => Arc::make_mut(last).blocks.extend(blocks),
-            _ => self.messages.push(Arc::new(Message { role, blocks })),
+            _ => {
+                self.recent.push(Arc::new(Message { role, blocks }));
+                self.seal();
+            }
         }
+    }
+
+    /// What is sealed follows from the messages alone, so that every fold of a log does the same.
+    fn seal(&mut self) {
+        if self.recent.len() <= OPEN_MESSAGES_MAX && self.recent_bytes <= OPEN_BYTES_MAX {
+            return;
+        }
+        let count = self.recent.len().saturating_sub(KEPT_OPEN);
+        let sealed = seal(self.recent.drain(..count), &mut self.next_number);
+        self.earlier.extend(sealed);
+        self.count_bytes();
+    }
+
+    fn count_bytes(&mut self) {
+        self.recent_bytes = self.recent.iter().map(|message| message.bytes()).sum();
     }
 
     /// Puts a sentence in the place of each image and document that the model has not answered.
     pub(super) fn leave_out_unanswered_media(&mut self) {
-        if let Some(last) = self.messages.last_mut()
+        if let Some(last) = self.recent.last_mut()
             && last.role == Role::User
         {
             let blocks = &mut Arc::make_mut(last).blocks;
             blocks.iter_mut().for_each(leave_out_media);
+            self.count_bytes();
         }
     }
 
     /// Forgets everything but a summary.
     pub(super) fn replace(&mut self, summary: &str) {
-        self.messages.clear();
+        self.earlier.clear();
+        self.recent.clear();
+        self.recent_bytes = 0;
         let text = format!(
             "The conversation so far was summarised because it came near the limit of your \
              context. The files in the sandbox are as you left them.\n\n<summary>\n{summary}\n\

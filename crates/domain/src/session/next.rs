@@ -209,7 +209,7 @@ impl State {
         };
         let limit = window.saturating_mul(policy.compaction_percent) / 100;
         // A conversation of one message has nothing that a summary could leave out.
-        let compactable = self.messages().len() > 1;
+        let compactable = self.conversation.has_several();
         if compactable && self.context_tokens.saturating_add(self.added_tokens) > limit {
             return Purpose::Compact;
         }

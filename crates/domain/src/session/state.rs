@@ -9,13 +9,15 @@ use hostler_protocol::event::{
     StopDetails, StopReason, UserMessage,
 };
 use hostler_protocol::id::EventId;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::conversation::{Conversation, Message};
+use super::sealed::Earlier;
 use super::summary::{SessionStatus, Summary};
 
 /// A call that the model made in its last response.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ToolCall {
     /// The id of the `agent.tool_use` event.
     pub id: EventId,
@@ -29,7 +31,7 @@ pub struct ToolCall {
 }
 
 /// An input that was received and is not yet part of the conversation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Queued {
     pub(super) seq: Seq,
     pub(super) id: EventId,
@@ -37,7 +39,7 @@ pub(super) struct Queued {
 }
 
 /// An interrupt that was received and is not yet applied.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Interrupt {
     pub(super) seq: Seq,
     pub(super) id: EventId,
@@ -47,14 +49,14 @@ pub(super) struct Interrupt {
 }
 
 /// A model request without an end.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct OpenRequest {
     pub(super) id: EventId,
     pub(super) epoch: Epoch,
 }
 
 /// What a session's log amounts to up to `last_seq`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct State {
     pub(super) summary: Summary,
     pub(super) agent: Arc<SessionAgent>,
@@ -147,8 +149,13 @@ impl State {
         &self.agent
     }
 
-    /// The conversation so far, oldest first.
-    pub fn messages(&self) -> &[Arc<Message>] {
+    /// The conversation so far, oldest first: what is sealed of it, and the newest messages.
+    pub fn conversation(&self) -> (&[Earlier], &[Arc<Message>]) {
+        (&self.conversation.earlier, &self.conversation.recent)
+    }
+
+    /// The conversation as messages alone, which costs a parse of what is sealed.
+    pub fn messages(&self) -> Vec<Arc<Message>> {
         self.conversation.messages()
     }
 

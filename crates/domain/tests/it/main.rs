@@ -17,6 +17,7 @@ mod queue;
 mod restart;
 mod shape;
 mod show;
+mod snapshot;
 mod summary;
 mod tools;
 mod turn;

@@ -12,17 +12,17 @@ use crate::world::{DECISIONS_MAX, interrupt};
 
 /// What happens next, as far as chance decides it.
 #[derive(Debug, Clone, Copy)]
-struct Chance {
+pub(crate) struct Chance {
     client: u8,
     world: u8,
 }
 
-fn chances() -> impl Strategy<Value = Vec<Chance>> {
+pub(crate) fn chances(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Chance>> {
     let chance = (any::<u8>(), any::<u8>()).prop_map(|(client, world)| Chance { client, world });
-    prop::collection::vec(chance, 0..40)
+    prop::collection::vec(chance, length)
 }
 
-fn walk(chances: &[Chance]) -> Log {
+pub(crate) fn walk(chances: &[Chance]) -> Log {
     let mut log = Log::new();
     for chance in chances {
         match chance.client % 16 {
@@ -73,7 +73,7 @@ fn world_does(log: &mut Log, world: u8) {
     }
 }
 
-fn fold(log: &Log, length: usize) -> State {
+pub(crate) fn fold(log: &Log, length: usize) -> State {
     let mut state = State::new(&log.rows[0]);
     for row in &log.rows[1..length] {
         state.apply(row);
@@ -114,14 +114,14 @@ proptest! {
 
     /// Any prefix folds, has a next step for any epoch, and settles in a few decisions.
     #[test]
-    fn every_prefix_folds_and_settles(chances in chances(), later in any::<bool>()) {
+    fn every_prefix_folds_and_settles(chances in chances(0..40), later in any::<bool>()) {
         let log = walk(&chances);
         let epoch = Epoch(log.epoch.0 + i64::from(later));
         let mut state = State::new(&log.rows[0]);
         for row in &log.rows[1..] {
             let mut here = state.clone();
             if let Step::CallModel(_) = settle(&log, &mut here, epoch) {
-                crate::shape::check(here.messages());
+                crate::shape::check(&here.messages());
             }
             state.apply(row);
         }
@@ -130,7 +130,7 @@ proptest! {
 
     /// Folding stops and goes on anywhere; the row beside the log is the fold's own.
     #[test]
-    fn a_fold_can_be_interrupted(chances in chances(), cut in any::<prop::sample::Index>()) {
+    fn a_fold_can_be_interrupted(chances in chances(0..40), cut in any::<prop::sample::Index>()) {
         let log = walk(&chances);
         let cut = 1 + cut.index(log.rows.len());
         let mut halves = fold(&log, cut).clone();
@@ -149,7 +149,7 @@ proptest! {
 
     /// An interrupt leads to idle before anything else is done, and to a wait if no message does.
     #[test]
-    fn an_interrupt_leads_to_rest(chances in chances(), cut in any::<prop::sample::Index>()) {
+    fn an_interrupt_leads_to_rest(chances in chances(0..40), cut in any::<prop::sample::Index>()) {
         let log = walk(&chances);
         let mut state = fold(&log, 1 + cut.index(log.rows.len()));
         let draft = hostler_protocol::event::Draft {
@@ -184,7 +184,7 @@ proptest! {
     /// No message is lost: when the session rests, nothing waits, and a runner is due exactly
     /// when there is something to do.
     #[test]
-    fn at_rest_nothing_waits(chances in chances()) {
+    fn at_rest_nothing_waits(chances in chances(0..40)) {
         let mut log = walk(&chances);
         let due_before = log.state.summary().needs_runner_at();
         let rests = matches!(log.step(), Step::Wait { until: None });
@@ -202,7 +202,7 @@ proptest! {
     /// Clients see well-formed turns: every status, request and call is closed before idle, and
     /// usage stands directly before it.
     #[test]
-    fn clients_see_well_formed_turns(chances in chances()) {
+    fn clients_see_well_formed_turns(chances in chances(0..40)) {
         let log = walk(&chances);
         let (mut running, mut request, mut uses, mut results) = (false, false, 0, 0);
         let mut before = "";

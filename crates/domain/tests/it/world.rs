@@ -43,7 +43,7 @@ impl Log {
                     }
                 }
                 step @ Step::CallModel(_) => {
-                    crate::shape::check(self.state.messages());
+                    crate::shape::check(&self.state.messages());
                     return step;
                 }
                 step @ (Step::Wait { .. } | Step::RunTools(_)) => return step,

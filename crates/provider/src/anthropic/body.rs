@@ -2,7 +2,8 @@
 //! copied in, so that the body of a later request of the same conversation begins with the same
 //! bytes (but for cache marks, which the cache does not count).
 
-use crate::request::{Message, ModelRequest, Speed, Thinking, ToolDefinition};
+use crate::error::ModelError;
+use crate::request::{Earlier, Message, ModelRequest, Speed, Thinking, ToolDefinition};
 
 use super::cache_marks::{self, PromptCache};
 use super::capabilities::{ModelCapabilities, ThinkingSupport};
@@ -16,20 +17,30 @@ pub(super) fn build(
     request: &ModelRequest,
     capabilities: &ModelCapabilities,
     cache: PromptCache,
-) -> Vec<u8> {
-    let blocks = request.messages.iter().flat_map(|message| &message.content);
-    let content: usize = blocks.map(|block| block.get().len() + 1).sum();
-    let size = content + request.messages.len() * MESSAGE_FRAME_BYTES + HEAD_BYTES;
+) -> Result<Vec<u8>, ModelError> {
     let mut body = Body {
-        out: Vec::with_capacity(size),
+        out: Vec::with_capacity(expected_size(request)),
         cache: cache.field(),
     };
     body.head(request, capabilities);
     body.system(&request.system);
     body.tools(&request.tools);
-    body.messages(&request.messages);
+    body.messages(&request.earlier, &request.messages)?;
     body.text("}");
-    body.out
+    Ok(body.out)
+}
+
+fn expected_size(request: &ModelRequest) -> usize {
+    let of_message = |message: &Message| {
+        let blocks = message.content.iter().map(|block| block.get().len() + 1);
+        blocks.sum::<usize>() + MESSAGE_FRAME_BYTES
+    };
+    let earlier = request.earlier.iter().map(|earlier| match earlier {
+        Earlier::Sealed(sealed) => sealed.json.len() + 1,
+        Earlier::Message(message) => of_message(message),
+    });
+    let newest = request.messages.iter().map(of_message);
+    earlier.chain(newest).sum::<usize>() + HEAD_BYTES
 }
 
 struct Body {
@@ -102,37 +113,64 @@ impl Body {
         self.text("]");
     }
 
-    fn messages(&mut self, messages: &[Message]) {
-        let field = self.cache;
-        let marked = match field {
+    fn messages(&mut self, earlier: &[Earlier], messages: &[Message]) -> Result<(), ModelError> {
+        let marked = match self.cache {
             Some(_) => cache_marks::places_in_messages(messages),
             None => Vec::new(),
         };
         self.text(",\"messages\":[");
         let mut written = 0;
-        for (number, message) in messages.iter().enumerate() {
-            let mut blocks = sendable_blocks(message).peekable();
-            // The provider takes no message without content.
-            if blocks.peek().is_none() {
-                continue;
-            }
-            self.comma_after(written);
-            written += 1;
-            self.text("{\"role\":\"");
-            self.text(message.role.as_str());
-            self.text("\",\"content\":[");
-            for (count, (place, block)) in blocks.enumerate() {
-                self.comma_after(count);
-                match field {
-                    Some(field) if marked.contains(&(number, place)) => {
-                        cache_marks::splice(block, field, &mut self.out);
+        for earlier in earlier {
+            match earlier {
+                Earlier::Sealed(sealed) if sealed.has_unsigned_thoughts => {
+                    for message in sealed.messages()? {
+                        written += self.message(written, &message, &|_| false);
                     }
-                    Some(_) | None => self.text(block),
+                }
+                Earlier::Sealed(sealed) => {
+                    self.comma_after(written);
+                    self.text(&sealed.json);
+                    written += sealed.count;
+                }
+                Earlier::Message(message) => {
+                    written += self.message(written, message, &|_| false);
                 }
             }
-            self.text("]}");
+        }
+        for (number, message) in messages.iter().enumerate() {
+            let is_marked = |place| marked.contains(&(number, place));
+            written += self.message(written, message, &is_marked);
         }
         self.text("]");
+        Ok(())
+    }
+
+    /// Answers whether it was written, as a number: the provider takes no message without content.
+    fn message(
+        &mut self,
+        written: usize,
+        message: &Message,
+        is_marked: &dyn Fn(usize) -> bool,
+    ) -> usize {
+        let mut blocks = sendable_blocks(message).peekable();
+        if blocks.peek().is_none() {
+            return 0;
+        }
+        self.comma_after(written);
+        self.text("{\"role\":\"");
+        self.text(message.role.as_str());
+        self.text("\",\"content\":[");
+        for (count, (place, block)) in blocks.enumerate() {
+            self.comma_after(count);
+            match self.cache {
+                Some(field) if is_marked(place) => {
+                    cache_marks::splice(block, field, &mut self.out);
+                }
+                Some(_) | None => self.text(block),
+            }
+        }
+        self.text("]}");
+        1
     }
 
     fn end_object(&mut self, is_last: bool) {

@@ -100,7 +100,7 @@ pub(super) fn translate(
             Some(Content::Text(request.system.join("\n\n"))),
         ));
     }
-    for message in &request.messages {
+    for message in &request.all_messages()? {
         match message.role {
             Role::User => add_user(message, quirks, &mut chat)?,
             Role::Assistant => add_assistant(message, quirks, &mut chat)?,

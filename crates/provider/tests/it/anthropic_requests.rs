@@ -1,8 +1,8 @@
 //! What a Messages request carries, byte for byte where it matters.
 
 use hostler_provider::{
-    Anthropic, ApiKey, Auth, Effort, FastMode, ModelCapabilities, ModelErrorKind, ModelRequest,
-    PromptCache, Provider, Speed, Thinking,
+    Anthropic, ApiKey, Auth, Earlier, Effort, FastMode, ModelCapabilities, ModelErrorKind,
+    ModelRequest, PromptCache, Provider, SealedMessages, Speed, Thinking,
 };
 use hostler_testkit::{ModelScript, RecordedRequest, Reply};
 use serde_json::json;
@@ -231,4 +231,46 @@ async fn leaves_out_what_the_provider_would_refuse() {
     ];
     assert_eq!(sent.messages(), expected);
     assert!(sent.json().get("system").is_none() && sent.json().get("tools").is_none());
+}
+
+/// The text that messages are sealed to.
+fn sealed(messages: &[(&str, &str)], has_unsigned_thoughts: bool) -> Earlier {
+    let message =
+        |(role, block): &(&str, &str)| format!(r#"{{"role":"{role}","content":[{block}]}}"#);
+    let texts: Vec<String> = messages.iter().map(message).collect();
+    Earlier::Sealed(SealedMessages {
+        json: texts.join(",").into(),
+        count: messages.len(),
+        has_unsigned_thoughts,
+    })
+}
+
+#[tokio::test]
+async fn a_sealed_conversation_is_sent_as_the_same_bytes() {
+    let foreign = r#"{"type":"thinking","thinking":"hm","signature":""}"#;
+    let (one, two) = (
+        r#"{"type":"text","text":"one"}"#,
+        r#"{"type":"text", "text":"two"}"#,
+    );
+    let mut open = hello();
+    let newest = open.messages.clone();
+    open.messages = vec![
+        user(&[one]),
+        assistant(&[two]),
+        user(&[two]),
+        assistant(&[foreign]),
+    ];
+    open.messages.extend(newest.clone());
+    // Marks are for the newest messages, and these are sent as one request would send them.
+    open.messages.insert(0, user(&[one]));
+    let mut half = hello();
+    half.earlier = vec![
+        Earlier::Message(user(&[one])),
+        sealed(&[("user", one), ("assistant", two)], false),
+        sealed(&[("user", two), ("assistant", foreign)], true),
+    ];
+    assert_eq!(half.message_count(), open.messages.len());
+    let (open, half) = (request_of(open).await, request_of(half).await);
+    assert_eq!(open.text().replace(MARK, ""), half.text().replace(MARK, ""));
+    assert!(!half.text().contains("hm"));
 }

@@ -66,6 +66,7 @@ pub(crate) fn hello() -> ModelRequest {
         model: "claude-opus-5-5".to_owned(),
         system: vec!["You are \"helpful\".".to_owned(), "Be brief.".to_owned()],
         tools: vec![tool("bash", "Runs a command."), tool("read", "")],
+        earlier: Vec::new(),
         messages: vec![user(&[r#"{"type":"text","text":"hello"}"#])],
         max_tokens: 1000,
         effort: Some(Effort::High),

@@ -1,6 +1,8 @@
 //! Canonical blocks as chat messages.
 
-use hostler_provider::{Effort, ModelRequest, OpenAi, Provider, ReasoningBack, Vendor};
+use hostler_provider::{
+    Earlier, Effort, Message, ModelRequest, OpenAi, Provider, ReasoningBack, SealedMessages, Vendor,
+};
 use hostler_testkit::{ModelScript, RecordedRequest, Reply};
 use serde_json::json;
 
@@ -137,4 +139,24 @@ async fn what_the_dialect_cannot_carry_is_said() {
         sent.json()["messages"][1]["content"],
         "[notes]\nbody\n\n[a block of type document that this model cannot be shown]"
     );
+}
+
+#[tokio::test]
+async fn a_sealed_conversation_is_translated_as_any_other() {
+    let open = conversation();
+    let mut half = conversation();
+    let newest = half.messages.split_off(2);
+    let text = |message: &Message| {
+        let blocks: Vec<&str> = message.content.iter().map(|block| block.get()).collect();
+        let (role, blocks) = (message.role.as_str(), blocks.join(","));
+        format!(r#"{{"role":"{role}","content":[{blocks}]}}"#)
+    };
+    let texts: Vec<String> = half.messages.iter().map(text).collect();
+    half.earlier = vec![Earlier::Sealed(SealedMessages {
+        json: texts.join(",").into(),
+        count: texts.len(),
+        has_unsigned_thoughts: true,
+    })];
+    half.messages = newest;
+    assert_eq!(request_of(open).await.text(), request_of(half).await.text());
 }

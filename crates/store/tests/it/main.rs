@@ -23,6 +23,7 @@ mod session_resources;
 mod sessions;
 mod shared;
 mod shared_tail;
+mod snapshots;
 mod statements;
 mod store_folder;
 mod transfer;

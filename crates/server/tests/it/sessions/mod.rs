@@ -27,6 +27,7 @@ mod resume;
 mod retention;
 mod roots;
 mod shown;
+mod snapshots;
 mod static_server;
 mod turn;
 mod world;
