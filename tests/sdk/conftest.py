@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -27,9 +28,10 @@ SETTINGS = {"HOSTLER__RATE_LIMITS__ENABLED": "false"}
 def no_sandbox_stays(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Sandboxes outlive their server on purpose; when all servers of the run are gone, so are they."""
     yield
-    for record in tmp_path_factory.getbasetemp().rglob("boxes/*/process.json"):
-        with suppress(ProcessLookupError, FileNotFoundError):
-            end_sandbox(json.loads(record.read_text()))
+    for folder in ("boxes", "pool"):
+        for record in tmp_path_factory.getbasetemp().rglob(f"{folder}/*/process.json"):
+            with suppress(ProcessLookupError, FileNotFoundError):
+                end_sandbox(json.loads(record.read_text()))
 
 
 def end_sandbox(record: dict[str, Any]) -> None:
@@ -46,6 +48,21 @@ def end_sandbox(record: dict[str, Any]) -> None:
             select.select([process], [], [])
     finally:
         os.close(process)
+
+
+def disks() -> list[str]:
+    """What can bound the disk of a sandbox here."""
+    isolated = "unsafe-process" not in os.environ.get("HOSTLER_TEST_SERVE_ARGS", "")
+    is_formatter_there = shutil.which("mkfs.ext4", path="/usr/sbin:/sbin:/usr/bin:/bin")
+    images = isolated and os.geteuid() == 0 and Path("/dev/loop-control").exists() and is_formatter_there
+    return ["per-file", "image"] if images else ["per-file"]
+
+
+@pytest.fixture(scope="module", params=disks())
+def disk(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Settings of a server, for what looks into sandboxes from outside or kills them halfway."""
+    # Small enough for tests that read all files of a server.
+    return {"HOSTLER__SANDBOX__DISK": request.param, "HOSTLER__SANDBOX__DISK_BYTES": "64MiB"}
 
 
 @pytest.fixture(scope="session")

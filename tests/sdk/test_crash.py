@@ -19,8 +19,8 @@ from wire import Ledger, Wire
 
 
 @pytest.fixture
-def own_server(fake_model: FakeModel, tmp_path: Path) -> Iterator[Hostler]:
-    server = Hostler(tmp_path / "hostler", fake_model.url, SETTINGS).start()
+def own_server(fake_model: FakeModel, disk: dict[str, str], tmp_path: Path) -> Iterator[Hostler]:
+    server = Hostler(tmp_path / "hostler", fake_model.url, SETTINGS | disk).start()
     yield server
     if server.running:
         server.stop()

@@ -13,7 +13,7 @@ from fake_model import FakeModel, Reply, tool_use
 from git_server import GitServer, git
 from hostler_process import Hostler
 from subscriber import Subscriber, settle
-from test_crash import finish
+from test_crash import finish, sandbox, workspace
 from wire import Ledger, Wire
 
 HOST = "git.test"
@@ -43,10 +43,10 @@ def git_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitServer]:
 
 
 @pytest.fixture(scope="module")
-def shared_server(fake_model: FakeModel, git_server: GitServer,
+def shared_server(fake_model: FakeModel, git_server: GitServer, disk: dict[str, str],
                   tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hostler]:
     """Permits the Git server; nothing else in a run of the tests does."""
-    server = Hostler(tmp_path_factory.mktemp("hostler"), fake_model.url, settings(git_server)).start()
+    server = Hostler(tmp_path_factory.mktemp("hostler"), fake_model.url, settings(git_server) | disk).start()
     yield server
     if server.running:
         server.stop()
@@ -131,11 +131,17 @@ def test_a_token_is_refused_and_kept_nowhere(wire: Wire, agent: dict[str, Any], 
             assert token.encode() not in path.read_bytes(), path
 
 
+def is_in_workspace(server: Hostler, session: str, name: str) -> bool:
+    """Of one that may not have been made yet."""
+    was_started = (sandbox(server, session) / "process.json").exists()
+    return was_started and (workspace(server, session) / name).exists()
+
+
 @pytest.mark.parametrize("step", ["boxes/clone_", "trees/", "boxes/checkout_"])
 def test_killed_while_a_repository_is_cloned(step: str, fake_model: FakeModel, model: FakeModel, ledger: Ledger,
-                                             git_server: GitServer, tmp_path: Path) -> None:
+                                             git_server: GitServer, disk: dict[str, str], tmp_path: Path) -> None:
     """Whatever the killed server left, the next one makes the repository whole."""
-    server = Hostler(tmp_path / "hostler", fake_model.url, settings(git_server)).start()
+    server = Hostler(tmp_path / "hostler", fake_model.url, settings(git_server) | disk).start()
     wire = Wire(server.base_url, server.api_key, ledger)
     agent = wire.post("/v1/agents", {"name": "n", "model": "claude-opus-5-5",
                                      "tools": [{"type": "agent_toolset_20260401"}]})
@@ -150,7 +156,7 @@ def test_killed_while_a_repository_is_cloned(step: str, fake_model: FakeModel, m
         sandboxes = server.data / "sandboxes"
         # The step, or the end of all of them if it was over before anybody looked.
         while not (any(path.name.startswith(start) for path in (sandboxes / folder).iterdir())
-                   or (sandboxes / "boxes" / session["id"] / "workspace" / "tool").exists()):
+                   or is_in_workspace(server, session["id"], "tool")):
             pass
         server.kill()
         stream.wait_for_end()
