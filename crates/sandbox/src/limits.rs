@@ -112,6 +112,10 @@ pub(crate) const CALL_ID_BYTES_MAX: usize = 128;
 pub(crate) const AGENT_PROCESSES_MAX: u64 = AGENT_CONNECTIONS_MAX as u64 + 16;
 pub(crate) const CPU_PERIOD_MICROSECONDS: u64 = 100_000;
 
+/// Cgroups that a server looks at, at its start, to remove those that nobody else will; and what is read of one.
+pub(crate) const ABANDONED_CGROUPS_MAX: usize = 100_000;
+pub(crate) const CGROUP_OWNER_BYTES_MAX: usize = 4352;
+
 /// Calls that one sandbox works on at once, and those the host keeps open to it.
 pub(crate) const AGENT_CONNECTIONS_MAX: usize = 64;
 pub(crate) const HOST_CALLS_MAX: usize = 48;

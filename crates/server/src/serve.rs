@@ -56,7 +56,7 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
     let engine = Engine::new(
         store.clone(),
         env.clone(),
-        sandboxes,
+        sandboxes.clone(),
         Arc::clone(&catalog),
         wiring::providers(&config)?,
         options,
@@ -66,11 +66,7 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
         let sweep = orphans::sweep_a_bucket(store.clone(), env.clone(), soft.clone());
         lifecycle.spawn("orphans", OnEnd::Shutdown, sweep);
     }
-    let (ahead, stop) = (engine.clone(), soft.clone());
-    lifecycle.spawn("pool", OnEnd::Ignore, async move {
-        ahead.keep_sandboxes_ahead(stop).await;
-        Ok(())
-    });
+    look_after_sandboxes(&mut lifecycle, sandboxes, engine.clone());
     let stop = soft.clone();
     lifecycle.spawn("engine", OnEnd::Shutdown, async move {
         engine.run(stop).await;
@@ -114,6 +110,20 @@ async fn give_back(store: &Store, owner: &str) {
         Ok(Err(error)) => tracing::warn!("sessions cannot be given back: {error}"),
         Err(_elapsed) => tracing::warn!("sessions were not given back in time"),
     }
+}
+
+/// What nobody waits for.
+fn look_after_sandboxes(lifecycle: &mut Lifecycle, sandboxes: SandboxHost, engine: Engine) {
+    lifecycle.spawn("leftovers", OnEnd::Ignore, async move {
+        let removed = sandboxes.remove_abandoned_cgroups().await?;
+        tracing::debug!(removed, "control groups that others have left are gone");
+        Ok(())
+    });
+    let stop = lifecycle.soft();
+    lifecycle.spawn("pool", OnEnd::Ignore, async move {
+        engine.keep_sandboxes_ahead(stop).await;
+        Ok(())
+    });
 }
 
 async fn open_store(config: &Config, replica: &str) -> anyhow::Result<Store> {

@@ -5,10 +5,19 @@ use std::collections::HashSet;
 
 use super::pool::is_label;
 use super::state_dir::StateDir;
-use super::{Inner, blocking};
-use crate::launcher::cgroup::names_with_prefix;
+use super::{Inner, SandboxHost, blocking};
+use crate::error::SandboxError;
+use crate::launcher::cgroup::{names_with_prefix, remove_abandoned};
 use crate::launcher::record::ProcessRecord;
 use crate::name::SandboxName;
+
+impl SandboxHost {
+    /// Removes the empty cgroups of state directories on this machine that were deleted, and says how
+    /// many. Those of directories that are there are left to their servers.
+    pub async fn remove_abandoned_cgroups(&self) -> Result<usize, SandboxError> {
+        Ok(blocking(remove_abandoned).await?)
+    }
+}
 
 /// What cannot be removed is said, and no reason not to start.
 pub(super) async fn reap(inner: &Inner) {

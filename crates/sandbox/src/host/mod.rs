@@ -330,6 +330,7 @@ impl Inner {
             limits: self.options.limits.clone(),
             spec,
             files_in: disks::files_in(directory, mode)?,
+            state_dir: self.state.root().to_owned(),
             cgroup_name: self.state.cgroup_name(name),
             orphan_check: self.options.orphan_check,
         };

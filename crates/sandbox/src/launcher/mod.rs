@@ -114,7 +114,7 @@ fn begin(mut host: &UnixStream) -> Result<Begun, Refused> {
             return Err(error).at("make a container, which is an engine's to make");
         }
     };
-    let cgroups = CgroupSet::create(&order.cgroup_name, &order.limits);
+    let cgroups = CgroupSet::create(&order.cgroup_name, &order.limits, &order.state_dir);
     Ok(Begun {
         listener: listen()?,
         user_namespace: user_namespace(&order),

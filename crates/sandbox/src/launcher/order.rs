@@ -23,6 +23,8 @@ pub(crate) struct LaunchOrder {
     pub(crate) limits: Limits,
     pub(crate) spec: Spec,
     pub(crate) files_in: FilesIn,
+    /// The directory of all sandboxes of this host, whose the cgroups are.
+    pub(crate) state_dir: PathBuf,
     /// The name of the cgroups to make, unique on the host.
     pub(crate) cgroup_name: String,
     /// How often the sandbox looks whether its directory still exists.

@@ -1,9 +1,12 @@
 //! Control groups: what bounds a sandbox as a whole, and that none stays behind.
 
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use hostler_sandbox::{LimitSource, Opened, SandboxHost, Spec};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde_json::Value;
 
 use crate::world::{CleanUp, World, bash, name, ok, options};
@@ -38,6 +41,44 @@ async fn a_creation_that_was_cut_short_leaves_none_for_long() {
     ok(&bash(&opened.sandbox, "echo here").await, "here\n");
     host.destroy(&name("one")).await.unwrap();
     assert!(cgroups.iter().all(|cgroup| !cgroup.exists()), "{cgroups:?}");
+}
+
+/// The directory of a server was deleted, and with it its sandboxes. The next server on this machine
+/// removes what they leave, and nothing of a server whose directory is there.
+#[tokio::test]
+async fn those_of_a_directory_that_is_gone_are_removed_by_another_server() {
+    let (gone, there) = (World::new().await, World::new().await);
+    // Its cgroups are empty, and its server will come back to them.
+    crate::life::kill(crate::world::first_process(&there.on_host("")));
+    let [left, kept] = [&gone, &there].map(|world| recorded(world, "one"));
+    let first = pidfd(crate::world::first_process(&gone.on_host("")));
+    let (host, state, clean_up) = gone.let_go();
+    clean_up.forgotten();
+    drop((host, state));
+    assert_eq!(poll(&mut [PollFd::new(&first, PollFlags::IN)], None), Ok(1));
+    let Some(taken) = left.first() else { return };
+    // Somebody else is in one of them, for whatever reason.
+    let mut guest = std::process::Command::new("sleep")
+        .arg("60")
+        .spawn()
+        .unwrap();
+    let tools = taken.join("agent");
+    let place = if tools.exists() { &tools } else { taken };
+    fs::write(place.join("cgroup.procs"), guest.id().to_string()).unwrap();
+    let another = World::new().await;
+    another.host.remove_abandoned_cgroups().await.unwrap();
+    assert!(left[1..].iter().all(|cgroup| !cgroup.exists()), "{left:?}");
+    assert!(taken.exists() && kept.iter().all(|cgroup| cgroup.exists()));
+    ok(&another.bash("echo here").await, "here\n");
+    guest.kill().unwrap();
+    guest.wait().unwrap();
+    another.host.remove_abandoned_cgroups().await.unwrap();
+    assert!(!taken.exists() && kept.iter().all(|cgroup| cgroup.exists()));
+}
+
+fn pidfd(pid: u64) -> OwnedFd {
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    pidfd_open(pid, PidfdFlags::empty()).unwrap()
 }
 
 /// The agent answers in its own cgroup, the shell runs in that of tools.

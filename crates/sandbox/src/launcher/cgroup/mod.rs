@@ -6,6 +6,7 @@
 //! launch by a drop guard.
 
 mod claim;
+mod owner;
 mod places;
 mod removal;
 
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 
 pub use self::claim::{CgroupClaim, claim_cgroup};
+pub(crate) use self::owner::remove_abandoned;
 use self::places::Places;
 pub(crate) use self::removal::{names_with_prefix, possible_directories, remove};
 use crate::isolation::LimitSource;
@@ -41,7 +43,8 @@ pub(crate) struct CgroupSet {
 }
 
 impl CgroupSet {
-    pub(crate) fn create(name: &str, limits: &Limits) -> Self {
+    /// For a sandbox of the state directory `state`.
+    pub(crate) fn create(name: &str, limits: &Limits, state: &Path) -> Self {
         let mut set = Self {
             birthplace: None,
             others: Vec::new(),
@@ -81,6 +84,7 @@ impl CgroupSet {
                 set.cpu = LimitSource::CgroupV1;
             }
         }
+        owner::mark(&set.made, state);
         set
     }
 

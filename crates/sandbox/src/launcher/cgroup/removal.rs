@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::places::Places;
 
 /// The cgroups in one that is ours: none has more, and none of them has any.
-const INNER: &[&str] = &[super::AGENT, super::TOOLS];
+pub(super) const INNER: &[&str] = &[super::AGENT, super::TOOLS];
 
 /// Those that are gone are fine.
 pub(crate) fn remove(directories: &[PathBuf]) {
