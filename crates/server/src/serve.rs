@@ -35,12 +35,8 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
     let store = open_store(&config, &replica).await?;
     let key = first_start::prepare(&store, &env, given_key).await?;
     claim_blobs(&store, &env).await?;
-    announce_cgroup(&claim_cgroup());
-    let host = wiring::sandbox_host(&config.sandbox, &config.network);
-    let sandboxes = SandboxHost::start(host).await?;
-    let isolation = sandboxes.isolation();
-    let tier = isolation.tier();
-    tracing::info!(%tier, ?isolation, "sandboxes can be made");
+    let sandboxes = start_sandboxes(&config).await?;
+    let tier = sandboxes.isolation().tier();
     let roots = wiring::roots(&config)?;
     let catalog = Arc::new(wiring::catalog(&config.models));
 
@@ -110,6 +106,15 @@ async fn give_back(store: &Store, owner: &str) {
         Ok(Err(error)) => tracing::warn!("sessions cannot be given back: {error}"),
         Err(_elapsed) => tracing::warn!("sessions were not given back in time"),
     }
+}
+
+async fn start_sandboxes(config: &Config) -> anyhow::Result<SandboxHost> {
+    announce_cgroup(&claim_cgroup());
+    let host = wiring::sandbox_host(&config.sandbox, &config.network);
+    let sandboxes = SandboxHost::start(host).await?;
+    let isolation = sandboxes.isolation();
+    tracing::info!(tier = %isolation.tier(), ?isolation, "sandboxes can be made");
+    Ok(sandboxes)
 }
 
 /// What nobody waits for.
