@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import secrets
 import select
 import shutil
 import signal
@@ -21,7 +23,11 @@ from hostler_process import Hostler
 from wire import CheckedTransport, Ledger, Wire
 
 # The hosted rate limits are the defaults; a test run is faster than a person.
-SETTINGS = {"HOSTLER__RATE_LIMITS__ENABLED": "false"}
+SETTINGS = {
+    "HOSTLER__RATE_LIMITS__ENABLED": "false",
+    # Servers on PostgreSQL keep credentials only with a key that they are given.
+    "HOSTLER__VAULTS__MASTER_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+}
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -49,9 +49,12 @@ BetaManagedAgentsUserDefineOutcomeEvent.max_iterations
 BetaFileMetadata.expires_at BetaFileMetadata.scope
 BetaModelInfo.capabilities BetaModelInfo.deprecated_at BetaModelInfo.line BetaModelInfo.max_input_tokens
 BetaModelInfo.max_tokens BetaModelInfo.retires_at
+BetaManagedAgentsCredential.display_name BetaManagedAgentsMCPOAuthAuthResponse.refresh
+BetaManagedAgentsMCPOAuthRefreshResponse.resource BetaManagedAgentsMCPOAuthRefreshResponse.scope
 """
 
 _ABSENT = """
+BetaManagedAgentsMCPOAuthAuthResponse.expires_at
 BetaManagedAgentsModelConfig.inference_geo *.allowed_domains *.blocked_domains
 *.evaluated_permission *.evaluation *.session_thread_id *.from_agent_name *.to_agent_name
 *.content *.is_error *.deny_message

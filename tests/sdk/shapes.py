@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from anthropic.types import beta
-from anthropic.types.beta import sessions
+from anthropic.types.beta import sessions, vaults
 
 from strict import problems
 
@@ -46,6 +46,8 @@ ENVIRONMENT = beta.BetaEnvironment
 # The Files routes answer both the plain and the beta client; the wider of the two models is the whole truth.
 FILE = beta.BetaFileMetadata
 MODEL = beta.BetaModelInfo
+VAULT = beta.BetaManagedAgentsVault
+CREDENTIAL = vaults.BetaManagedAgentsCredential
 EVENT = sessions.BetaManagedAgentsSessionEvent
 STREAMED = sessions.BetaManagedAgentsStreamSessionEvents
 
@@ -61,6 +63,11 @@ ITEMS: dict[str, Any] = {
     "sessions.events.send": sessions.BetaManagedAgentsSendSessionEvents,
     "files.upload": FILE, "files.retrieve_metadata": FILE, "files.delete": beta.BetaDeletedFile,
     "models.retrieve": MODEL,
+    "vaults.create": VAULT, "vaults.retrieve": VAULT, "vaults.update": VAULT, "vaults.archive": VAULT,
+    "vaults.delete": beta.BetaManagedAgentsDeletedVault,
+    "vaults.credentials.create": CREDENTIAL, "vaults.credentials.retrieve": CREDENTIAL,
+    "vaults.credentials.update": CREDENTIAL, "vaults.credentials.archive": CREDENTIAL,
+    "vaults.credentials.delete": vaults.BetaManagedAgentsDeletedCredential,
 }
 
 # name -> item, and the members of the page besides `data`, all of them always present and null at the end.
@@ -72,6 +79,8 @@ PAGES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "sessions.events.list": (EVENT, ("next_page",)),
     "sessions.resources.list": (sessions.BetaManagedAgentsSessionResource, ("next_page",)),
     "files.list": (FILE, ("next_page",)),
+    "vaults.list": (VAULT, ("next_page",)),
+    "vaults.credentials.list": (CREDENTIAL, ("next_page",)),
     "models.list": (MODEL, ("first_id", "last_id")),
 }
 

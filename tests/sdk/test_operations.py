@@ -26,7 +26,6 @@ FEATURE_WORDS = {
 
 # Bodies that would be right if the feature were there: a refusal must not hide behind a validation error.
 BODIES: dict[str, Any] = {
-    "vaults.create": {"display_name": "v"},
     "memory_stores.create": {"name": "m"},
     "memory_stores.memories.create": {"path": "/a.md", "content": "x"},
     "dreams.create": {"inputs": [], "model": "claude-opus-5-5"},
@@ -137,6 +136,24 @@ def walk_files(wire: Wire) -> None:
     assert wire.call("GET", path).status_code == 404
 
 
+def walk_vaults(wire: Wire) -> None:
+    vault = wire.post("/v1/vaults", {"display_name": "walked"})
+    path = f"/v1/vaults/{vault['id']}"
+    assert wire.get(path) == vault
+    assert vault in wire.get("/v1/vaults")["data"]
+    assert wire.post(path, {"metadata": {"a": "b"}})["metadata"] == {"a": "b"}
+    auth = {"type": "static_bearer", "token": "t", "mcp_server_url": "https://mcp.example.com"}
+    credential = wire.post(f"{path}/credentials", {"auth": auth})
+    inner = f"{path}/credentials/{credential['id']}"
+    assert wire.get(inner) == credential
+    assert wire.get(f"{path}/credentials") == {"data": [credential], "next_page": None}
+    assert wire.post(inner, {"display_name": "d"})["display_name"] == "d"
+    assert wire.post(f"{inner}/archive")["archived_at"]
+    assert wire.delete(inner) == {"id": credential["id"], "type": "vault_credential_deleted"}
+    assert wire.post(f"{path}/archive")["archived_at"]
+    assert wire.delete(path) == {"id": vault["id"], "type": "vault_deleted"}
+
+
 def walk_models(wire: Wire) -> None:
     page = wire.get("/v1/models")
     assert page["data"], "an installation without a model cannot run anything"
@@ -150,6 +167,7 @@ def test_everything_else_is_done(wire: Wire, ledger: Ledger, model: FakeModel, w
     walk_sessions(wire, model, agent["id"], environment["id"])
     walk_files(wire)
     walk_models(wire)
+    walk_vaults(wire)
     assert wire.post(f"/v1/agents/{agent['id']}/archive")["archived_at"]
     for name in sorted(shapes.DONE):
         statuses = ledger.statuses(name)

@@ -36,6 +36,7 @@ mod routes;
 mod sessions;
 mod sse;
 mod strict_json;
+mod vaults;
 
 pub use api_key::{ApiKeyText, NoRandomness};
 pub use options::{EnvironmentCheck, HttpOptions, MetricsText, RateLimits};

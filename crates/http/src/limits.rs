@@ -38,3 +38,5 @@ pub(crate) const FORM_HEAD_BYTES_MAX: usize = 64 * 1024;
 pub(crate) const FORM_FIELD_BYTES_MAX: usize = 64;
 /// Different files that the messages of one request can name: each is looked up.
 pub(crate) const FILES_OF_REQUEST_MAX: usize = 500;
+/// How often a credential's update is made again when others changed the credential meanwhile.
+pub(crate) const CREDENTIAL_UPDATE_ATTEMPTS: usize = 5;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hostler_protocol::decode::Metadata;
 use hostler_protocol::session_repository::RepositoryHosts;
+use hostler_vault::Keyring;
 use tokio_util::sync::CancellationToken;
 
 /// Writes the text of `/metrics`.
@@ -44,6 +45,8 @@ pub struct HttpOptions {
     pub metrics: MetricsText,
     pub environment_check: EnvironmentCheck,
     pub repository_hosts: RepositoryHosts,
+    /// What seals credentials; without it none is kept.
+    pub keyring: Option<Arc<Keyring>>,
     /// Cancelled when the server starts to drain: `/readyz` says 503 and event streams close.
     pub draining: CancellationToken,
 }
@@ -94,6 +97,7 @@ impl Default for HttpOptions {
             metrics: Arc::new(String::new),
             environment_check: Arc::new(|_| Ok(())),
             repository_hosts: RepositoryHosts::default(),
+            keyring: None,
             draining: CancellationToken::new(),
         }
     }

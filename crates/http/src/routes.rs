@@ -1,11 +1,13 @@
 //! The route table. It reads like the index of the API: one line for each operation.
 
 use hostler_protocol::agent::Agent;
+use hostler_protocol::credential::{Credential, DeletedCredential};
 use hostler_protocol::environment::{DeletedEnvironment, Environment};
 use hostler_protocol::file::{DeletedFile, FileMetadata};
 use hostler_protocol::model::ModelInfo;
 use hostler_protocol::session::{DeletedSession, Session};
 use hostler_protocol::session_resource::{DeletedResource, FileResource, SessionResource};
+use hostler_protocol::vault::{DeletedVault, Vault};
 
 use crate::operation::{Operations, answers, bytes, event_stream, id_page, page, two_way_page};
 use crate::refused::REFUSED;
@@ -16,9 +18,9 @@ use crate::sessions::{
 
 /// Every operation of the protocol, served or refused.
 pub(crate) fn all() -> Operations {
-    let served = sessions(files_and_models(agents_and_environments(
+    let served = sessions(vaults(files_and_models(agents_and_environments(
         Operations::default(),
-    )));
+    ))));
     REFUSED.iter().fold(served, |table, (feature, lines)| {
         table.refuse(feature, lines)
     })
@@ -78,4 +80,23 @@ fn files_and_models(table: Operations) -> Operations {
         .serve("DELETE /v1/files/{file_id}", "files.delete", files::delete, answers::<DeletedFile>())
         .serve("GET /v1/models", "models.list", models::list, id_page::<ModelInfo>().query(&["after_id", "before_id", "lifecycle[]", "limit"]))
         .serve("GET /v1/models/{model_id}", "models.retrieve", models::get, answers::<ModelInfo>())
+}
+
+#[rustfmt::skip] // One line for each operation is what makes it a table.
+fn vaults(table: Operations) -> Operations {
+    use crate::vaults::{self, credentials};
+    const LIST: &[&str] = &["include_archived", "limit", "page"];
+    table
+        .serve("POST /v1/vaults", "vaults.create", vaults::create, answers::<Vault>().takes_json())
+        .serve("GET /v1/vaults", "vaults.list", vaults::list, page::<Vault>().query(LIST))
+        .serve("GET /v1/vaults/{vault_id}", "vaults.retrieve", vaults::get, answers::<Vault>())
+        .serve("POST /v1/vaults/{vault_id}", "vaults.update", vaults::update, answers::<Vault>().takes_json())
+        .serve("POST /v1/vaults/{vault_id}/archive", "vaults.archive", vaults::archive, answers::<Vault>())
+        .serve("DELETE /v1/vaults/{vault_id}", "vaults.delete", vaults::delete, answers::<DeletedVault>())
+        .serve("POST /v1/vaults/{vault_id}/credentials", "vaults.credentials.create", credentials::create, answers::<Credential>().takes_json())
+        .serve("GET /v1/vaults/{vault_id}/credentials", "vaults.credentials.list", credentials::list, page::<Credential>().query(LIST))
+        .serve("GET /v1/vaults/{vault_id}/credentials/{credential_id}", "vaults.credentials.retrieve", credentials::get, answers::<Credential>())
+        .serve("POST /v1/vaults/{vault_id}/credentials/{credential_id}", "vaults.credentials.update", credentials::update, answers::<Credential>().takes_json())
+        .serve("POST /v1/vaults/{vault_id}/credentials/{credential_id}/archive", "vaults.credentials.archive", credentials::archive, answers::<Credential>())
+        .serve("DELETE /v1/vaults/{vault_id}/credentials/{credential_id}", "vaults.credentials.delete", credentials::delete, answers::<DeletedCredential>())
 }

@@ -40,7 +40,8 @@ pub use custom_tool::CustomTool;
 pub(crate) use domain_list::is_label as is_host_label;
 pub use draft::AgentDraft;
 pub use identity::ExecutionIdentity;
-pub use mcp::{McpServer, McpToolConfig, McpToolset};
+pub(crate) use mcp::server_url;
+pub use mcp::{McpServer, McpToolConfig, McpToolset, canonical_url};
 pub use model::{
     Effort, EffortLevel, InferenceGeo, ModelConfig, ModelFacts, ModelLookup, ModelParams, Speed,
 };

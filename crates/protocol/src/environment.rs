@@ -16,6 +16,7 @@ use crate::Timestamp;
 use crate::decode::{Invalid, Metadata};
 use crate::id::EnvironmentId;
 
+pub(crate) use host::allowed_host;
 pub use request::{CreateEnvironment, UpdateEnvironment};
 
 /// What an update replaces; the rest of an environment is history.

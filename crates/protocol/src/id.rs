@@ -114,6 +114,8 @@ ids! {
     ThreadId "session thread" "sthr_";
     FileId "file" "file_";
     ResourceId "session resource" "sesrsc_";
+    VaultId "vault" "vlt_";
+    CredentialId "credential" "vcrd_";
     WorkspaceId "workspace" "wrkspc_";
     ApiKeyId "API key" "apikey_";
     RequestId "request" "req_";

@@ -37,6 +37,18 @@ pub const ENVIRONMENT_ALLOWED_HOSTS_MAX: usize = 256;
 pub const ENVIRONMENT_PACKAGES_MAX: usize = 256;
 pub const ENVIRONMENT_PACKAGE_CHARS: RangeInclusive<usize> = 1..=256;
 
+// Vaults.
+pub(crate) const VAULT_NAME_CHARS: RangeInclusive<usize> = 1..=255;
+pub(crate) const CREDENTIAL_NAME_CHARS: RangeInclusive<usize> = 1..=255;
+/// Credentials of one vault that are not archived.
+pub const VAULT_CREDENTIALS_MAX: usize = 20;
+/// Of a token or another secret. Ours: far above what is sent in a header.
+pub(crate) const SECRET_CHARS: RangeInclusive<usize> = 1..=16_384;
+pub(crate) const SECRET_NAME_CHARS: RangeInclusive<usize> = 1..=255;
+pub(crate) const CREDENTIAL_ALLOWED_HOSTS: RangeInclusive<usize> = 1..=16;
+/// Of the words of OAuth that are no secrets: client, scope and resource.
+pub(crate) const OAUTH_TEXT_CHARS: RangeInclusive<usize> = 1..=2_048;
+
 // Files.
 pub const FILE_NAME_CHARS: RangeInclusive<usize> = 1..=255;
 pub const FILE_EXPIRES_IN_SECONDS: RangeInclusive<i64> = 3_600..=7_776_000;

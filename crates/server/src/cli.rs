@@ -14,6 +14,7 @@ use crate::sandboxes::exec::{Bytes, ExecCommand};
 use crate::sandboxes::{self, Form, SandboxesCommand};
 use crate::terminal::say;
 use crate::transfer::{self, TransferCommand};
+use crate::vaults::{self, VaultsCommand};
 use crate::{doctor, lifecycle, logging, serve};
 
 const HELP: &str = "\
@@ -51,6 +52,15 @@ Examples:
 
 They work beside a server and without one, for the user that the server runs as.";
 
+const VAULTS_HELP: &str = "\
+To change the master key while servers run:
+  1. openssl rand -base64 32 > new.key, and name it in vaults.other_master_key_files of all servers; restart them
+  2. make it vaults.master_key_file, and the old one one of the others; restart them
+  3. hostler vaults rewrap
+  4. hostler vaults keys names the new one alone: the old one can go
+
+Keys are named by what is derived from them; no command shows one.";
+
 const IMAGES_HELP: &str = "\
 A sandbox has the programs of this machine, or a root file system of its own:
   hostler images pull oci:docker.io/library/python:3.12     from a registry, without Docker
@@ -83,6 +93,8 @@ enum Command {
     Export(Transfer),
     /// Fill an empty database with what was exported: all of it or nothing
     Import(Transfer),
+    /// Look at the master keys that credentials are sealed with, and change to a new one
+    Vaults(Vaults),
     /// Look at the sandboxes on this machine, enter them, and end their processes
     Sandboxes(Sandboxes),
     /// Fetch, list and remove the root file systems that sandboxes can be made of
@@ -206,6 +218,33 @@ impl Transfer {
 struct Migrate {
     #[command(subcommand)]
     command: MigrateVerb,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = VAULTS_HELP)]
+struct Vaults {
+    #[command(subcommand)]
+    command: VaultsVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum VaultsVerb {
+    /// Name the master keys that credentials are sealed with, and say which of them are here
+    Keys(Settings),
+    /// Seal all credentials with the master key of the settings, without opening them
+    Rewrap(Settings),
+}
+
+impl Vaults {
+    fn run(self, environment: &Environment) -> anyhow::Result<ExitCode> {
+        let (command, settings) = match self.command {
+            VaultsVerb::Keys(settings) => (VaultsCommand::Keys, settings),
+            VaultsVerb::Rewrap(settings) => (VaultsCommand::Rewrap, settings),
+        };
+        let loaded = load(&settings.into(), environment)?;
+        lifecycle::run(vaults::run(command, &loaded.config))??;
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -339,6 +378,7 @@ impl Cli {
             Command::Migrate(migrate) => migrate.run(environment),
             Command::Export(transfer) => transfer.run(TransferCommand::Export, environment),
             Command::Import(transfer) => transfer.run(TransferCommand::Import, environment),
+            Command::Vaults(vaults) => vaults.run(environment),
             Command::Sandboxes(sandboxes) => sandboxes.command.run(environment),
             Command::Images(images) => images.run(environment),
             Command::Doctor(settings) => {

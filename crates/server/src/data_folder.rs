@@ -5,6 +5,7 @@
 //!   LOCK          held by the running server, with its process id inside
 //!   replica       which server this is among those that share a database
 //!   hostler.db    the database (and its -wal and -shm files)
+//!   vault.key     the master key of the vaults, where none is given
 //!   blobs/        uploaded files, unless they are in a bucket
 //!   uploads/      which uploads to a bucket are under way
 //!   sandboxes/    files of the sessions' sandboxes

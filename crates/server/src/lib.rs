@@ -26,4 +26,6 @@ pub mod sandboxes;
 pub mod serve;
 mod terminal;
 pub mod transfer;
+mod vault_keys;
+pub mod vaults;
 mod wiring;

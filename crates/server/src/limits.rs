@@ -58,3 +58,7 @@ pub(crate) const LONG_ANSWER_READ_BYTES: usize = 64;
 pub(crate) const DATABASE_CONNECTIONS_MAX: u32 = 1_000;
 /// How often blobs without a row are looked for in a bucket.
 pub(crate) const ORPHANS_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long the program that prints the master key of the vaults may take.
+pub(crate) const MASTER_KEY_COMMAND_TIME: Duration = Duration::from_secs(30);
+/// Credentials that are read at once while they get another master key.
+pub(crate) const REWRAPPED_AT_ONCE: usize = 100;

@@ -1,6 +1,7 @@
 //! `hostler serve`: all roles in one process. This file is the order in which things start; what each of
 //! them does is elsewhere.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -18,7 +19,7 @@ use crate::data_folder::DataFolder;
 use crate::lifecycle::{Ending, Lifecycle, OnEnd, signals};
 use crate::limits::GIVE_BACK_WAIT;
 use crate::terminal::say;
-use crate::{database, first_start, listener, metrics, orphans, wiring};
+use crate::{database, first_start, listener, metrics, orphans, vault_keys, wiring};
 
 /// Runs a server until it is stopped. `given_key` is the value of HOSTLER_API_KEY.
 pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Ending> {
@@ -34,6 +35,7 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
     let replica = folder.replica(&env)?;
     let store = open_store(&config, &replica).await?;
     let key = first_start::prepare(&store, &env, given_key).await?;
+    let keyring = vault_keys::keyring(&config, &store).await?;
     claim_blobs(&store, &env).await?;
     let sandboxes = start_sandboxes(&config).await?;
     let tier = sandboxes.isolation().tier();
@@ -41,10 +43,7 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
     let catalog = Arc::new(wiring::catalog(&config.models));
 
     // The address is taken before anything acts, so that a server that cannot be reached does nothing.
-    let listen = config.server.listen;
-    let socket = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
+    let socket = bind(config.server.listen).await?;
     let listening = socket.local_addr()?;
 
     let options = wiring::engine(&config, &env, &replica, roots.clone());
@@ -69,15 +68,13 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
         Ok(())
     });
 
-    let text: MetricsText = {
-        let measured = measured.clone();
-        Arc::new(move || measured.render())
-    };
+    let rendered = measured.clone();
+    let text: MetricsText = Arc::new(move || rendered.render());
     let api = Api::new(
         store,
         env,
         catalog,
-        wiring::http(&config, tier.as_str(), text, soft.clone(), roots),
+        wiring::http(&config, tier.as_str(), text, soft.clone(), roots, keyring),
     );
     let router = hostler_http::router(api);
     lifecycle.spawn(
@@ -97,6 +94,21 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
     let ending = lifecycle.run(signals).await;
     give_back(&leases, &owner).await;
     Ok(ending)
+}
+
+async fn start_sandboxes(config: &Config) -> anyhow::Result<SandboxHost> {
+    announce_cgroup(&claim_cgroup());
+    let host = wiring::sandbox_host(&config.sandbox, &config.network);
+    let sandboxes = SandboxHost::start(host).await?;
+    let isolation = sandboxes.isolation();
+    tracing::info!(tier = %isolation.tier(), ?isolation, "sandboxes can be made");
+    Ok(sandboxes)
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("{address} cannot be listened on; choose another with --listen"))
 }
 
 /// What had no time to end goes on with the next server at once, and nobody takes this end for a death.

@@ -18,6 +18,7 @@ use hostler_sandbox::{
     Backend, DiskChoice, Docker, HostOptions, Kubernetes, KubernetesApi, Limits, NetworkAccess,
     Tier,
 };
+use hostler_vault::Keyring;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{
@@ -134,6 +135,7 @@ pub(crate) fn http(
     metrics: MetricsText,
     draining: CancellationToken,
     roots: RootOptions,
+    keyring: Option<Arc<Keyring>>,
 ) -> HttpOptions {
     let server = &config.server;
     HttpOptions {
@@ -156,6 +158,7 @@ pub(crate) fn http(
         draining,
         environment_check: Arc::new(move |metadata| roots.choose(metadata).map(drop)),
         repository_hosts: config.repositories.hosts.clone(),
+        keyring,
         ..HttpOptions::default()
     }
 }

@@ -10,6 +10,8 @@ mod agents;
 mod blobs;
 mod bucket_use;
 mod checkpoints;
+mod credential_seal;
+mod credentials;
 mod db;
 mod environments;
 mod error;
@@ -43,6 +45,7 @@ mod sessions_send;
 mod snapshots;
 mod tail;
 mod transfer;
+mod vaults;
 mod wire_event;
 
 pub use agents::{AgentFilter, AgentSave, AgentSaved};
@@ -52,6 +55,10 @@ pub use blobs::{
 };
 pub use bucket_use::try_bucket;
 pub use checkpoints::{CheckpointCommit, NewCheckpoint, SandboxCheckpoint};
+pub use credential_seal::{CredentialError, seal_credential};
+pub use credentials::{
+    CredentialCreated, CredentialReplaced, FIRST_CREDENTIAL_VERSION, SealedCredential,
+};
 pub use db::{AddressError, PostgresAddress};
 pub use environments::{EnvironmentDeleted, EnvironmentUpdated};
 pub use error::StoreError;
@@ -76,6 +83,7 @@ pub use sessions_change::{ChangeError, Changed, SessionEdit};
 pub use sessions_list::{SessionFilter, SessionPage};
 pub use snapshots::{NewSnapshot, OpenedLog, StoredSnapshot};
 pub use transfer::{TableSum, TransferError};
+pub use vaults::VaultUpdated;
 pub use wire_event::WireEvent;
 
 use std::path::Path;

@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0005_session_repositories.sql"),
     include_str!("../../../migrations/0006_fruitless_takes.sql"),
     include_str!("../../../migrations/0007_session_snapshots.sql"),
+    include_str!("../../../migrations/0008_vaults.sql"),
 ];
 
 /// What version a database has, and which one this program writes.

@@ -8,10 +8,10 @@ use hostler_http::{HttpOptions, RateLimits};
 use crate::harness::{Answer, Service, add_key, add_workspace, options};
 
 /// A route that is refused with 400 by its handler, so that passing the checks shows.
-const ROUTE: &str = "GET /v1/vaults";
+const ROUTE: &str = "GET /v1/deployments";
 
 fn admitted(answer: &Answer) -> bool {
-    answer.failure().2 == "vaults are not supported by this version of Hostler"
+    answer.failure().2 == "deployments are not supported by this version of Hostler"
 }
 
 #[tokio::test]
@@ -145,7 +145,9 @@ async fn a_rate_limit_says_when_to_come_back() {
     assert_eq!((status, &*kind), (429, "rate_limit_error"));
     let wait: u32 = limited.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=20).contains(&wait), "{wait}");
-    assert!(admitted(&service.request("POST /v1/vaults").send().await));
+    assert!(admitted(
+        &service.request("POST /v1/deployments").send().await
+    ));
 }
 
 #[tokio::test]

@@ -18,4 +18,5 @@ mod operations;
 mod operators;
 mod sessions;
 mod streams;
+mod vaults;
 mod world;

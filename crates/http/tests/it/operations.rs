@@ -34,7 +34,7 @@ async fn no_operation_is_forgotten() {
 #[tokio::test]
 async fn a_later_feature_is_refused_with_its_code() {
     let service = Service::start().await;
-    let answer = service.request("POST /v1/vaults").send().await;
+    let answer = service.request("POST /v1/deployments").send().await;
     let body = answer.json();
     assert_eq!(answer.status, 400);
     assert_eq!(body["error"]["type"], "invalid_request_error");
@@ -47,9 +47,18 @@ async fn a_later_feature_is_refused_with_its_code() {
 #[tokio::test]
 async fn another_method_is_405_and_a_wrong_path_404() {
     let service = Service::start().await;
-    let (status, kind, _) = service.request("PUT /v1/vaults").send().await.failure();
+    let (status, kind, _) = service
+        .request("PUT /v1/deployments")
+        .send()
+        .await
+        .failure();
     assert_eq!((status, &*kind), (405, "invalid_request_error"));
-    for line in ["GET /v1/vaults/", "GET /", "GET /v1", "POST /healthz/x"] {
+    for line in [
+        "GET /v1/deployments/",
+        "GET /",
+        "GET /v1",
+        "POST /healthz/x",
+    ] {
         assert_eq!(
             service.request(line).send().await.failure().0,
             404,

@@ -78,7 +78,7 @@ impl McpServer {
     }
 }
 
-fn server_url(at: At<'_>) -> Result<String, Invalid> {
+pub(crate) fn server_url(at: At<'_>) -> Result<String, Invalid> {
     let url = at.text(MCP_SERVER_URL_CHARS)?;
     let lower = url.to_ascii_lowercase();
     let rest = lower
@@ -95,6 +95,21 @@ fn server_url(at: At<'_>) -> Result<String, Invalid> {
         return Err(at.invalid("URL should not contain credentials"));
     }
     Ok(url)
+}
+
+/// One text for all spellings of an address: scheme and host in lower case, no default port, no slash at the end.
+pub fn canonical_url(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let (scheme, default_port) = match scheme.to_ascii_lowercase() {
+        https if https == "https" => (https, ":443"),
+        other => (other, ":80"),
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let authority = authority.to_ascii_lowercase();
+    let host = authority.strip_suffix(default_port).unwrap_or(&authority);
+    let path = path.strip_suffix('/').unwrap_or(path);
+    format!("{scheme}://{host}{path}")
 }
 
 impl McpToolset {
@@ -137,5 +152,27 @@ impl McpToolConfig {
             enabled: switch.enabled,
             permission_policy: switch.permission_policy,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::canonical_url;
+
+    #[test]
+    fn spellings_of_one_address_are_one() {
+        for same in [
+            "https://mcp.example.com/a",
+            "HTTPS://MCP.Example.com:443/a/",
+        ] {
+            assert_eq!(canonical_url(same), "https://mcp.example.com/a");
+        }
+        assert_eq!(canonical_url("http://h:80"), "http://h");
+        assert_eq!(canonical_url("http://h:443/"), "http://h:443");
+        assert_eq!(
+            canonical_url("https://[::1]:443/A?q=/"),
+            "https://[::1]/A?q="
+        );
+        assert_ne!(canonical_url("https://h/A"), canonical_url("https://h/a"));
     }
 }

@@ -5,7 +5,7 @@ use crate::decode::{At, Invalid};
 use crate::limits::HOST_CHARS;
 
 /// The entry in lower case.
-pub(super) fn allowed_host(at: At<'_>) -> Result<String, Invalid> {
+pub(crate) fn allowed_host(at: At<'_>) -> Result<String, Invalid> {
     let host = at.text(HOST_CHARS)?.to_ascii_lowercase();
     let name = host.strip_prefix("*.").unwrap_or(&host);
     if !name.split('.').all(is_host_label) {

@@ -9,7 +9,7 @@ use super::secret::Secret;
 use crate::limits::KEY_FILE_BYTES_MAX;
 
 /// The key in the file, without the line break that editors leave behind.
-pub(super) fn read_key(path: &Path) -> Result<Secret, String> {
+pub(crate) fn read_key(path: &Path) -> Result<Secret, String> {
     let file = std::fs::File::open(path).map_err(|e| format!("cannot be opened: {e}"))?;
     let mut text = Zeroizing::new(String::new());
     file.take(KEY_FILE_BYTES_MAX)

@@ -122,7 +122,8 @@ fn flags(overrides: &Overrides) -> Node {
 /// A configuration file is copied, shown and committed, so no key may be in it.
 fn refuse_keys(layer: &mut Node, problems: &mut Vec<Problem>) {
     refuse_password(layer, problems);
-    refuse_secret(layer, problems);
+    refuse_secret(layer, problems, ["blobs", "secret_access_key"]);
+    refuse_secret(layer, problems, ["vaults", "master_key"]);
     let Some(providers) = child_table(layer, "providers") else {
         return;
     };
@@ -160,13 +161,16 @@ fn refuse_password(layer: &mut Node, problems: &mut Vec<Problem>) {
     }
 }
 
-fn refuse_secret(layer: &mut Node, problems: &mut Vec<Problem>) {
-    let secret = child_table(layer, "blobs").and_then(|blobs| blobs.remove("secret_access_key"));
+/// One that may come from the environment, or from a file of its own that `<key>_file` names.
+fn refuse_secret(layer: &mut Node, problems: &mut Vec<Problem>, [section, key]: [&str; 2]) {
+    let secret = child_table(layer, section).and_then(|section| section.remove(key));
     if let Some(node) = secret {
-        let message = "a secret may not be in the configuration file, which is copied and shown to others; set \
-                       the environment variable HOSTLER__BLOBS__SECRET_ACCESS_KEY, or put it alone into a file \
-                       and name it with `secret_access_key_file`";
-        let path = ["blobs", "secret_access_key"].map(Segment::key);
+        let variable = format!("{section}__{key}").to_uppercase();
+        let message = format!(
+            "a secret may not be in the configuration file, which is copied and shown to others; set the \
+             environment variable HOSTLER__{variable}, or put it alone into a file and name it with `{key}_file`"
+        );
+        let path = [section, key].map(Segment::key);
         problems.push(Problem::new(&node.key_origin, &path, message));
     }
 }

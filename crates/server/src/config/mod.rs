@@ -30,6 +30,7 @@ mod sandbox_roots;
 mod secret;
 mod server;
 mod tree;
+mod vaults;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -41,6 +42,7 @@ pub use self::database::{DatabaseOptions, RawDatabase};
 pub use self::docker::{DockerOptions, RawDocker};
 pub use self::engine::{EngineOptions, RawEngine};
 pub use self::environment::Environment;
+pub(crate) use self::key_file::read_key;
 pub use self::kubernetes::{KubernetesOptions, RawKubernetes, RawToleration};
 pub use self::log::{LogFormat, LogOptions, RawLog};
 pub use self::models::{Model, Models, Price, RawModel, RawPrice};
@@ -57,6 +59,7 @@ pub use self::sandbox::{
 pub use self::secret::Secret;
 pub use self::server::{RawServer, ServerOptions};
 pub use self::tree::Origin;
+pub use self::vaults::{MasterKeySource, RawVaults, VaultOptions};
 
 use self::resolve::Resolving;
 use self::tree::Node;
@@ -73,6 +76,7 @@ pub struct RawConfig {
     pub sandbox: RawSandbox,
     pub network: RawNetwork,
     pub repositories: RawRepositories,
+    pub vaults: RawVaults,
     pub engine: RawEngine,
     pub providers: BTreeMap<String, RawProvider>,
     /// By id; written as an array of tables.
@@ -90,6 +94,7 @@ impl Default for RawConfig {
             sandbox: RawSandbox::default(),
             network: RawNetwork::default(),
             repositories: RawRepositories::default(),
+            vaults: RawVaults::default(),
             engine: RawEngine::default(),
             providers: providers::built_in(),
             models: known_models::built_in(),
@@ -109,6 +114,7 @@ pub struct Config {
     pub sandbox: SandboxOptions,
     pub network: NetworkOptions,
     pub repositories: hostler_engine::RepositoryOptions,
+    pub vaults: VaultOptions,
     pub engine: EngineOptions,
     pub providers: BTreeMap<String, ProviderOptions>,
     pub models: Models,
@@ -183,6 +189,7 @@ impl RawConfig {
         let sandbox = self.sandbox.resolve(&server.data_dir, at, problems);
         let network = self.network.resolve(at, problems);
         let repositories = self.repositories.resolve(at, problems);
+        let vaults = self.vaults.resolve(at, problems);
         let engine = self.engine.resolve(at, problems);
         let provider_names: Vec<&str> = self.providers.keys().map(String::as_str).collect();
         let models = models::resolve(&self.models, &provider_names, at, problems);
@@ -201,6 +208,7 @@ impl RawConfig {
             sandbox,
             network,
             repositories,
+            vaults,
             engine,
             providers,
             models,

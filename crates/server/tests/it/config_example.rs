@@ -18,7 +18,7 @@ const HEADER: &str = "\
 ";
 
 /// Section in the file, source file, struct, and where its defaults are in the printed defaults.
-const SECTIONS: [(&str, &str, &str, &[&str]); 13] = [
+const SECTIONS: [(&str, &str, &str, &[&str]); 14] = [
     ("[server]", "server.rs", "RawServer", &["server"]),
     ("[database]", "database.rs", "RawDatabase", &["database"]),
     ("[blobs]", "blobs.rs", "RawBlobs", &["blobs"]),
@@ -49,6 +49,7 @@ const SECTIONS: [(&str, &str, &str, &[&str]); 13] = [
         "RawRepositories",
         &["repositories"],
     ),
+    ("[vaults]", "vaults.rs", "RawVaults", &["vaults"]),
     ("[engine]", "engine.rs", "RawEngine", &["engine"]),
     (
         "[providers.anthropic]",
@@ -134,7 +135,7 @@ fn example() -> String {
             for line in &field.doc {
                 writeln!(text, "# {line}").unwrap();
             }
-            if field.name == "api_key" || field.name == "secret_access_key" {
+            if ["api_key", "secret_access_key", "master_key"].contains(&field.name.as_str()) {
                 continue;
             }
             let model_value = MODEL_VALUES.iter().find(|(key, _)| *key == field.name);

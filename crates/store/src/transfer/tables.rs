@@ -13,7 +13,7 @@ pub(crate) struct Table {
 }
 
 /// Those that others refer to come first.
-pub(crate) const TABLES: [Table; 16] = [
+pub(crate) const TABLES: [Table; 18] = [
     Table {
         name: "workspaces",
         columns: 3,
@@ -52,6 +52,22 @@ pub(crate) const TABLES: [Table; 16] = [
         any: ANY_ENVIRONMENTS,
         read: READ_ENVIRONMENTS,
         write: WRITE_ENVIRONMENTS,
+        number: None,
+    },
+    Table {
+        name: "vaults",
+        columns: 7,
+        any: ANY_VAULTS,
+        read: READ_VAULTS,
+        write: WRITE_VAULTS,
+        number: None,
+    },
+    Table {
+        name: "credentials",
+        columns: 13,
+        any: ANY_CREDENTIALS,
+        read: READ_CREDENTIALS,
+        write: WRITE_CREDENTIALS,
         number: None,
     },
     Table {
@@ -177,6 +193,23 @@ const WRITE_ENVIRONMENTS: &str = "\
     insert into environments (id, workspace_id, name, description, config, metadata, \
     created_at, updated_at, archived_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const ANY_ENVIRONMENTS: &str = "select 1 from environments limit 1";
+
+const READ_VAULTS: &str = "\
+    select id, workspace_id, display_name, metadata, created_at, updated_at, archived_at \
+    from vaults order by id";
+const WRITE_VAULTS: &str = "\
+    insert into vaults (id, workspace_id, display_name, metadata, created_at, updated_at, \
+    archived_at) values ($1, $2, $3, $4, $5, $6, $7)";
+const ANY_VAULTS: &str = "select 1 from vaults limit 1";
+
+const READ_CREDENTIALS: &str = "\
+    select id, workspace_id, vault_id, display_name, auth, metadata, active_key, version, sealed, \
+    sealed_by, created_at, updated_at, archived_at from credentials order by id";
+const WRITE_CREDENTIALS: &str = "\
+    insert into credentials (id, workspace_id, vault_id, display_name, auth, metadata, active_key, \
+    version, sealed, sealed_by, created_at, updated_at, archived_at) values ($1, $2, $3, $4, $5, \
+    $6, $7, $8, $9, $10, $11, $12, $13)";
+const ANY_CREDENTIALS: &str = "select 1 from credentials limit 1";
 
 const READ_FILES: &str = "\
     select id, workspace_id, filename, mime_type, size_bytes, sha256, downloadable, scope_id, \

@@ -22,13 +22,18 @@ const RULES: &[Rule] = &[
         never: &[SQL, ASYNC, WEB, "reqwest object_store"],
     },
     Rule {
+        name: "vault",
+        ours: &[],
+        never: &[SQL, ASYNC, WEB, "reqwest object_store"],
+    },
+    Rule {
         name: "domain",
         ours: &["protocol"],
         never: &[SQL, ASYNC, WEB, "reqwest object_store"],
     },
     Rule {
         name: "store",
-        ours: &["protocol", "domain"],
+        ours: &["protocol", "domain", "vault"],
         never: &[WEB, "reqwest"],
     },
     Rule {
@@ -60,20 +65,20 @@ const RULES: &[Rule] = &[
     Rule {
         name: "engine",
         ours: &[
-            "protocol", "domain", "store", "provider", "sandbox", "egress", "image", "mcp",
+            "protocol", "domain", "store", "provider", "sandbox", "egress", "image", "mcp", "vault",
         ],
         never: &[SQL, WEB, "reqwest object_store"],
     },
     Rule {
         name: "http",
-        ours: &["protocol", "domain", "store"],
+        ours: &["protocol", "domain", "store", "vault"],
         never: &[SQL, "reqwest object_store"],
     },
     Rule {
         name: "server",
         ours: &[
             "protocol", "domain", "store", "provider", "sandbox", "egress", "image", "mcp",
-            "engine", "http",
+            "vault", "engine", "http",
         ],
         never: &["sqlx"],
     },
@@ -81,7 +86,7 @@ const RULES: &[Rule] = &[
         name: "testkit",
         ours: &[
             "protocol", "domain", "store", "provider", "sandbox", "egress", "image", "mcp",
-            "engine", "http", "server",
+            "vault", "engine", "http", "server",
         ],
         never: &[],
     },

@@ -1,0 +1,50 @@
+//! The name of an environment variable that stands for a secret.
+
+use crate::decode::{At, Invalid};
+use crate::limits::SECRET_NAME_CHARS;
+
+/// Names that change how programs run, or that the sandbox and its clients set themselves.
+const RESERVED: &[&str] = &[
+    "BASHOPTS",
+    "BASH_ENV",
+    "CDPATH",
+    "ENV",
+    "HOME",
+    "HOSTNAME",
+    "IFS",
+    "LANG",
+    "LOGNAME",
+    "OLDPWD",
+    "PATH",
+    "PS4",
+    "PWD",
+    "SHELL",
+    "SHELLOPTS",
+    "SHLVL",
+    "TERM",
+    "TMPDIR",
+    "USER",
+    "_",
+];
+const RESERVED_PREFIXES: &[&str] = &["ANTHROPIC_", "BASH_FUNC_", "HOSTLER_", "LC_", "LD_"];
+
+pub(super) fn secret_name(at: At<'_>) -> Result<String, Invalid> {
+    let name = at.text(SECRET_NAME_CHARS)?;
+    let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if !starts_well || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        return Err(at.invalid(
+            "Input should be the name of an environment variable: letters, digits and '_', not beginning with a digit",
+        ));
+    }
+    let upper = name.to_ascii_uppercase();
+    let is_proxy = upper.ends_with("_PROXY");
+    if is_proxy
+        || RESERVED.contains(&upper.as_str())
+        || RESERVED_PREFIXES
+            .iter()
+            .any(|prefix| upper.starts_with(prefix))
+    {
+        return Err(at.invalid("Input should not be a name that the system uses itself"));
+    }
+    Ok(name)
+}
