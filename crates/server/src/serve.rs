@@ -120,15 +120,6 @@ async fn give_back(store: &Store, owner: &str) {
     }
 }
 
-async fn start_sandboxes(config: &Config) -> anyhow::Result<SandboxHost> {
-    announce_cgroup(&claim_cgroup());
-    let host = wiring::sandbox_host(&config.sandbox, &config.network);
-    let sandboxes = SandboxHost::start(host).await?;
-    let isolation = sandboxes.isolation();
-    tracing::info!(tier = %isolation.tier(), ?isolation, "sandboxes can be made");
-    Ok(sandboxes)
-}
-
 /// What nobody waits for.
 fn look_after_sandboxes(lifecycle: &mut Lifecycle, sandboxes: SandboxHost, engine: Engine) {
     lifecycle.spawn("leftovers", OnEnd::Ignore, async move {
