@@ -44,7 +44,7 @@ const RULES: &[Rule] = &[
     Rule {
         name: "sandbox",
         ours: &["protocol"],
-        // reqwest asks the API of a cluster: docs/adr/0010.
+        // reqwest asks the API of a cluster: docs/adr/0016.
         never: &[SQL, WEB, "object_store"],
     },
     Rule {

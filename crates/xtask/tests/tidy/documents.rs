@@ -70,3 +70,26 @@ fn names_of_files_are_recognised() {
         assert_eq!(place_of(other), None, "{other}");
     }
 }
+
+#[test]
+fn each_decision_has_a_number_of_its_own() {
+    let mut wrong = Vec::new();
+    let mut seen = std::collections::BTreeMap::new();
+    for file in FILES.iter() {
+        let Some(name) = file.path.strip_prefix("docs/adr/") else {
+            continue;
+        };
+        let number = name.split('-').next().unwrap_or_default();
+        let heading = format!("# {}. ", number.trim_start_matches('0'));
+        if !file.text.starts_with(&heading) {
+            wrong.push(format!("{name} does not begin with `{heading}`"));
+        }
+        if let Some(other) = seen.insert(number, name) {
+            wrong.push(format!("{name} and {other}"));
+        }
+    }
+    assert_none(
+        &wrong,
+        "give each decision in docs/adr the next free number:",
+    );
+}
