@@ -23,7 +23,7 @@ demo: compiler ## Start a server and watch a session work in it; needs no key
 test: test-rust test-postgres test-sdk test-kills ## Run all tests, those through the official SDKs too
 
 .PHONY: test-rust
-test-rust: compiler nextest engines file-systems network-clients package-managers s3
+test-rust: compiler nextest engines strace file-systems network-clients package-managers s3
 	tests/with-s3 cargo nextest run --workspace --locked
 
 # Whatever keeps something, once more on the second database engine, but for what works on SQLite's file: the tests
@@ -41,6 +41,13 @@ test-sdk: compiler sdk-clients s3
 	@# The same selection as above, so that the binary is there already and nothing is built with other features.
 	cargo test --workspace --locked --no-run --quiet
 	tests/with-s3 tests/run-sdk-tests
+
+# In how many ways the power goes.
+CUTS ?= 300
+
+.PHONY: test-power
+test-power: compiler nextest strace ## Cut the power of a recorded server (CUTS=10000) and open what is left
+	HOSTLER_TEST_POWER_CUTS=$(CUTS) cargo nextest run --workspace --locked -E 'test(power::)' --success-output final
 
 # How often the server is killed, and what the moments are derived from.
 KILLS ?= 40
@@ -99,6 +106,10 @@ postgres:
 .PHONY: s3
 s3:
 	@tests/install-tools s3
+
+.PHONY: strace
+strace:
+	@tests/install-tools strace
 
 .PHONY: file-systems
 file-systems:

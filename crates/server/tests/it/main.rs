@@ -22,4 +22,5 @@ mod doctor;
 mod lifecycle;
 mod listener;
 mod logging;
+mod power;
 mod sessions;
