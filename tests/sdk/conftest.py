@@ -104,6 +104,15 @@ def model(fake_model: FakeModel) -> Iterator[FakeModel]:
 
 
 @pytest.fixture
+def plain_server(fake_model: FakeModel, tmp_path: Path) -> Iterator[Hostler]:
+    """A server of the test's own, which it may end."""
+    server = Hostler(tmp_path / "hostler", fake_model.url, SETTINGS).start()
+    yield server
+    if server.running:
+        server.stop()
+
+
+@pytest.fixture
 def ledger() -> Iterator[Ledger]:
     """Fails the test if any answer was not exactly of its documented shape."""
     ledger = Ledger()

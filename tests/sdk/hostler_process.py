@@ -135,6 +135,11 @@ class Hostler:
         return code
 
     @property
+    def process_id(self) -> int:
+        assert self._process is not None, "not running"
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         return self._process is not None
 

@@ -11,7 +11,7 @@ import httpx2
 from fake_model import FakeModel, Gate, Reply, text
 from hostler_process import Hostler
 from subscriber import Subscriber
-from test_crash import connect, new_session, own_server  # noqa: F401 - a fixture
+from test_crash import connect, new_session
 from wire import Ledger
 
 TAKES_MAX = 8
@@ -53,16 +53,16 @@ def deaths_until_given_up(server: Hostler, ledger: Ledger, session: str) -> int:
 
 
 def test_a_session_that_kills_the_server_is_given_up_and_its_neighbours_finish(
-        own_server: Hostler, model: FakeModel, ledger: Ledger) -> None:  # noqa: F811
-    models = Models(own_server)
+        plain_server: Hostler, model: FakeModel, ledger: Ledger) -> None:
+    models = Models(plain_server)
     model.responder = models.answer
-    wire = connect(own_server, ledger)
+    wire = connect(plain_server, ledger)
     poison, slow, quick = (new_session(wire) for _ in range(3))
     wire.say(slow, "Slow.")
     wire.say(quick, "Quick.")
     wire.say(poison, "Poison.")
-    assert deaths_until_given_up(own_server, ledger, poison) == TAKES_MAX
-    wire = connect(own_server, ledger)
+    assert deaths_until_given_up(plain_server, ledger, poison) == TAKES_MAX
+    wire = connect(plain_server, ledger)
     error, = [e["error"] for e in wire.events(poison) if e["type"] == "session.error"]
     assert error["retry_status"] == {"type": "terminal"} and "given up" in error["message"]
     assert wire.get(f"/v1/sessions/{poison}")["status"] == "terminated"
@@ -77,20 +77,20 @@ def test_a_session_that_kills_the_server_is_given_up_and_its_neighbours_finish(
             assert len(said) == 2 and "session.error" not in stream.types()
 
 
-def test_restarts_in_order_do_not_count(own_server: Hostler, model: FakeModel, ledger: Ledger) -> None:  # noqa: F811
+def test_restarts_in_order_do_not_count(plain_server: Hostler, model: FakeModel, ledger: Ledger) -> None:
     """More of them than deaths that would count, each in the middle of the same answer."""
     gates = [Gate() for _ in range(TAKES_MAX + 1)]
     model.say(*(Reply([text("Never said.")], before=gate) for gate in gates), "At last.")
-    own_server.stop()
-    own_server.settings["HOSTLER__SERVER__SHUTDOWN_GRACE"] = "0s"
-    own_server.start()
-    wire = connect(own_server, ledger)
+    plain_server.stop()
+    plain_server.settings["HOSTLER__SERVER__SHUTDOWN_GRACE"] = "0s"
+    plain_server.start()
+    wire = connect(plain_server, ledger)
     session = new_session(wire)
     wire.say(session, "Well?")
     for gate in gates:
         gate.wait_reached()
-        own_server.stop()
-        own_server.start()
-    with Subscriber(connect(own_server, ledger), session, after="0") as stream:
+        plain_server.stop()
+        plain_server.start()
+    with Subscriber(connect(plain_server, ledger), session, after="0") as stream:
         stream.wait_for_idle()
         assert "session.error" not in stream.types()
