@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::backup::{self, BackupCommand};
 use crate::config::{Environment, LogFormat, Overrides, SandboxMode, load};
 use crate::demo::{self, DemoOptions, Then};
 use crate::images::{self, ImagesCommand};
@@ -95,6 +96,10 @@ enum Command {
     Import(Transfer),
     /// Look at the master keys that credentials are sealed with, and change to a new one
     Vaults(Vaults),
+    /// Copy everything that the server keeps, while it runs, to a folder or a bucket
+    Backup(BackupArgs),
+    /// Bring a backup back, into an empty data folder (and an empty bucket and database)
+    Restore(RestoreArgs),
     /// Look at the sandboxes on this machine, enter them, and end their processes
     Sandboxes(Sandboxes),
     /// Fetch, list and remove the root file systems that sandboxes can be made of
@@ -212,6 +217,35 @@ impl Transfer {
         lifecycle::run(transfer::run(command(self.file), &loaded.config))??;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+#[derive(Debug, Args)]
+struct BackupArgs {
+    /// A folder, or s3://BUCKET/PREFIX with the key and the endpoint of [blobs]; it may hold other backups
+    place: String,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Debug, Args)]
+struct RestoreArgs {
+    /// Where the backup is: a folder, or s3://BUCKET/PREFIX
+    place: String,
+    /// Its name, as `hostler backup` has said it; the newest one without
+    #[arg(long)]
+    name: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+fn backup(
+    command: BackupCommand,
+    settings: Settings,
+    environment: &Environment,
+) -> anyhow::Result<ExitCode> {
+    let loaded = load(&settings.into(), environment)?;
+    lifecycle::run(backup::run(command, &loaded.config))??;
+    Ok(ExitCode::SUCCESS)
 }
 
 #[derive(Debug, Args)]
@@ -379,6 +413,21 @@ impl Cli {
             Command::Export(transfer) => transfer.run(TransferCommand::Export, environment),
             Command::Import(transfer) => transfer.run(TransferCommand::Import, environment),
             Command::Vaults(vaults) => vaults.run(environment),
+            Command::Backup(BackupArgs { place, settings }) => {
+                backup(BackupCommand::Make { place }, settings, environment)
+            }
+            Command::Restore(restore) => {
+                let RestoreArgs {
+                    place,
+                    name,
+                    settings,
+                } = restore;
+                backup(
+                    BackupCommand::Restore { place, name },
+                    settings,
+                    environment,
+                )
+            }
             Command::Sandboxes(sandboxes) => sandboxes.command.run(environment),
             Command::Images(images) => images.run(environment),
             Command::Doctor(settings) => {

@@ -8,6 +8,8 @@
 //!   vault.key     the master key of the vaults, where none is given
 //!   blobs/        uploaded files, unless they are in a bucket
 //!   uploads/      which uploads to a bucket are under way
+//!   backup/       where a backup is being prepared
+//!   restore/      where a backup is being brought back, until all of it is
 //!   sandboxes/    files of the sessions' sandboxes
 //!   images/       root file systems that sandboxes are made of
 //!   hostler.toml  the configuration, if you put it here

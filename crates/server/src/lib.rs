@@ -4,6 +4,7 @@
 //! sandbox host, the providers, the engine and the HTTP router, and starts and stops them. What a session
 //! means, what a request may say and how a tool runs is never decided here.
 
+pub mod backup;
 pub mod banner;
 pub mod cli;
 pub mod config;

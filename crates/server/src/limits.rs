@@ -62,3 +62,5 @@ pub(crate) const ORPHANS_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) const MASTER_KEY_COMMAND_TIME: Duration = Duration::from_secs(30);
 /// Credentials that are read at once while they get another master key.
 pub(crate) const REWRAPPED_AT_ONCE: usize = 100;
+/// How often a long work says how far it is.
+pub(crate) const PROGRESS_EVERY: Duration = Duration::from_secs(2);

@@ -19,7 +19,7 @@ use crate::data_folder::DataFolder;
 use crate::lifecycle::{Ending, Lifecycle, OnEnd, signals};
 use crate::limits::GIVE_BACK_WAIT;
 use crate::terminal::say;
-use crate::{database, first_start, listener, metrics, orphans, vault_keys, wiring};
+use crate::{backup, database, first_start, listener, metrics, orphans, vault_keys, wiring};
 
 /// Runs a server until it is stopped. `given_key` is the value of HOSTLER_API_KEY.
 pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Ending> {
@@ -30,6 +30,7 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
     allow_many_descriptors();
 
     let folder = DataFolder::open(&config.server.data_dir)?;
+    backup::refuse_half_restored(folder.path())?;
     let measured = metrics::start()?;
     let env = Env::system();
     let replica = folder.replica(&env)?;
@@ -57,16 +58,7 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
         options,
         wiring::gateway(&config.network, listening),
     );
-    if store.shares_blobs() {
-        let sweep = orphans::sweep_a_bucket(store.clone(), env.clone(), soft.clone());
-        lifecycle.spawn("orphans", OnEnd::Shutdown, sweep);
-    }
-    look_after_sandboxes(&mut lifecycle, sandboxes, engine.clone());
-    let stop = soft.clone();
-    lifecycle.spawn("engine", OnEnd::Shutdown, async move {
-        engine.run(stop).await;
-        Ok(())
-    });
+    act(&mut lifecycle, sandboxes, engine, &store, &env);
 
     let rendered = measured.clone();
     let text: MetricsText = Arc::new(move || rendered.render());
@@ -94,6 +86,26 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
     let ending = lifecycle.run(signals).await;
     give_back(&leases, &owner).await;
     Ok(ending)
+}
+
+/// Everything that is done without a request.
+fn act(
+    lifecycle: &mut Lifecycle,
+    sandboxes: SandboxHost,
+    engine: Engine,
+    store: &Store,
+    env: &Env,
+) {
+    let soft = lifecycle.soft();
+    if store.shares_blobs() {
+        let sweep = orphans::sweep_a_bucket(store.clone(), env.clone(), soft.clone());
+        lifecycle.spawn("orphans", OnEnd::Shutdown, sweep);
+    }
+    look_after_sandboxes(lifecycle, sandboxes, engine.clone());
+    lifecycle.spawn("engine", OnEnd::Shutdown, async move {
+        engine.run(soft).await;
+        Ok(())
+    });
 }
 
 async fn start_sandboxes(config: &Config) -> anyhow::Result<SandboxHost> {

@@ -61,7 +61,12 @@ impl std::fmt::Debug for Blobs {
 impl Blobs {
     /// Opens or makes `blobs` in the data folder.
     pub(crate) fn in_folder(data_folder: &FolderPath) -> Result<Self, StoreError> {
-        let folder = Folder::open(&data_folder.join("blobs"))?;
+        Self::at_folder(&data_folder.join("blobs"))
+    }
+
+    /// Opens or makes a folder of that name.
+    pub(crate) fn at_folder(folder: &FolderPath) -> Result<Self, StoreError> {
+        let folder = Folder::open(folder)?;
         Ok(Self {
             place: Place::Folder(Arc::new(folder)),
         })
@@ -101,6 +106,14 @@ impl Blobs {
         match &self.place {
             // A dropped upload removes its own; what a crash leaves is removed at the start.
             Place::Folder(folder) => folder.remove_unfinished(),
+            Place::Bucket(bucket) => bucket.abort_unfinished().await,
+        }
+    }
+
+    /// Gives up what uploads of this process to a bucket have left that were dropped. At any time.
+    pub(crate) async fn end_dropped(&self) -> Result<(), StoreError> {
+        match &self.place {
+            Place::Folder(_) => Ok(()),
             Place::Bucket(bucket) => bucket.abort_unfinished().await,
         }
     }
@@ -224,6 +237,11 @@ pub(crate) fn verified(chunks: BlobStream, sha256: String) -> BlobStream {
         }
     })
     .boxed()
+}
+
+/// In lower-case hexadecimal.
+pub(crate) fn sum_of(bytes: &[u8]) -> String {
+    hexadecimal(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {

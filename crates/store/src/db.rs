@@ -24,7 +24,7 @@ pub(crate) use tx::Tx;
 use crate::hub::Hub;
 use crate::{Migrations, PostgresOptions, StoreError, migrate};
 use postgres::Postgres;
-use sqlite::{Sqlite, Syncing};
+use sqlite::{DatabaseFile, Sqlite, Syncing};
 
 /// Handle to the connections. Cheap to clone; dropping the last one closes them.
 #[derive(Clone)]
@@ -68,6 +68,14 @@ impl Db {
     /// Whether other processes change the same database meanwhile, as a matter of course.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self.engine, Engine::Postgres(_))
+    }
+
+    /// The file of the database, where it is one.
+    pub(crate) fn file(&self) -> Option<DatabaseFile> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => Some(sqlite.file()),
+            Engine::Postgres(_) => None,
+        }
     }
 
     /// Tells other processes of what is committed, and has `hub` told of what they commit.

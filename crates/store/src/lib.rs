@@ -7,6 +7,7 @@
 //! decides what an event means.
 
 mod agents;
+mod backup;
 mod blobs;
 mod bucket_use;
 mod checkpoints;
@@ -49,6 +50,9 @@ mod vaults;
 mod wire_event;
 
 pub use agents::{AgentFilter, AgentSave, AgentSaved};
+pub use backup::{
+    Backup, BackupEngine, BackupError, BackupPlace, BackupProgress, Manifest, RestorePlace,
+};
 pub use blobs::{
     BlobStream, BlobUpload, BucketAddress, BucketAddressError, BucketError, BucketKey,
     BucketOptions,

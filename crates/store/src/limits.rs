@@ -64,6 +64,11 @@ pub(crate) const BUCKET_PAUSE_MIN: Duration = Duration::from_millis(100);
 pub(crate) const BUCKET_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// How old a blob without a row is before it is deleted, where others may be writing its row.
 pub(crate) const ORPHAN_AGE_SHARED: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often the rows of a backup are read anew because their bytes were deleted meanwhile; what is
+/// read of a file at once; and the longest manifest that is taken for one.
+pub(crate) const BACKUP_ROUNDS: u32 = 10;
+pub(crate) const BACKUP_CHUNK_BYTES: usize = 1024 * 1024;
+pub(crate) const MANIFEST_BYTES_MAX: usize = 1024 * 1024;
 /// How long a file that has expired is still listed.
 pub(crate) const EXPIRED_FILE_DAYS: u64 = 30;
 /// Files that are looked up by id at once.

@@ -37,10 +37,7 @@ impl Store {
 
     /// Gives up what uploads of this process to a bucket have left that were dropped. At any time.
     pub async fn end_dropped_uploads(&self) -> Result<(), StoreError> {
-        match self.blobs.bucket() {
-            Some(bucket) => bucket.abort_unfinished().await,
-            None => Ok(()),
-        }
+        self.blobs.end_dropped().await
     }
 
     async fn has_row(&self, blob: &Listed, exists: &'static str) -> Result<bool, StoreError> {

@@ -73,8 +73,18 @@ impl Store {
     /// See [`TransferError`].
     pub async fn export(
         &self,
-        mut out: impl Write + Send + 'static,
+        out: impl Write + Send + 'static,
     ) -> Result<Vec<TableSum>, TransferError> {
+        let (sums, ()) = self.export_and(out, |_| Ok(())).await?;
+        Ok(sums)
+    }
+
+    /// As [`Store::export`], with what `job` finds in the same moment.
+    pub(crate) async fn export_and<T: Send + 'static>(
+        &self,
+        mut out: impl Write + Send + 'static,
+        job: fn(&Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<(Vec<TableSum>, T), TransferError> {
         self.db
             .read(move |tx| {
                 let head = Head {
@@ -91,9 +101,14 @@ impl Store {
                     sums.push(sum);
                 }
                 out.flush()?;
-                Ok(sums)
+                Ok((sums, job(tx)?))
             })
             .await
+    }
+
+    /// A table that is not empty.
+    pub(crate) async fn first_table_with_rows(&self) -> Result<Option<&'static str>, StoreError> {
+        self.db.read(first_with_rows).await
     }
 
     /// Fills an empty database with what [`Store::export`] has written: all of it or nothing.
@@ -107,10 +122,8 @@ impl Store {
         let is_numbered = self.db.is_shared();
         self.db
             .write(move |tx| {
-                for table in &TABLES {
-                    if tx.one(table.any, &[], |_| Ok(()))?.is_some() {
-                        return Err(TransferError::NotEmpty { table: table.name });
-                    }
+                if let Some(table) = first_with_rows(tx)? {
+                    return Err(TransferError::NotEmpty { table });
                 }
                 let mut lines = Lines { from, number: 0 };
                 lines.head()?;
@@ -136,6 +149,15 @@ impl Store {
             })
             .await
     }
+}
+
+fn first_with_rows(tx: &Tx<'_>) -> Result<Option<&'static str>, StoreError> {
+    for table in &TABLES {
+        if tx.one(table.any, &[], |_| Ok(()))?.is_some() {
+            return Ok(Some(table.name));
+        }
+    }
+    Ok(None)
 }
 
 /// Reads a table, line by line.

@@ -152,7 +152,7 @@ impl Bucket {
     }
 
     /// Gives up what was begun in parts and is not under way.
-    pub(crate) async fn abort_unfinished(&self) -> Result<(), StoreError> {
+    pub(super) async fn abort_unfinished(&self) -> Result<(), StoreError> {
         for left in self.unfinished.left().await? {
             let key = Path::from(left.key.as_str());
             match self.objects.abort_multipart(&key, &left.upload).await {

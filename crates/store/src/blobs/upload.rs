@@ -64,6 +64,11 @@ impl BlobUpload {
         self.size
     }
 
+    /// Of the bytes so far, in lower-case hexadecimal.
+    pub(crate) fn sha256(&self) -> String {
+        super::hexadecimal(self.digest.clone().finish().as_ref())
+    }
+
     /// Waits while earlier parts are being written.
     pub async fn write(&mut self, chunk: &[u8]) -> Result<(), StoreError> {
         self.digest.update(chunk);

@@ -4,6 +4,7 @@
 //! (`synchronous=full`), unless it says that it need not be. Many callers share one commit: jobs
 //! that wait while a commit is synced form the next one.
 
+mod copy;
 mod writer;
 
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ use crate::limits::{BUSY_TIMEOUT, PREPARED_STATEMENTS, READERS, WRITE_QUEUE};
 use crate::parameter::{Parameter, Value};
 use crate::row::Row;
 use crate::{Migrations, StoreError, migrate};
+pub(crate) use copy::DatabaseFile;
 pub(super) use writer::Syncing;
 use writer::{WriteJob, write_job, write_loop};
 
@@ -29,6 +31,7 @@ use writer::{WriteJob, write_job, write_loop};
 pub(crate) struct Sqlite {
     writer: mpsc::Sender<Box<dyn WriteJob>>,
     readers: Arc<Readers>,
+    file: DatabaseFile,
 }
 
 impl Sqlite {
@@ -53,7 +56,12 @@ impl Sqlite {
         Ok(Self {
             writer,
             readers: Arc::new(readers),
+            file: DatabaseFile(Arc::new(path.to_owned())),
         })
+    }
+
+    pub(crate) fn file(&self) -> DatabaseFile {
+        self.file.clone()
     }
 
     pub(crate) async fn write<T, E>(

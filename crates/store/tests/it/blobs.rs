@@ -18,7 +18,7 @@ pub(crate) struct Place {
 }
 
 /// Each kind of place that this run has.
-fn places() -> Vec<Place> {
+pub(crate) fn places() -> Vec<Place> {
     let at = StoreFolder::new();
     let folder = Place { at, bucket: None };
     [folder].into_iter().chain(in_bucket()).collect()
@@ -96,7 +96,7 @@ impl Place {
     }
 
     /// Somebody changes the last byte where it lies.
-    async fn spoil(&self, id: FileId) {
+    pub(crate) async fn spoil(&self, id: FileId) {
         let mut bytes = self.read(id).await.unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         self.plant(id, &bytes);
@@ -126,7 +126,7 @@ pub(crate) fn bucket_name(bucket: &BucketOptions) -> String {
 }
 
 /// No byte is that of its neighbour, or of the part before.
-fn bytes(length: usize) -> Vec<u8> {
+pub(crate) fn bytes(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at * 31 + at / 4096) as u8).collect()
 }
 

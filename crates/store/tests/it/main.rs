@@ -8,6 +8,7 @@
 )]
 
 mod agents;
+mod backup;
 mod blobs;
 mod buckets;
 mod environments;

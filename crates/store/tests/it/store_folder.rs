@@ -31,6 +31,16 @@ impl StoreFolder {
         }
     }
 
+    /// The same time, ids and workspace, with another store.
+    pub(crate) fn beside(&self, store: Store) -> Self {
+        Self {
+            store,
+            env: self.env.clone(),
+            workspace: self.workspace,
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
     pub(crate) fn save(&self, id: AgentId) -> AgentSave {
         let models: Arc<ModelLookup> = Arc::new(|id: &str| {
             (id == "big").then(|| ModelFacts {
