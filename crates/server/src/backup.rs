@@ -9,7 +9,8 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use hostler_domain::Env;
 use hostler_store::{
-    Backup, BackupPlace, BackupProgress, DATABASE_FILE, Migrations, PostgresOptions, RestorePlace,
+    BACKUP_FOLDERS, Backup, BackupPlace, BackupProgress, DATABASE_FILE, Migrations,
+    PostgresOptions, RestorePlace,
 };
 
 use crate::config::Config;
@@ -51,14 +52,12 @@ async fn make(place: &str, config: &Config) -> anyhow::Result<()> {
         );
     }
     let place = place_of(place, config)?;
-    if let BackupPlace::Folder(to) = &place {
-        create_private(to).with_context(|| format!("{} cannot be made", to.display()))?;
-        if is_same(to, folder) {
-            bail!("a backup does not belong into the data folder; name another place");
-        }
-    }
     let scratch = folder.join(BACKUP);
-    let _lock = alone(&scratch)?;
+    let _scratch = alone(&scratch)?;
+    let _place = match &place {
+        BackupPlace::Folder(to) => Some(ready(to, folder)?),
+        BackupPlace::Bucket(_) => None,
+    };
     let open = config.clone();
     // A server of an older version may be running: its tables are not changed under it.
     let store =
@@ -144,7 +143,20 @@ fn is_same(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// The folder where a backup is prepared, for as long as the file lives.
+/// Makes what a folder of backups is made of, for its owner only, and takes it.
+fn ready(to: &Path, data_folder: &Path) -> anyhow::Result<File> {
+    let cannot = || format!("{} cannot be made", to.display());
+    create_private(to).with_context(cannot)?;
+    if is_same(to, data_folder) {
+        bail!("a backup does not belong into the data folder; name another place");
+    }
+    for folder in BACKUP_FOLDERS {
+        create_private(&to.join(folder)).with_context(cannot)?;
+    }
+    alone(to)
+}
+
+/// A folder in which one backup is made at a time, for as long as the file lives.
 fn alone(scratch: &Path) -> anyhow::Result<File> {
     let shown = scratch.display();
     create_private(scratch).with_context(|| format!("{shown} cannot be made"))?;
@@ -155,7 +167,7 @@ fn alone(scratch: &Path) -> anyhow::Result<File> {
         .with_context(|| format!("{shown} cannot be written to"))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => bail!("another backup of this data folder is being made"),
+        Err(TryLockError::WouldBlock) => bail!("another backup is being made: {shown} is in use"),
         Err(TryLockError::Error(error)) => {
             Err(error).with_context(|| format!("{shown} cannot be locked"))
         }

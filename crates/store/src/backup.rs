@@ -30,6 +30,9 @@ const DATABASES: &str = "databases";
 const LISTS: &str = "lists";
 const BACKUPS: &str = "backups";
 
+/// The folders of a place.
+pub const BACKUP_FOLDERS: [&str; 4] = [BLOBS, DATABASES, LISTS, BACKUPS];
+
 /// Where backups are.
 #[derive(Debug, Clone)]
 pub enum BackupPlace {
@@ -73,6 +76,13 @@ pub struct Bytes {
 
 /// The present format of [`Manifest`].
 const FORMAT: u32 = 1;
+
+/// What every format has.
+#[derive(Deserialize)]
+struct Head {
+    format: u32,
+    hostler: String,
+}
 
 /// A backup by name, which sorts by time.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -51,7 +51,8 @@ mod wire_event;
 
 pub use agents::{AgentFilter, AgentSave, AgentSaved};
 pub use backup::{
-    Backup, BackupEngine, BackupError, BackupPlace, BackupProgress, Manifest, RestorePlace,
+    BACKUP_FOLDERS, Backup, BackupEngine, BackupError, BackupPlace, BackupProgress, Manifest,
+    RestorePlace,
 };
 pub use blobs::{
     BlobStream, BlobUpload, BucketAddress, BucketAddressError, BucketError, BucketKey,

@@ -10,7 +10,7 @@ use object_store::path::Path;
 
 use super::{
     BACKUPS, BLOBS, Backup, BackupEngine, BackupError, BackupPlace, BackupProgress, Bytes,
-    DATABASES, FORMAT, LISTS, Manifest, Reference,
+    DATABASES, FORMAT, Head, LISTS, Manifest, Reference,
 };
 use crate::blobs::{BlobStream, Blobs, sum_of};
 use crate::limits::MANIFEST_BYTES_MAX;
@@ -110,8 +110,17 @@ async fn find(from: &Blobs, name: Option<&str>) -> Result<Backup, BackupError> {
             "is not as it was written: its SHA-256 is not that in its name",
         ));
     }
-    let manifest: Manifest =
-        serde_json::from_slice(&text).map_err(|_| not_whole("can't be read"))?;
+    let unread = |_| not_whole("can't be read");
+    let head: Head = serde_json::from_slice(&text).map_err(unread)?;
+    if head.format > FORMAT {
+        return Err(BackupError::TooNew {
+            hostler: head.hostler,
+            what: "format",
+            found: i64::from(head.format),
+            known: i64::from(FORMAT),
+        });
+    }
+    let manifest: Manifest = serde_json::from_slice(&text).map_err(unread)?;
     let name = name.clone();
     Ok(Backup { name, manifest })
 }
@@ -191,21 +200,14 @@ fn put_in_place(rows: &FolderPath, data_folder: &FolderPath) -> Result<(), std::
 impl RestorePlace<'_> {
     /// Whether this program, and this database, can hold it.
     fn takes(&self, manifest: &Manifest) -> Result<(), BackupError> {
-        let too_new = |what, found, known| {
-            let hostler = manifest.hostler.clone();
-            Err(BackupError::TooNew {
-                hostler,
-                what,
-                found,
-                known,
-            })
-        };
         let known = Schema::known_version();
-        if manifest.format > FORMAT {
-            return too_new("format", i64::from(manifest.format), i64::from(FORMAT));
-        }
         if manifest.schema > known {
-            return too_new("schema version", manifest.schema, known);
+            return Err(BackupError::TooNew {
+                hostler: manifest.hostler.clone(),
+                what: "schema version",
+                found: manifest.schema,
+                known,
+            });
         }
         let here = match self.database {
             Some(_) => BackupEngine::Postgresql,

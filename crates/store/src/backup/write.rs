@@ -33,7 +33,7 @@ struct Writing<'a> {
 
 impl Store {
     /// Adds a backup to `place`. `scratch` is a folder of this process alone with room for the rows.
-    /// Nobody has to stop meanwhile.
+    /// Nobody has to stop meanwhile, but for another backup into the same folder.
     ///
     /// # Errors
     /// See [`BackupError`]. What was copied by then stays, for the next one.
@@ -45,7 +45,7 @@ impl Store {
         tell: &mut (dyn FnMut(BackupProgress) + Send),
     ) -> Result<Backup, BackupError> {
         let place = place.open(scratch)?;
-        place.end_dropped().await?;
+        place.remove_unfinished().await?;
         let mut writing = Writing {
             store: self,
             there: there(&place).await?,

@@ -125,9 +125,14 @@ pub(crate) fn bucket_name(bucket: &BucketOptions) -> String {
     rest.split('/').next().unwrap().to_owned()
 }
 
-/// No byte is that of its neighbour, or of the part before.
+/// No part is like the one before.
 pub(crate) fn bytes(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at * 31 + at / 4096) as u8).collect()
+    let mut bytes = Vec::with_capacity(length + 4096);
+    for block in 0..length.div_ceil(4096) {
+        bytes.extend_from_slice(&[(block % 251) as u8; 4096]);
+    }
+    bytes.truncate(length);
+    bytes
 }
 
 #[tokio::test]
