@@ -253,7 +253,11 @@ async fn changed(wakes: &mut Wakes, known: Seq, not_before: Option<Instant>) {
     if let Some(moment) = not_before {
         tokio::time::sleep_until(moment).await;
     }
-    wakes.changed(known).await;
+    match not_before {
+        // A message that came in the middle of a step waits for its end.
+        Some(_) => wakes.broken_in(known).await,
+        None => wakes.changed(known).await,
+    }
 }
 
 async fn next_facts(activity: &mut Option<Activity>) -> Vec<Draft> {

@@ -32,19 +32,27 @@ struct Topic {
 #[derive(Debug)]
 pub(crate) struct Channel {
     wake: watch::Sender<()>,
+    /// As `wake`, without what can wait until a runner has done its step.
+    break_in: watch::Sender<()>,
     pub(crate) tail: Arc<Tail>,
     pub(crate) previews: Previews,
     followers: AtomicUsize,
     /// Where the log ends at least, by the wake-ups so far.
     grown_to: AtomicI64,
+    /// The same by those that can't wait.
+    broken_in_at: AtomicI64,
 }
 
 impl Channel {
-    fn wake(&self, grown_to: Option<Seq>) {
+    fn wake(&self, grown_to: Option<Seq>, urgency: Urgency) {
         let grown_to = grown_to.map_or(i64::MAX, |seq| seq.0);
         self.grown_to.fetch_max(grown_to, Ordering::SeqCst);
         self.tail.ask();
         self.wake.send_replace(());
+        if urgency == Urgency::BreaksIn {
+            self.broken_in_at.fetch_max(grown_to, Ordering::SeqCst);
+            self.break_in.send_replace(());
+        }
     }
 
     fn has_followers(&self) -> bool {
@@ -55,6 +63,15 @@ impl Channel {
     pub(crate) fn is_shared(&self) -> bool {
         self.followers.load(Ordering::Relaxed) > 1
     }
+}
+
+/// Whether a runner has to look at what is new while it waits for a model or tools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// It may change what is being done, as an interrupt does.
+    BreaksIn,
+    /// It is there when the step is done, as another message is. Readers look at once all the same.
+    Waits,
 }
 
 /// Why it is time to look.
@@ -93,26 +110,28 @@ impl Hub {
     /// Tells everybody who watches the session to look at it, in other processes too. `grown_to` is
     /// where the log ends at least, if that is known: who has read that far already need not look
     /// for this.
-    pub(crate) fn wake(&self, session: SessionId, grown_to: Option<Seq>) {
+    pub(crate) fn wake(&self, session: SessionId, grown_to: Option<Seq>, urgency: Urgency) {
         if self.options.wake_ups == WakeUps::On {
-            self.wake_here(session, grown_to);
+            if let Some(topic) = self.topics().get(&session) {
+                topic.channel.wake(grown_to, urgency);
+            }
             if let Some(announcer) = self.announcer.get() {
                 announcer.announce(session);
             }
         }
     }
 
-    /// As [`Hub::wake`], for what another process has done.
-    pub(crate) fn wake_here(&self, session: SessionId, grown_to: Option<Seq>) {
+    /// As [`Hub::wake`], for what another process has done: nobody knows what that is.
+    pub(crate) fn wake_here(&self, session: SessionId) {
         if let Some(topic) = self.topics().get(&session) {
-            topic.channel.wake(grown_to);
+            topic.channel.wake(None, Urgency::BreaksIn);
         }
     }
 
     /// For when wake-ups may have been missed.
     pub(crate) fn wake_all(&self) {
         for topic in self.topics().values() {
-            topic.channel.wake(None);
+            topic.channel.wake(None, Urgency::BreaksIn);
         }
     }
 
@@ -142,16 +161,19 @@ impl Hub {
         let topic = topics.entry(session).or_insert_with(|| Topic {
             channel: Arc::new(Channel {
                 wake: watch::Sender::new(()),
+                break_in: watch::Sender::new(()),
                 tail: Arc::new(Tail::new(Arc::clone(&self.tail_budget))),
                 previews: Previews::default(),
                 followers: AtomicUsize::new(0),
                 grown_to: AtomicI64::new(0),
+                broken_in_at: AtomicI64::new(0),
             }),
             watches: 0,
         });
         topic.watches += 1;
         Watch {
             wake: topic.channel.wake.subscribe(),
+            break_in: topic.channel.break_in.subscribe(),
             channel: Arc::clone(&topic.channel),
             looks: looks(self.options.look_interval),
             session,
@@ -219,6 +241,7 @@ fn looks(period: Duration) -> Interval {
 #[derive(Debug)]
 pub(crate) struct Watch {
     wake: watch::Receiver<()>,
+    break_in: watch::Receiver<()>,
     channel: Arc<Channel>,
     /// Its state outlives a cancelled wait, so that frequent cancelling can't keep it from ticking.
     looks: Interval,
@@ -234,6 +257,18 @@ impl Watch {
             biased;
             // The sender is in the channel, which this watch keeps alive.
             Ok(()) = self.wake.changed() => {
+                self.looks.reset();
+                Woken::ByAppend
+            }
+            _ = self.looks.tick() => Woken::ByTime,
+        }
+    }
+
+    /// As [`Watch::changed`], but what can wait does not end it. Cancel-safe.
+    async fn broken_in(&mut self) -> Woken {
+        tokio::select! {
+            biased;
+            Ok(()) = self.break_in.changed() => {
                 self.looks.reset();
                 Woken::ByAppend
             }
@@ -306,6 +341,17 @@ impl Wakes {
         }
     }
 
+    /// As [`Wakes::changed`], for a runner in the middle of a step: only what may change that step
+    /// counts. Cancel-safe.
+    pub async fn broken_in(&mut self, known: Seq) {
+        loop {
+            match self.0.broken_in().await {
+                Woken::ByAppend if !self.is_broken_in(known) => {}
+                Woken::ByAppend | Woken::ByTime => return,
+            }
+        }
+    }
+
     /// Whether there is a wake-up that [`Wakes::changed`] would not wait for. It is used up.
     pub fn take_changed(&mut self, known: Seq) -> bool {
         let is_changed = self.0.is_changed();
@@ -315,5 +361,9 @@ impl Wakes {
 
     fn has_grown(&self, known: Seq) -> bool {
         self.0.channel.grown_to.load(Ordering::SeqCst) > known.0
+    }
+
+    fn is_broken_in(&self, known: Seq) -> bool {
+        self.0.channel.broken_in_at.load(Ordering::SeqCst) > known.0
     }
 }

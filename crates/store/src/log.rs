@@ -13,6 +13,7 @@ use hostler_protocol::event::{Audience, Draft, Epoch, Event, Recorded, Seq};
 use hostler_protocol::id::{EventId, SessionId};
 
 use crate::db::{Scope, Tx};
+use crate::hub::Urgency;
 use crate::lease::forget_takes;
 use crate::limits::PAGE_BYTES;
 use crate::parameter::Parameter;
@@ -36,10 +37,18 @@ pub enum AppendError {
 
 /// Who appends.
 pub(crate) enum Writer<'l> {
-    /// Who has read the summary in this transaction.
-    Client(&'l Summary),
+    /// Who has found the end of the log in this transaction.
+    Client(&'l LogEnd),
     /// Only with this lease, and only if the log ends at `expected`.
     Runner { lease: &'l Lease, expected: Seq },
+}
+
+/// Where a log ends, and what it amounts to there.
+#[derive(Debug, Clone)]
+pub(crate) struct LogEnd {
+    pub(crate) key: i64,
+    pub(crate) last: Seq,
+    pub(crate) summary: Summary,
 }
 
 /// What became of an append.
@@ -49,20 +58,10 @@ pub(crate) struct Appended {
     pub(crate) summary: Summary,
 }
 
-/// The places of new rows, taken.
-struct Places {
-    key: i64,
-    last: Seq,
-    summary: Summary,
-}
-
-const TAKE_PLACES: &str = "\
-    update sessions set last_seq = last_seq + $2 where id = $1 returning key, last_seq";
-
 const TAKE_PLACES_AS_RUNNER: &str = "\
     update sessions set last_seq = last_seq + $2 \
     where id = $1 and last_seq = $3 and lease_owner = $4 and lease_epoch = $5 \
-    returning key, last_seq, summary";
+    returning key, summary";
 
 const LEASE_OF_SESSION: &str = "select lease_owner, lease_epoch from sessions where id = $1";
 
@@ -74,6 +73,15 @@ const INSERT_EVENT: &str = "\
 const UPDATE_SUMMARY: &str = "\
     update sessions set status = $2, summary = $3, updated_at = $4, needs_runner_at = $5 \
     where key = $1";
+
+const MOVE_END: &str = "\
+    update sessions set last_seq = $3, summary = $4, updated_at = $5 \
+    where key = $1 and last_seq = $2";
+
+// An index has to follow the last column, even where that stays as it is.
+const MOVE_END_AND_STATUS: &str = "\
+    update sessions set last_seq = $3, summary = $4, updated_at = $5, status = $6, \
+    needs_runner_at = $7 where key = $1 and last_seq = $2";
 
 const UPDATE_AGENT: &str = "update session_agents set agent = $2 where session_key = $1";
 
@@ -116,7 +124,7 @@ impl Store {
         // The supervisor knows of the runner that appends.
         let hub = Arc::clone(&self.hub);
         let tell = move |appended: &Appended| {
-            hub.wake(session, Some(appended.last));
+            hub.wake(session, Some(appended.last), Urgency::Waits);
             hub.previews_superseded(session, &previewed);
         };
         let scope = Scope::Session(session);
@@ -173,11 +181,11 @@ pub(crate) fn insert_events(
     drafts: Vec<Draft>,
 ) -> Result<Appended, AppendError> {
     let count = i64::try_from(drafts.len()).unwrap_or(i64::MAX);
-    let Places {
-        key,
-        last,
-        mut summary,
-    } = take_places(tx, session, writer, count)?;
+    let before = match writer {
+        Writer::Client(end) => (*end).clone(),
+        Writer::Runner { lease, expected } => take_places(tx, session, lease, *expected, count)?,
+    };
+    let (key, mut summary) = (before.key, before.summary.clone());
     let (epoch, takes) = match writer {
         Writer::Client(_) => (Epoch::CLIENT, 0),
         Writer::Runner { lease, .. } => (lease.epoch, lease.takes),
@@ -186,7 +194,7 @@ pub(crate) fn insert_events(
     if takes > 1 && drafts.iter().any(|draft| is_progress(&draft.event)) {
         forget_takes(tx, key)?;
     }
-    let first = Seq(last.0 - count + 1);
+    let (first, last) = (before.last.next(), Seq(before.last.0 + count));
     let mut seq = first;
     for draft in drafts {
         let recorded = draft.recorded(seq, epoch);
@@ -199,7 +207,10 @@ pub(crate) fn insert_events(
         }
         seq = seq.next();
     }
-    update_summary(tx, key, &summary)?;
+    match writer {
+        Writer::Client(_) => move_end(tx, &before, last, &summary)?,
+        Writer::Runner { .. } => update_summary(tx, key, &summary)?,
+    }
     Ok(Appended {
         first,
         last,
@@ -207,39 +218,26 @@ pub(crate) fn insert_events(
     })
 }
 
+/// Where the log ended before; nobody else gets the places behind that.
 fn take_places(
     tx: &Tx<'_>,
     session: SessionId,
-    writer: &Writer<'_>,
+    lease: &Lease,
+    expected: Seq,
     count: i64,
-) -> Result<Places, AppendError> {
+) -> Result<LogEnd, AppendError> {
     let id = session.to_string();
-    match writer {
-        Writer::Client(summary) => {
-            let places = tx.one(TAKE_PLACES, &[&id, &count], |row| {
-                Ok(Places {
-                    key: row.integer(0)?,
-                    last: Seq(row.integer(1)?),
-                    summary: (*summary).clone(),
-                })
-            });
-            places?.ok_or(AppendError::NoSuchSession)
-        }
-        Writer::Runner { lease, expected } => {
-            let parameters: [&dyn Parameter; 5] =
-                [&id, &count, &expected.0, &lease.owner, &lease.epoch.0];
-            let places = tx.one(TAKE_PLACES_AS_RUNNER, &parameters, |row| {
-                Ok(Places {
-                    key: row.integer(0)?,
-                    last: Seq(row.integer(1)?),
-                    summary: row.json(2)?,
-                })
-            });
-            match places? {
-                Some(places) => Ok(places),
-                None => Err(why_no_places(tx, &id, lease)?),
-            }
-        }
+    let parameters: [&dyn Parameter; 5] = [&id, &count, &expected.0, &lease.owner, &lease.epoch.0];
+    let end = tx.one(TAKE_PLACES_AS_RUNNER, &parameters, |row| {
+        Ok(LogEnd {
+            key: row.integer(0)?,
+            last: expected,
+            summary: row.json(1)?,
+        })
+    });
+    match end? {
+        Some(end) => Ok(end),
+        None => Err(why_no_places(tx, &id, lease)?),
     }
 }
 
@@ -291,6 +289,35 @@ fn visibility(event: &Event) -> &'static str {
         Audience::Public => "public",
         Audience::Queued => "queued",
         Audience::Internal => "internal",
+    }
+}
+
+/// The end of a log that a client has made longer.
+fn move_end(tx: &Tx<'_>, before: &LogEnd, last: Seq, summary: &Summary) -> Result<(), AppendError> {
+    let (text, updated_at) = (json(summary)?, summary.updated_at.as_micros());
+    let needs_runner_at = summary.needs_runner_at();
+    let is_same = summary.status == before.summary.status
+        && needs_runner_at == before.summary.needs_runner_at();
+    let moved = if is_same {
+        let parameters: [&dyn Parameter; 5] =
+            [&before.key, &before.last.0, &last.0, &text, &updated_at];
+        tx.execute(MOVE_END, &parameters)?
+    } else {
+        let needs_runner_at = needs_runner_at.map(|at| at.as_micros());
+        let parameters: [&dyn Parameter; 7] = [
+            &before.key,
+            &before.last.0,
+            &last.0,
+            &text,
+            &updated_at,
+            &summary.status.as_str(),
+            &needs_runner_at,
+        ];
+        tx.execute(MOVE_END_AND_STATUS, &parameters)?
+    };
+    match moved {
+        0 => Err(AppendError::NoSuchSession),
+        _ => Ok(()),
     }
 }
 

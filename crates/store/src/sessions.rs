@@ -13,7 +13,7 @@ use hostler_protocol::session_resource::SessionResource;
 
 use crate::db::{Scope, Tx};
 use crate::environments::find_environment;
-use crate::log::{AppendError, Writer, insert_events, json};
+use crate::log::{AppendError, LogEnd, Writer, insert_events, json};
 use crate::parameter::Parameter;
 use crate::row::Row;
 use crate::session_environments::insert_session_environment;
@@ -213,7 +213,12 @@ fn insert_session(
     })?;
     tx.execute(INSERT_AGENT, &[&key, &json(&new.agent)?])?;
     insert_session_environment(tx, key, environment)?;
-    let appended = insert_events(tx, new.id, &Writer::Client(&summary), new.events);
+    let end = LogEnd {
+        key,
+        last: Seq(0),
+        summary,
+    };
+    let appended = insert_events(tx, new.id, &Writer::Client(&end), new.events);
     let appended = appended.map_err(|error| match error {
         AppendError::Store(error) => error,
         AppendError::Moved | AppendError::LostLease | AppendError::NoSuchSession => {

@@ -12,7 +12,8 @@ use hostler_protocol::event::{Draft, Seq};
 use hostler_protocol::id::{EventId, FileId, SessionId, WorkspaceId};
 
 use crate::db::{Scope, Tx};
-use crate::log::{AppendError, Writer, insert_events, json, update_agent};
+use crate::hub::Urgency;
+use crate::log::{AppendError, LogEnd, Writer, insert_events, json, update_agent};
 use crate::session_environments::DELETE_SESSION_ENVIRONMENT;
 use crate::session_files::delete_files_of_session;
 use crate::session_repositories::delete_repositories;
@@ -92,7 +93,7 @@ impl Store {
         let hub = Arc::clone(&self.hub);
         let tell = move |changed: &Changed| {
             if changed.row.last_seq >= changed.first_seq {
-                hub.wake(id, Some(changed.row.last_seq));
+                hub.wake(id, Some(changed.row.last_seq), Urgency::BreaksIn);
                 hub.wake_supervisor_for(id, &changed.row.summary);
             }
         };
@@ -141,7 +142,7 @@ impl Store {
         let hub = Arc::clone(&self.hub);
         let mounts_changed = self.mounts_changed();
         let tell = move |files: &Vec<FileId>| {
-            hub.wake(id, None);
+            hub.wake(id, None, Urgency::BreaksIn);
             mounts_changed(files);
         };
         let files = self.db.write_and_tell(delete, tell).await?;
@@ -158,7 +159,12 @@ fn apply_edit<R>(
 ) -> Result<Changed, ChangeError<R>> {
     let first_seq = row.last_seq.next();
     if !edit.drafts.is_empty() {
-        let appended = insert_events(tx, row.id, &Writer::Client(&row.summary), edit.drafts)?;
+        let end = LogEnd {
+            key,
+            last: row.last_seq,
+            summary: row.summary.clone(),
+        };
+        let appended = insert_events(tx, row.id, &Writer::Client(&end), edit.drafts)?;
         row.summary = appended.summary;
         row.last_seq = appended.last;
         debug_assert_eq!(appended.first, first_seq, "one writer at a time");

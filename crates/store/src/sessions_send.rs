@@ -4,16 +4,18 @@
 use std::sync::Arc;
 
 use hostler_domain::session::Summary;
-use hostler_protocol::event::Draft;
+use hostler_protocol::event::{Draft, Event, Seq};
 use hostler_protocol::id::{SessionId, WorkspaceId};
 use tokio::time::Instant;
 
 use crate::db::{Scope, Tx};
-use crate::log::{Appended, Writer, insert_events};
+use crate::hub::Urgency;
+use crate::log::{Appended, LogEnd, Writer, insert_events};
 use crate::parameter::Parameter;
 use crate::{ChangeError, Store, StoreError};
 
-const SUMMARY: &str = "select summary from sessions where workspace_id = $1 and id = $2";
+const LOG_END: &str = "\
+    select key, last_seq, summary from sessions where workspace_id = $1 and id = $2";
 
 impl Store {
     /// Appends what `decide`, which must say something, says on seeing the summary of the session,
@@ -31,19 +33,36 @@ impl Store {
         let place = place.ok_or(ChangeError::Store(StoreError::Busy))?;
         let send = move |tx: &Tx<'_>| {
             let parameters: [&dyn Parameter; 2] = [&workspace.to_string(), &id.to_string()];
-            let summary: Option<Summary> = tx.one(SUMMARY, &parameters, |row| row.json(0))?;
-            let summary = summary.ok_or(ChangeError::NoSuchSession)?;
-            let drafts = decide(&summary).map_err(ChangeError::Refused)?;
-            Ok(insert_events(tx, id, &Writer::Client(&summary), drafts)?)
+            let end = tx.one(LOG_END, &parameters, |row| {
+                Ok(LogEnd {
+                    key: row.integer(0)?,
+                    last: Seq(row.integer(1)?),
+                    summary: row.json(2)?,
+                })
+            })?;
+            let end = end.ok_or(ChangeError::NoSuchSession)?;
+            let drafts = decide(&end.summary).map_err(ChangeError::Refused)?;
+            let urgency = urgency(&drafts);
+            let appended = insert_events(tx, id, &Writer::Client(&end), drafts)?;
+            Ok((appended, urgency))
         };
         let hub = Arc::clone(&self.hub);
         // It keeps its place until it is done, even if nobody waits for that any more.
-        let tell = move |appended: &Appended| {
+        let tell = move |(appended, urgency): &(Appended, Urgency)| {
             place.done(Instant::now());
-            hub.wake(id, Some(appended.last));
+            hub.wake(id, Some(appended.last), *urgency);
             hub.wake_supervisor_for(id, &appended.summary);
         };
         let scope = Scope::Session(id);
         self.db.write_in(scope, send, tell).await.map(|_| ())
+    }
+}
+
+/// A message waits for the end of a step; an interrupt ends it.
+fn urgency(drafts: &[Draft]) -> Urgency {
+    let interrupts = |draft: &Draft| matches!(draft.event, Event::UserInterrupt(_));
+    match drafts.iter().any(interrupts) {
+        true => Urgency::BreaksIn,
+        false => Urgency::Waits,
     }
 }

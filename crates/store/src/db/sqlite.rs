@@ -121,10 +121,10 @@ impl Readers {
         let prepared = taken.ok_or(StoreError::Closed)?;
         // A panicking job must not cost the pool its connection.
         let result = std::panic::catch_unwind(AssertUnwindSafe(|| -> Result<T, E> {
-            prepared.batch("begin")?;
+            prepared.run("begin")?;
             job(&Tx::Sqlite(&prepared))
         }));
-        let ended = prepared.connection.execute_batch("commit");
+        let ended = prepared.run("commit");
         self.idle
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -132,7 +132,7 @@ impl Readers {
         match result {
             Ok(result) => {
                 let value = result?;
-                ended.map_err(StoreError::from)?;
+                ended?;
                 Ok(value)
             }
             Err(panic) => std::panic::resume_unwind(panic),
@@ -231,8 +231,10 @@ impl Prepared {
         Ok(())
     }
 
-    pub(crate) fn batch(&self, sql: &'static str) -> Result<(), StoreError> {
-        Ok(self.connection.execute_batch(sql)?)
+    /// One statement without parameters and rows, as those around a transaction are.
+    pub(crate) fn run(&self, sql: &'static str) -> Result<(), StoreError> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
     }
 }
 

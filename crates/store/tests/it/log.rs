@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use futures::FutureExt;
 use hostler_domain::Env;
-use hostler_domain::session::State;
+use hostler_domain::session::{Refusal, State, Summary};
 use hostler_protocol::content::ContentBlock;
 use hostler_protocol::event::{
     AgentMessage, Empty, Event, ModelFailed, ModelResponse, ModelStop, Seq, SessionErrorKind,
@@ -129,6 +130,33 @@ async fn a_runner_appends_where_the_log_ends_and_nowhere_else() {
     let log = at.store.read_log(session.id, Seq(0), 100).await.unwrap();
     let epochs: Vec<i64> = log.iter().map(|row| row.epoch.0).collect();
     assert_eq!(epochs, [0, 1, 0, 0, 0, 1]);
+}
+
+#[tokio::test]
+async fn a_runner_in_a_step_is_told_of_interrupts_and_not_of_messages() {
+    let at = SessionFolder::new().await;
+    let id = at.session().await.id;
+    let mut wakes = at.store.wakes(id);
+    let send = |event: Event| {
+        let drafts = vec![at.draft(event)];
+        let decide = |_: &Summary| Ok::<_, Refusal>(drafts);
+        at.store.send_to_session(at.workspace, id, decide)
+    };
+    let content = vec![ContentBlock::text("hi")];
+    send(Event::UserMessage(UserMessage { content }))
+        .await
+        .unwrap();
+    assert!(wakes.broken_in(Seq(1)).now_or_never().is_none());
+    wakes.changed(Seq(1)).now_or_never().expect("it is there");
+    send(Event::UserInterrupt(UserInterrupt::default()))
+        .await
+        .unwrap();
+    wakes.broken_in(Seq(2)).now_or_never().expect("it is told");
+    // Whoever has read it need not look again.
+    send(Event::UserInterrupt(UserInterrupt::default()))
+        .await
+        .unwrap();
+    assert!(wakes.broken_in(Seq(4)).now_or_never().is_none());
 }
 
 #[tokio::test]

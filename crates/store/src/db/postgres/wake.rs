@@ -154,7 +154,7 @@ fn hear(mut session: Session, hub: &Weak<Hub>, own: &AtomicI32) -> Result<(), St
             }
             for id in notification.payload().split(',') {
                 if let Ok(session) = id.parse() {
-                    hub.wake_here(session, None);
+                    hub.wake_here(session);
                 }
             }
         }

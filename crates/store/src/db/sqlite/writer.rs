@@ -157,11 +157,11 @@ impl Writer {
         let tx = Tx::Sqlite(&self.prepared);
         let mut position = 0;
         while position < batch.len() {
-            self.prepared.batch("savepoint job")?;
+            self.prepared.run("savepoint job")?;
             if !batch[position].run(&tx) {
-                self.prepared.batch("rollback to job")?;
+                self.prepared.run("rollback to job")?;
             }
-            self.prepared.batch("release job")?;
+            self.prepared.run("release job")?;
             position += 1;
             if batch.len() < COMMIT_JOBS_MAX
                 && self.left.is_none()
@@ -174,17 +174,18 @@ impl Writer {
                 }
             }
         }
-        self.prepared.batch("commit")
+        self.prepared.run("commit")
     }
 
     fn begin(&mut self, sync: Syncing) -> Result<(), StoreError> {
         if sync != self.sync {
-            self.prepared.batch(match sync {
+            // Never prepared: SQLite does this where it reads the text, not where it runs it.
+            self.prepared.connection.execute_batch(match sync {
                 Syncing::BeforeAnswer => "pragma synchronous = full",
                 Syncing::Later => "pragma synchronous = normal",
             })?;
             self.sync = sync;
         }
-        self.prepared.batch("begin immediate")
+        self.prepared.run("begin immediate")
     }
 }
