@@ -30,14 +30,15 @@ QUICK = {**SETTINGS, "HOSTLER__ENGINE__LEASE": "8s"}
 class Replicas:
     """Two servers. What the first one says to the database passes a proxy that can be cut."""
 
-    def __init__(self, folder: Path, model_url: str, ledger: Ledger) -> None:
+    def __init__(self, folder: Path, model_url: str, ledger: Ledger,
+                 settings: dict[str, str] = QUICK, second_model_url: str | None = None) -> None:
         database = own_database()
         address = urlsplit(database)
         assert address.hostname and address.port
         self.way = Cuttable(address.hostname, address.port)
         through = database.replace(f":{address.port}/", f":{self.way.port}/")
-        self.first = Hostler(folder / "first", model_url, QUICK, through).start()
-        self.second = Hostler(folder / "second", model_url, QUICK, database)
+        self.first = Hostler(folder / "first", model_url, settings, through).start()
+        self.second = Hostler(folder / "second", second_model_url or model_url, settings, database)
         self.second.api_key = self.first.api_key
         self.second.start()
         self.one = Wire(self.first.base_url, self.first.api_key, ledger)
