@@ -170,6 +170,7 @@ impl Scripts {
             By::Number | By::Calls => (calls < script.tool_calls).then(|| Call {
                 id: format!("toolu_{}_{calls}", token.0),
                 command: script.command.unwrap_or("true").to_owned(),
+                description: (script.by == By::Calls).then_some("One step"),
             }),
             By::Tasks => next_call(body),
         };

@@ -30,6 +30,8 @@ pub(crate) enum Task {
 pub(super) struct Call {
     pub(super) id: String,
     pub(super) command: String,
+    /// Some servers of others demand one; ours refuses what it does not know.
+    pub(super) description: Option<&'static str>,
 }
 
 impl Task {
@@ -48,6 +50,7 @@ impl Task {
             Self::Run(name) | Self::Show(name) => Call {
                 id: format!("{CALL}{name}"),
                 command: self.command(),
+                description: None,
             },
         }
     }

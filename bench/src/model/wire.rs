@@ -33,8 +33,11 @@ pub(super) fn text() -> Pieces {
 fn add_bash(frames: &mut Vec<Value>, index: usize, call: &Call) {
     let block = json!({ "type": "tool_use", "id": call.id, "name": "bash", "input": {} });
     frames.push(json!({ "type": "content_block_start", "index": index, "content_block": block }));
-    // Some servers of others demand a description.
-    let input = json!({ "command": call.command, "description": "One step" }).to_string();
+    let mut input = json!({ "command": call.command });
+    if let Some(description) = call.description {
+        input["description"] = description.into();
+    }
+    let input = input.to_string();
     let delta = json!({ "type": "input_json_delta", "partial_json": input });
     frames.push(json!({ "type": "content_block_delta", "index": index, "delta": delta }));
 }
@@ -90,6 +93,7 @@ mod tests {
         let call = Call {
             id: "toolu_1".to_owned(),
             command: "true".to_owned(),
+            description: None,
         };
         for (answer, stop) in [
             (bash(&call), "tool_use"),
