@@ -256,6 +256,8 @@ pub(crate) const ARCHIVE_EXTENTS_MAX: usize = 4096;
 pub(crate) const ARCHIVE_LATER_BYTES_MAX: usize = 256 << 20;
 /// Of zstd: the files of agents are compressed once and mostly never read.
 pub(crate) const ARCHIVE_LEVEL: i32 = 1;
+/// Threads that compress one archive, beside the one that reads the files.
+pub(crate) const ARCHIVE_THREADS: u32 = 1;
 
 /// What is looked at to describe a sandbox to its operator: names on disk, directories that are open
 /// or processes between one and its ancestor, processes, and bytes of one file of the kernel.

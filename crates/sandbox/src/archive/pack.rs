@@ -17,7 +17,7 @@ use super::header::{BLOCK, Entry, Extent, Kind, pad, whole};
 use super::{FILES, FIRST_NAME, Halves, Packed, TREES, refused};
 use crate::limits::{
     ARCHIVE_BYTES_MAX, ARCHIVE_DEPTH_MAX, ARCHIVE_ENTRIES_MAX, ARCHIVE_EXTENTS_MAX,
-    ARCHIVE_HEADER_BYTES_MAX, ARCHIVE_LEVEL, PATH_BYTES_MAX, UID_RANGE,
+    ARCHIVE_HEADER_BYTES_MAX, ARCHIVE_LEVEL, ARCHIVE_THREADS, PATH_BYTES_MAX, UID_RANGE,
 };
 
 const READ_BYTES: usize = 256 << 10;
@@ -56,7 +56,7 @@ pub(crate) fn pack(
     out: impl Write,
     go_on: &dyn Fn() -> io::Result<()>,
 ) -> io::Result<Packed> {
-    let out = zstd::Encoder::new(out, ARCHIVE_LEVEL)?;
+    let out = compressed(out)?;
     let mut packer = Packer::begin(bases, out, go_on)?;
     for name in FILES {
         match statat(halves.about, *name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -86,11 +86,18 @@ pub(crate) fn pack_tree(
     bases: Bases,
     out: impl Write,
 ) -> io::Result<()> {
-    let out = zstd::Encoder::new(out, ARCHIVE_LEVEL)?;
+    let out = compressed(out)?;
     let mut packer = Packer::begin(bases, out, &|| Ok(()))?;
     packer.tree(written, tree)?;
     packer.end()?;
     packer.out.finish()?.flush()
+}
+
+/// Compressed by a thread of its own, while this one reads.
+fn compressed<W: Write>(out: W) -> io::Result<zstd::Encoder<'static, W>> {
+    let mut out = zstd::Encoder::new(out, ARCHIVE_LEVEL)?;
+    out.multithread(ARCHIVE_THREADS)?;
+    Ok(out)
 }
 
 /// Whose a file is: the sandbox's, or the host's, which is nobody's in an archive.
@@ -361,12 +368,15 @@ fn extents(file: &OwnedFd, size: u64) -> io::Result<Vec<Extent>> {
 
 /// Those of the sandbox's own making: what the overlay and programs inside note.
 fn attributes(file: &OwnedFd) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
-    let mut names = vec![0; ARCHIVE_HEADER_BYTES_MAX];
-    let length = match rustix::fs::flistxattr(file, &mut names[..]) {
-        Ok(length) => length,
-        Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
+    // Most files have none: room for the longest names would cost more than all else about a small file.
+    match rustix::fs::flistxattr(file, &mut [0; 1][..]) {
+        Ok(0) | Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
+        // A name has more bytes than that.
+        Ok(_) | Err(Errno::RANGE) => {}
         Err(error) => return Err(error.into()),
-    };
+    }
+    let mut names = vec![0; ARCHIVE_HEADER_BYTES_MAX];
+    let length = rustix::fs::flistxattr(file, &mut names[..])?;
     let mut found = Vec::new();
     for name in names[..length].split(|byte| *byte == 0) {
         if !name.starts_with(b"user.") {

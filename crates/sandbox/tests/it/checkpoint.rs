@@ -263,7 +263,7 @@ async fn whoever_comes_back_does_not_wait_for_the_archive() {
     // More than is compressed before the first bytes are written.
     bash(
         &opened.sandbox,
-        "head -c 3000000 /dev/urandom > big; export A=5",
+        "head -c 30000000 /dev/urandom > big; export A=5",
     )
     .await;
     drop(opened);
@@ -275,7 +275,7 @@ async fn whoever_comes_back_does_not_wait_for_the_archive() {
     let opened = world.host.open(&two, &Spec::default()).await.unwrap();
     ok(
         &bash(&opened.sandbox, "wc -c < big; echo $A").await,
-        "3000000\n5\n",
+        "30000000\n5\n",
     );
     drop((opened, held));
     pack(&world.host, "two").await;
