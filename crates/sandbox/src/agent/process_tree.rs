@@ -31,6 +31,12 @@ pub(super) struct Census {
     visitors: Visitors,
 }
 
+/// A census that was taken before it is needed: to walk through `/proc` takes longer than a short command.
+pub(super) struct Ahead {
+    census: Census,
+    last_born: i32,
+}
+
 /// Processes to end, by descriptors that cannot come to mean others.
 pub(super) struct Victims(Vec<OwnedFd>);
 
@@ -43,6 +49,14 @@ impl Census {
                 .collect(),
             visitors,
         }
+    }
+
+    /// For later, unless it can't be told then whether it is still good.
+    pub(super) fn ahead(visitors: Visitors) -> Option<Ahead> {
+        // Before: who is born meanwhile is not missed.
+        let last_born = last_born()?;
+        let census = Self::take(visitors);
+        Some(Ahead { census, last_born })
     }
 
     /// As if nothing but the visitors had been there.
@@ -120,6 +134,19 @@ impl Census {
         }
         self.born_since(shell).0.is_empty()
     }
+}
+
+impl Ahead {
+    /// As good as one that is taken now: nobody was born since. Who has died is of no account.
+    pub(super) fn if_current(self) -> Option<Census> {
+        (last_born() == Some(self.last_born)).then_some(self.census)
+    }
+}
+
+/// The number of the process or thread that was born last in this namespace.
+fn last_born() -> Option<i32> {
+    let load = fs::read_to_string("/proc/loadavg").ok()?;
+    load.split_ascii_whitespace().last()?.parse().ok()
 }
 
 impl Victims {

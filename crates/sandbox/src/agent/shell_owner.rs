@@ -20,7 +20,7 @@ use super::bash_result::{self, Fate, Outcome};
 use super::calls::{Call, Calls, Stage};
 use super::collector::Collector;
 use super::connection::{Peer, answered};
-use super::process_tree::Census;
+use super::process_tree::{Ahead, Census};
 use super::reaper::{End, Reaper};
 use super::shell::{Report, Shell};
 use super::shell_memory::ShellMemory;
@@ -51,6 +51,8 @@ pub(super) struct ShellOwner {
     /// Kept open, so that the pipe never ends.
     output_end: OwnedFd,
     pub(super) background: Background,
+    /// Of what lives when nothing is to be done.
+    census: Option<Ahead>,
 }
 
 /// Why waiting for the shell came to an end.
@@ -90,6 +92,7 @@ impl ShellOwner {
             output,
             output_end,
             background: Background::default(),
+            census: None,
         };
         thread::Builder::new()
             .name("shell".to_owned())
@@ -129,6 +132,10 @@ impl ShellOwner {
 
     /// Waits for a job, for output of background jobs, or for the shell's end.
     fn idle(&mut self) {
+        if self.census.is_none() {
+            // The last command was answered, and nobody waits for this.
+            self.census = Census::ahead(self.reaper.visitors());
+        }
         let mut fds = vec![
             PollFd::new(&self.queue.wake, PollFlags::IN),
             PollFd::new(&self.output, PollFlags::IN),
@@ -183,7 +190,8 @@ impl ShellOwner {
             // The stop did not come to be, and the state is about to change.
             let _ = self.memory.forget();
         }
-        let census = Census::take(self.reaper.visitors());
+        let ahead = self.census.take().and_then(Ahead::if_current);
+        let census = ahead.unwrap_or_else(|| Census::take(self.reaper.visitors()));
         if let Some(shell) = &mut self.shell {
             shell.give(command.as_bytes());
         }
