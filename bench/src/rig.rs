@@ -42,6 +42,13 @@ impl<'a> Rig<'a> {
         })
     }
 
+    /// Before the first start: servers here make no sandbox ahead, so that processes are those of sessions.
+    pub(crate) fn without_pool(&self) -> anyhow::Result<()> {
+        std::fs::create_dir_all(self.data())?;
+        let settings = "[sandbox]\npool = 0\n";
+        Ok(std::fs::write(self.data().join("hostler.toml"), settings)?)
+    }
+
     pub(crate) async fn start(&self) -> anyhow::Result<Server> {
         Server::start(&self.binary, &self.data(), &self.model).await
     }

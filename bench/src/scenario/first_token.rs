@@ -28,6 +28,7 @@ use crate::samples::Samples;
 const DELAY: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<()> {
+    rig.without_pool()?;
     let (server, mut api) = rig.start_with_api().await?;
     let rounds = rig.options.few_or(15, 200);
     let seen = Arc::new(Notify::new());

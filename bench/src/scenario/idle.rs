@@ -26,6 +26,7 @@ struct Sleeper {
 }
 
 pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<()> {
+    rig.without_pool()?;
     let (server, mut api) = rig.start_with_api().await?;
     outcome.figure(
         "ready with an empty folder",
