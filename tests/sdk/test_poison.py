@@ -33,7 +33,8 @@ class Models:
             # The process is gone in the middle of the request, as by a stack overflow or the killer of the kernel.
             self.server.wait_until_ready()
             self.server.signal(signal.SIGABRT)
-        if word == "Poison" or (word == "Slow" and self.asked[word] <= 3):
+        # By its fourth take it is a suspect, which the others wait for: it must get on then.
+        if word == "Poison" or (word == "Slow" and self.asked["Poison"] < 3):
             return Reply([text("Never said.")], before=Gate())
         return Reply([text(f"{word} is done.")])
 
