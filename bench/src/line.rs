@@ -48,6 +48,12 @@ impl Line {
         })
     }
 
+    /// For a session that said nothing for so long that the server has closed its connection.
+    pub(crate) async fn reconnect(&mut self, api: &Api) -> anyhow::Result<()> {
+        self.connection = Connection::open(&api.target).await?;
+        Ok(())
+    }
+
     /// Says the next message; returns when it is acknowledged.
     pub(crate) async fn say(&mut self) -> anyhow::Result<()> {
         say(&mut self.connection, &self.session, self.token).await?;

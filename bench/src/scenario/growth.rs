@@ -117,6 +117,7 @@ async fn measure(
     let listed = before.until(&Reading::of(server.process)?);
 
     let mut wake = Samples::default();
+    old.reconnect(api).await?;
     for _ in 0..TURNS_PER_SESSION {
         let begun = Instant::now();
         old.turn(begun).await?;
