@@ -110,19 +110,40 @@ fn own(file: &Path) -> anyhow::Result<MasterKey> {
     from_file(file)
 }
 
-/// Complete or not there: a key of which a half was lost would open nothing.
+/// Complete or not there: a key of which a half was lost would open nothing. A command and a server may both be
+/// the first: whoever comes second finds the key of the other and takes that.
 fn make(file: &Path) -> anyhow::Result<()> {
     let text = MasterKey::generate()?;
     let folder = file.parent().unwrap_or(Path::new("."));
-    let new: PathBuf = folder.join(format!("{KEY_FILE}.new"));
+    let new: PathBuf = folder.join(format!("{KEY_FILE}.{}", std::process::id()));
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut written = options.open(&new)?;
     writeln!(written, "{}", *text)?;
     written.sync_all()?;
-    std::fs::rename(&new, file)?;
+    let linked = std::fs::hard_link(&new, file);
+    std::fs::remove_file(&new)?;
+    match linked {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error.into()),
+        Ok(()) | Err(_) => {}
+    }
     std::fs::File::open(folder)?.sync_all()?;
     Ok(())
 }
 
 const _: () = assert!(KEY_FILE_BYTES_MAX > 64, "a master key fits");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_comes_second_takes_the_key_that_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(KEY_FILE);
+        let first = own(&file).unwrap();
+        make(&file).unwrap();
+        assert_eq!(from_file(&file).unwrap().id(), first.id());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -27,6 +27,9 @@ pub enum OpenError {
     /// The wrong record, or changed bytes: the two can't be told apart.
     #[error("its seal is broken: it was changed, or belongs to another record")]
     Broken,
+    /// Opened, and not closed again under another key.
+    #[error(transparent)]
+    NotResealed(#[from] SealError),
 }
 
 impl Keyring {
@@ -66,16 +69,15 @@ impl Keyring {
     /// The same secret under the current master key, without opening it. None: it is under it already.
     ///
     /// # Errors
-    /// As [`Keyring::open`]. Without randomness it stays as it is, and the next attempt does it.
+    /// As [`Keyring::open`], and as [`Keyring::seal`].
     pub fn rewrap(&self, record: &Record, sealed: &Sealed) -> Result<Option<Sealed>, OpenError> {
         if sealed.key_id == *self.current.id() {
             return Ok(None);
         }
         let data_key = self.unwrap_key(record, sealed)?;
-        let wrapped = self.wrap(record, &data_key).ok();
-        Ok(wrapped.map(|data_key| Sealed {
+        Ok(Some(Sealed {
             key_id: self.current.id().clone(),
-            data_key,
+            data_key: self.wrap(record, &data_key)?,
             secret: sealed.secret.clone(),
         }))
     }
