@@ -8,10 +8,14 @@ use tokio::sync::{Semaphore, watch};
 use crate::budget::Budget;
 use crate::denial::Denial;
 use crate::host_name::{Host, HostName};
-use crate::limits::{LOOKUPS_MAX, REFUSALS_LOGGED_AT_ONCE, REFUSALS_LOGGED_PER_SECOND};
+use crate::limits::{
+    BODIES_HELD_MAX, LOOKUPS_MAX, REFUSALS_LOGGED_AT_ONCE, REFUSALS_LOGGED_PER_SECOND,
+};
 use crate::names::{Meaning, Names};
 use crate::options::GatewayOptions;
 use crate::policy::Policy;
+use crate::secrets::{Injection, Secrets};
+use crate::trust::Trust;
 use crate::usage::Meter;
 
 /// What all sandboxes share.
@@ -22,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) permits: Arc<Semaphore>,
     /// One for each look-up of any sandbox.
     pub(crate) lookups: Arc<Semaphore>,
+    pub(crate) trust: Trust,
 }
 
 #[derive(Debug)]
@@ -33,6 +38,9 @@ pub(crate) struct Attached {
     pub(crate) permits: Arc<Semaphore>,
     /// One for each look-up.
     pub(crate) lookups: Arc<Semaphore>,
+    /// One for each body that is held whole.
+    pub(crate) held_bodies: Arc<Semaphore>,
+    pub(crate) secrets: Option<Secrets>,
     names: Mutex<Names>,
     policy: watch::Receiver<Arc<Policy>>,
     log: Mutex<LogBudget>,
@@ -49,12 +57,15 @@ impl Attached {
         label: String,
         shared: Arc<Shared>,
         policy: watch::Receiver<Arc<Policy>>,
+        secrets: Option<Secrets>,
     ) -> Self {
         Self {
             label,
             meter: Meter::default(),
             permits: Arc::new(Semaphore::new(shared.options.connections_max)),
             lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
+            held_bodies: Arc::new(Semaphore::new(BODIES_HELD_MAX)),
+            secrets,
             names: Mutex::new(Names::new(shared.options.names_network)),
             policy,
             log: Mutex::new(LogBudget {
@@ -91,6 +102,14 @@ impl Attached {
         match self.policy().as_ref() {
             Policy::Limited(_) | Policy::Nothing => true,
             Policy::Unrestricted => false,
+        }
+    }
+
+    /// What is replaced, at this moment, in a request to a host.
+    pub(crate) async fn injection(&self, host: &Host) -> Result<Injection, Denial> {
+        match &self.secrets {
+            Some(secrets) => secrets.injection(host).await,
+            None => Ok(Injection::none()),
         }
     }
 

@@ -58,7 +58,7 @@ pub(crate) async fn serve(attached: Arc<Attached>, stream: TcpStream, door: Door
                 Door::Transparent => Box::pin(transparent::serve(&connection, stream)).await,
                 Door::Proxy => {
                     let client = Client::new(stream);
-                    Box::pin(http::serve(&connection, client, Front::Proxy)).await;
+                    Box::pin(http::serve_http1(&connection, client, Front::Proxy)).await;
                 }
             }
         }

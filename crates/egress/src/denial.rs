@@ -38,6 +38,14 @@ pub(crate) enum Denial {
     /// A request that can be read in more than one way, or in none.
     Malformed(&'static str),
     Method(String),
+    /// A value that no header can carry.
+    NotForHeader,
+    /// A client that ended TLS with the gateway.
+    NoHandshake(String),
+    /// The secrets of the sandbox can't be had, so nothing is sent.
+    NoSecrets,
+    /// A host that doesn't prove who it is.
+    Untrusted(String, String),
     /// Not refused, but not possible.
     Unresolved(String),
     Unreachable(String, u16),
@@ -65,11 +73,15 @@ impl Denial {
             | Self::NoServerName(_)
             | Self::NotHttpOrTls(..)
             | Self::Http2
+            | Self::NotForHeader
             | Self::Method(_) => 403,
             Self::Malformed(_) => 400,
             Self::Unresolved(_)
             | Self::Unreachable(..)
             | Self::BrokenAnswer(_)
+            | Self::NoHandshake(_)
+            | Self::NoSecrets
+            | Self::Untrusted(..)
             | Self::KeptEnded(_) => 502,
             Self::TimedOut(..) => 504,
         }
@@ -108,6 +120,10 @@ impl Denial {
             Self::TimedOut(..) => "timed_out",
             Self::BrokenAnswer(_) => "broken_answer",
             Self::KeptEnded(_) => "kept_ended",
+            Self::NotForHeader => "not_for_header",
+            Self::NoHandshake(_) => "no_handshake",
+            Self::NoSecrets => "no_secrets",
+            Self::Untrusted(..) => "untrusted",
         }
     }
 }
@@ -163,6 +179,20 @@ impl fmt::Display for Denial {
             Self::Unreachable(host, port) => write!(f, "{host}:{port} could not be reached."),
             Self::TimedOut(host, port) => write!(f, "{host}:{port} did not answer in time."),
             Self::KeptEnded(host) => write!(f, "The host {host} ended a kept connection."),
+            Self::NotForHeader => f.write_str(
+                "The value of a credential has a character that no header can carry.",
+            ),
+            Self::NoHandshake(host) => write!(
+                f,
+                "A program ended TLS to {host}: most likely it does not trust the authority in SSL_CERT_FILE."
+            ),
+            Self::NoSecrets => {
+                f.write_str("The credentials of this session can't be had, so nothing was sent.")
+            }
+            Self::Untrusted(host, why) => write!(
+                f,
+                "The host {host} does not prove who it is, so nothing was sent to it: {why}."
+            ),
             Self::BrokenAnswer(host) => {
                 write!(f, "The host {host} broke off, or its answer is not HTTP/1.")
             }

@@ -19,6 +19,8 @@ use crate::dns;
 use crate::limits::{LOOKUPS_TOTAL_MAX, NAMES_NETWORK_SIZE_MIN};
 use crate::options::GatewayOptions;
 use crate::policy::Policy;
+use crate::secrets::Secrets;
+use crate::trust::Trust;
 use crate::usage::Usage;
 
 /// One for each server; clones are the same gateway.
@@ -56,6 +58,7 @@ impl Gateway {
                 permits: Arc::new(Semaphore::new(options.connections_total_max)),
                 options,
                 lookups: Arc::new(Semaphore::new(LOOKUPS_TOTAL_MAX)),
+                trust: Trust::default(),
             }),
         }
     }
@@ -68,6 +71,27 @@ impl Gateway {
         policy: Policy,
         listeners: Listeners,
     ) -> io::Result<Attachment> {
+        self.serve(label, policy, listeners, None)
+    }
+
+    /// The same for a sandbox that has placeholders of secrets.
+    pub fn attach_with_secrets(
+        &self,
+        label: String,
+        policy: Policy,
+        listeners: Listeners,
+        secrets: Secrets,
+    ) -> io::Result<Attachment> {
+        self.serve(label, policy, listeners, Some(secrets))
+    }
+
+    fn serve(
+        &self,
+        label: String,
+        policy: Policy,
+        listeners: Listeners,
+        secrets: Option<Secrets>,
+    ) -> io::Result<Attachment> {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
         let network = self.shared.options.names_network;
         if network.address().is_ipv6() || network.size() < NAMES_NETWORK_SIZE_MIN {
@@ -76,7 +100,12 @@ impl Gateway {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
         let (policy, current) = watch::channel(Arc::new(policy));
-        let attached = Arc::new(Attached::new(label, Arc::clone(&self.shared), current));
+        let attached = Arc::new(Attached::new(
+            label,
+            Arc::clone(&self.shared),
+            current,
+            secrets,
+        ));
         let mut loops = JoinSet::new();
         let doors = listeners
             .tcp

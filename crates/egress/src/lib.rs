@@ -20,16 +20,21 @@
 //!   gets a 400, a host that doesn't answer a 502 or 504.
 //! - **A policy** that is replaced judges each later request, and ends the tunnels it doesn't permit.
 //!
-//! HTTP requests are read and written anew, so that a host is sent what was judged. TLS isn't
-//! opened: what is requested inside it, of a server that serves many names, the gateway can't
-//! see; `route.rs` has the one place where that may change.
+//! - **A secret** ([`Secrets`]) takes the place of its placeholder in requests to its hosts, and stars take
+//!   the secret's in their answers. TLS to such a host ends here, by the sandbox's own [`Authority`], and a
+//!   TLS of the gateway's begins, to a host that has proved who it is. Else nothing is sent.
 //!
-//! It knows listeners, names and addresses; what a sandbox, an environment or an agent is, it
+//! HTTP requests are read and written anew, so that a host is sent what was judged. TLS to all other hosts
+//! isn't opened: what is requested inside it, of a server that serves many names, the gateway can't
+//! see; `route.rs` has the one place where that is decided.
+//!
+//! It knows listeners, names, addresses and placeholders; what a sandbox, an environment or an agent is, it
 //! doesn't know. It logs decisions, never content, paths or headers.
 
 mod acceptor;
 mod address;
 mod attached;
+mod authority;
 mod budget;
 mod client;
 mod connection;
@@ -39,6 +44,7 @@ mod dns;
 mod gateway;
 mod host_name;
 mod http;
+mod inside;
 mod limits;
 mod names;
 mod network;
@@ -46,16 +52,21 @@ mod opening;
 mod options;
 mod policy;
 mod registries;
+mod replace;
 mod route;
+mod secrets;
 mod transparent;
+mod trust;
 mod tunnel;
 mod upstream;
 mod usage;
 
+pub use authority::{Authority, AuthorityError};
 pub use gateway::{Attachment, Gateway, Listeners};
 pub use host_name::{HostName, InvalidName};
 pub use network::{InvalidNetwork, Network};
-pub use options::{GatewayOptions, Lookup, Resolver, Times};
+pub use options::{Authorities, GatewayOptions, Lookup, Resolver, Times};
 pub use policy::{AllowedHosts, Policy};
 pub use registries::package_manager_hosts;
+pub use secrets::{Locations, SecretHosts, SecretSource, Secrets, Substitution, Substitutions};
 pub use usage::Usage;

@@ -60,3 +60,21 @@ pub(crate) const NAME_SECONDS: u32 = 30;
 /// Log lines about refusals of one sandbox, in a second and at once; the rest are counted.
 pub(crate) const REFUSALS_LOGGED_PER_SECOND: u32 = 1;
 pub(crate) const REFUSALS_LOGGED_AT_ONCE: u32 = 20;
+
+/// How far before its making an authority's time begins, for clocks that differ, and how long it lasts.
+pub(crate) const AUTHORITY_PAST: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const AUTHORITY_LIFE: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
+/// Hosts of one sandbox whose certificates are kept ready.
+pub(crate) const CERTIFICATES_MAX: usize = 256;
+
+/// Bodies up to this long are read whole before they are sent, to tell their new length; so many of one
+/// sandbox at once.
+pub(crate) const BODY_HELD_BYTES_MAX: u64 = 256 << 10;
+pub(crate) const BODIES_HELD_MAX: usize = 64;
+/// A shorter secret is not looked for in answers: it would be found where it is not.
+pub(crate) const SECRET_FOUND_BYTES_MIN: usize = 8;
+pub(crate) const SECRET_FOUND_ENCODED_BYTES_MIN: usize = 12;
+/// Requests that one connection of HTTP/2 has under way at once.
+pub(crate) const STREAMS_MAX: u32 = 32;
+/// What they have their library run beside them; more is a defect of the library, and refused.
+pub(crate) const STREAM_TASKS_MAX: usize = 256;

@@ -7,6 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::RootCertStore;
+
 use crate::host_name::HostName;
 use crate::limits::{CONNECTIONS_MAX_DEFAULT, CONNECTIONS_TOTAL_MAX_DEFAULT};
 use crate::network::Network;
@@ -31,6 +33,16 @@ pub struct GatewayOptions {
     pub names_network: Network,
     pub times: Times,
     pub resolver: Resolver,
+    /// Whom a host has to be vouched for by, where TLS is opened for a secret.
+    pub authorities: Authorities,
+}
+
+#[derive(Debug, Clone, Default)]
+pub enum Authorities {
+    /// Those that the machine trusts; read when they are needed first.
+    #[default]
+    Host,
+    These(Arc<RootCertStore>),
 }
 
 /// How long the gateway waits for what.
@@ -95,6 +107,7 @@ impl Default for GatewayOptions {
             names_network: Network::v4(198, 18, 0, 0, 15),
             times: Times::default(),
             resolver: Resolver::default(),
+            authorities: Authorities::default(),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::denial::Denial;
 use crate::dial::dial;
 use crate::host_name::{Host, HostName, shown};
 use crate::http::{self, Front};
+use crate::inside;
 use crate::limits::OPENING_BYTES_MAX;
 use crate::opening::{Hello, HelloReader, Opening, opening};
 use crate::tunnel::tunnel;
@@ -34,10 +35,17 @@ enum Heard {
 
 /// Serves a connection to a permitted host.
 pub(crate) async fn follow(connection: &Arc<Connection>, mut client: Client, mut route: Route) {
-    let Host::Name(name) = route.host.clone() else {
-        return carry(connection, client, route, "tcp").await;
-    };
     let port = route.port;
+    if let Host::Address(_) = route.host {
+        // What is sent to an address is read only if a secret may be in it.
+        match connection.attached.injection(&route.host).await {
+            Ok(injection) if injection.is_empty() => {
+                return carry(connection, client, route, "tcp").await;
+            }
+            Ok(_) => {}
+            Err(denial) => return close(connection, client, "tcp", port, &denial),
+        }
+    }
     let heard = match hear(connection, &mut client, &mut route).await {
         Ok(heard) => heard,
         Err(denial) => return close(connection, client, "tcp", port, &denial),
@@ -45,16 +53,16 @@ pub(crate) async fn follow(connection: &Arc<Connection>, mut client: Client, mut
     match heard {
         Heard::Left => {}
         Heard::ServerSpeaks => carry(connection, client, route, "tcp").await,
-        Heard::Speaks(Opening::Tls) => follow_tls(connection, client, route, &name).await,
+        Heard::Speaks(Opening::Tls) => follow_tls(connection, client, route).await,
         Heard::Speaks(Opening::Http1) => {
-            http::serve(connection, client, Front::Origin(Box::new(route))).await;
+            http::serve_http1(connection, client, Front::Origin(Box::new(route))).await;
         }
         Heard::Speaks(Opening::Http2) => {
             close(connection, client, "http", port, &Denial::Http2);
         }
         Heard::Speaks(Opening::Other | Opening::Unsure) => {
             if is_web(port) && connection.attached.is_limited() {
-                let denial = Denial::NotHttpOrTls(name.to_string(), port);
+                let denial = silence(&route);
                 return close(connection, client, "tcp", port, &denial);
             }
             carry(connection, client, route, "tcp").await;
@@ -84,7 +92,7 @@ pub(crate) async fn refuse(
     }
     match opening(client.opening()) {
         Opening::Http1 => {
-            http::serve(connection, client, Front::Refused { port, denial }).await;
+            http::serve_http1(connection, client, Front::Refused { port, denial }).await;
         }
         Opening::Tls => {
             let denial = match read_hello(connection, &mut client).await {
@@ -195,20 +203,15 @@ async fn read_hello(
     }
 }
 
-async fn follow_tls(
-    connection: &Arc<Connection>,
-    mut client: Client,
-    route: Route,
-    name: &HostName,
-) {
+async fn follow_tls(connection: &Arc<Connection>, mut client: Client, route: Route) {
     let (port, limited) = (route.port, connection.attached.is_limited());
     let denial = match read_hello(connection, &mut client).await {
-        Ok(Some(named)) if named.parse().as_ref() == Ok(name) => None,
+        Ok(Some(named)) if named.parse().map(Host::Name).as_ref() == Ok(&route.host) => None,
         Ok(Some(named)) => Some(Denial::OtherServerName {
             named: shown(&named),
-            leads_to: name.to_string(),
+            leads_to: route.host.to_string(),
         }),
-        Ok(None) if limited => Some(Denial::NoServerName(name.to_string())),
+        Ok(None) if limited => Some(Denial::NoServerName(route.host.to_string())),
         Ok(None) => None,
         Err(denial) => Some(denial),
     };
@@ -219,11 +222,21 @@ async fn follow_tls(
     carry_tls(connection, client, route).await;
 }
 
-/// **The one place where a decided TLS connection is passed on.** Its hello names the host that it
-/// leads to. What would end TLS here, to see and rewrite requests, has the client's first bytes
-/// untouched, the name, and the right to connect to it.
+/// **The one place where a decided TLS connection is passed on, or opened.** Its hello names the host
+/// that it leads to. It is opened only if a secret of this sandbox may go to that host at this moment.
 async fn carry_tls(connection: &Arc<Connection>, client: Client, route: Route) {
-    carry(connection, client, route, "tls").await;
+    let attached = &connection.attached;
+    let Some(secrets) = &attached.secrets else {
+        return carry(connection, client, route, "tls").await;
+    };
+    match secrets.injection(&route.host).await {
+        Ok(injection) if injection.is_empty() => carry(connection, client, route, "tls").await,
+        Ok(_) => Box::pin(inside::serve(connection, &secrets.authority, client, route)).await,
+        Err(denial) => {
+            attached.note_denial("tls", route.port, &denial);
+            client.alert(AlertDescription::InternalError).await;
+        }
+    }
 }
 
 /// Passes bytes both ways, unread.

@@ -1,7 +1,8 @@
 //! What the gateway itself answers: a refusal that says why, in the status line and in the body.
 
 use bytes::Bytes;
-use http_body_util::{Either, Full};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -9,18 +10,22 @@ use hyper::{Response, StatusCode};
 
 use crate::denial::Denial;
 
-/// A host's body passed on, or text of ours.
-pub(super) type Body = Either<Incoming, Full<Bytes>>;
+/// A body passed on as it is, or something that was made here.
+pub(super) type Body = Either<Incoming, UnsyncBoxBody<Bytes, hyper::Error>>;
 
 const MARK: &str = "x-hostler-egress";
 
 pub(super) fn empty() -> Body {
-    Either::Right(Full::default())
+    text(Bytes::new())
+}
+
+fn text(text: Bytes) -> Body {
+    let body = Full::new(text).map_err(|never| match never {});
+    Either::Right(body.boxed_unsync())
 }
 
 pub(super) fn refusal(denial: &Denial) -> Response<Body> {
-    let text = format!("{denial}\n");
-    let mut response = Response::new(Either::Right(Full::new(Bytes::from(text))));
+    let mut response = Response::new(text(Bytes::from(format!("{denial}\n"))));
     let status = StatusCode::from_u16(denial.status());
     *response.status_mut() = status.unwrap_or(StatusCode::FORBIDDEN);
     let headers = response.headers_mut();

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::header::{HOST, HeaderValue};
 use hyper::upgrade::OnUpgrade;
@@ -12,9 +11,14 @@ use hyper_util::rt::TokioIo;
 use super::Front;
 use super::answer::{Body, empty, refusal};
 use super::connect::tunnelled;
-use super::headers::{ask_for_websocket, asks_for_websocket, check_framing, strip, strip_answer};
-use super::target::{check_host_header, check_origin_request, named, of_connect, of_proxy_request};
-use super::upstream::Hosts;
+use super::headers::{
+    ask_for_websocket, asks_for_websocket, check_framing, strip, strip_answer, takes_trailers,
+};
+use super::inject::{hide, hide_in_head, into_request};
+use super::target::{
+    Scheme, Target, check_host_header, check_origin_request, named, of_connect, of_proxy_request,
+};
+use super::upstream::{Hosts, Outgoing};
 use crate::connection::Connection;
 use crate::denial::Denial;
 use crate::dial::dial;
@@ -42,7 +46,7 @@ pub(super) struct Exchange {
 
 enum LeadsTo {
     WhatRequestsName,
-    Host(Host, u16),
+    Host(Host, u16, Scheme),
     Nowhere(u16, Denial),
 }
 
@@ -50,13 +54,28 @@ impl Exchange {
     pub(super) fn new(connection: Arc<Connection>, front: Front) -> Self {
         let (leads_to, made) = match front {
             Front::Proxy => (LeadsTo::WhatRequestsName, None),
-            Front::Origin(route) => (LeadsTo::Host(route.host, route.port), route.upstream),
+            Front::Origin(route) => {
+                let leads_to = LeadsTo::Host(route.host, route.port, Scheme::Http);
+                (leads_to, route.upstream)
+            }
+            Front::Inside(route) => {
+                let leads_to = LeadsTo::Host(route.host, route.port, Scheme::Https);
+                (leads_to, route.upstream)
+            }
             Front::Refused { port, denial } => (LeadsTo::Nowhere(port, denial), None),
         };
         Self {
             hosts: Hosts::new(Arc::clone(&connection), made),
             connection,
             leads_to,
+        }
+    }
+
+    /// For a client whose requests don't wait for each other.
+    pub(super) fn side_by_side(self) -> Self {
+        Self {
+            hosts: self.hosts.side_by_side(),
+            ..self
         }
     }
 
@@ -70,7 +89,7 @@ impl Exchange {
             (port, Box::pin(self.connect(request)).await)
         } else {
             match self.judge(&request) {
-                Ok((host, port)) => (port, Box::pin(self.pass_on(host, port, request)).await),
+                Ok(target) => (target.port, Box::pin(self.pass_on(target, request)).await),
                 Err((port, denial)) => (port, Err(denial)),
             }
         };
@@ -87,11 +106,11 @@ impl Exchange {
     }
 
     /// The host that a request may go to by its own words and by the policy of this moment.
-    fn judge(&self, request: &Request<Incoming>) -> Result<(Host, u16), (u16, Denial)> {
+    fn judge(&self, request: &Request<Incoming>) -> Result<Target, (u16, Denial)> {
         let attached = &self.connection.attached;
         let port = match &self.leads_to {
             LeadsTo::WhatRequestsName => request.uri().port_u16().unwrap_or(80),
-            LeadsTo::Host(_, port) | LeadsTo::Nowhere(port, _) => *port,
+            LeadsTo::Host(_, port, _) | LeadsTo::Nowhere(port, _) => *port,
         };
         let judge = || {
             check_framing(request)?;
@@ -99,22 +118,22 @@ impl Exchange {
                 // Its answer would show what is added to a request on its way.
                 return Err(Denial::Method("TRACE".to_owned()));
             }
-            let (host, port) = match &self.leads_to {
+            let (host, port, scheme) = match &self.leads_to {
                 LeadsTo::WhatRequestsName => {
                     let (host, port) = of_proxy_request(request)?;
                     // What the policy says about the host says more than a wrong header.
                     attached.judge(&host)?;
                     check_host_header(request, &host, port)?;
-                    (host, port)
+                    (host, port, Scheme::Http)
                 }
-                LeadsTo::Host(host, port) => {
-                    check_origin_request(request, host, *port)?;
-                    (host.clone(), *port)
+                LeadsTo::Host(host, port, scheme) => {
+                    check_origin_request(request, host, *port, *scheme)?;
+                    (host.clone(), *port, *scheme)
                 }
                 LeadsTo::Nowhere(_, denial) => return Err(self.in_words(denial, request)),
             };
             attached.judge(&host)?;
-            Ok((host, port))
+            Ok(Target { host, port, scheme })
         };
         judge().map_err(|denial| (port, denial))
     }
@@ -148,27 +167,37 @@ impl Exchange {
 
     async fn pass_on(
         &self,
-        host: Host,
-        port: u16,
+        target: Target,
         mut request: Request<Incoming>,
     ) -> Result<Response<Body>, Denial> {
+        let attached = &self.connection.attached;
+        // At each request: what was taken away since the last one isn't sent any more.
+        let injection = attached.injection(&target.host).await?;
         let upgrade = if asks_for_websocket(&request) {
             Upgrade::WebSocket
         } else {
             Upgrade::None
         };
         let client = hyper::upgrade::on(&mut request);
-        write_anew(&mut request, &host, port, upgrade)?;
-        let mut response = self.hosts.send(&host, port, request).await?;
-        self.connection.attached.note_allowed("http", &host, port);
+        let takes_trailers = takes_trailers(request.headers());
+        write_anew(&mut request, &target, upgrade)?;
+        let outgoing = Outgoing {
+            target: target.clone(),
+            request: into_request(attached, &injection, request).await?,
+            takes_trailers,
+        };
+        let mut response = self.hosts.send(outgoing).await?;
+        let Target { host, port, .. } = target;
+        attached.note_allowed("http", &host, port);
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             strip_answer(response.headers_mut());
             *response.version_mut() = Version::HTTP_11;
-            return Ok(response.map(Either::Left));
+            return Ok(hide(&injection, response));
         }
         if upgrade == Upgrade::None {
             return Err(Denial::BrokenAnswer(host.to_string()));
         }
+        hide_in_head(&injection, &mut response);
         self.change_protocol(host, port, client, response).await
     }
 
@@ -207,10 +236,10 @@ impl Exchange {
 /// The request as the host is to see it: in origin form, of this connection only what it may know.
 fn write_anew(
     request: &mut Request<Incoming>,
-    host: &Host,
-    port: u16,
+    target: &Target,
     upgrade: Upgrade,
 ) -> Result<(), Denial> {
+    let Target { host, port, scheme } = target;
     let path = request.uri().path_and_query().map_or("/", |p| p.as_str());
     let path: Result<Uri, _> = path.parse();
     *request.uri_mut() = path.map_err(|_| Denial::Malformed("its path can't be read"))?;
@@ -220,9 +249,9 @@ fn write_anew(
         ask_for_websocket(request.headers_mut());
     }
     if !request.headers().contains_key(HOST) {
-        let authority = match port {
-            80 => host.to_string(),
-            port => format!("{host}:{port}"),
+        let authority = match *port == scheme.port() {
+            true => host.to_string(),
+            false => format!("{host}:{port}"),
         };
         let value = HeaderValue::from_str(&authority)
             .map_err(|_| Denial::Malformed("its host can't be written"))?;

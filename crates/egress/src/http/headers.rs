@@ -1,7 +1,7 @@
 //! Headers that speak about one connection only, and those that say where a body ends.
 
 use hyper::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE,
     TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::{Method, Request, Version};
@@ -81,6 +81,29 @@ pub(super) fn strip_answer(headers: &mut HeaderMap) {
     if headers.remove(TRANSFER_ENCODING).is_some() {
         headers.remove(CONTENT_LENGTH);
     }
+}
+
+/// Several Cookie headers, as HTTP/2 sends them, are one in HTTP/1.
+pub(super) fn join_cookies(headers: &mut HeaderMap) {
+    let mut cookies = headers.get_all(COOKIE).iter();
+    let (first, second) = (cookies.next(), cookies.next());
+    if first.is_none() || second.is_none() {
+        return;
+    }
+    let all: Vec<&[u8]> = headers
+        .get_all(COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
+        headers.insert(COOKIE, joined);
+    }
+}
+
+/// Whether a client of HTTP/2 takes trailers, which it is the only one to have to say.
+pub(super) fn takes_trailers(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(TE).iter();
+    values.any(|value| value.as_bytes().eq_ignore_ascii_case(b"trailers"))
 }
 
 fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {

@@ -6,6 +6,38 @@ use hyper::{Method, Request, Uri, Version};
 use crate::denial::Denial;
 use crate::host_name::{Host, InvalidName, shown};
 
+/// What a request is sent in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scheme {
+    Http,
+    /// TLS, which ends here and begins anew.
+    Https,
+}
+
+impl Scheme {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    pub(super) fn port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+/// Where one request goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) host: Host,
+    pub(super) port: u16,
+    pub(super) scheme: Scheme,
+}
+
 /// A host and a port, of which the port may be left to the scheme.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Authority {
@@ -56,7 +88,7 @@ fn port_number(text: &str) -> Result<u16, Denial> {
 
 /// The host of a request in absolute form, as a client sends it to a proxy.
 pub(super) fn of_proxy_request<B>(request: &Request<B>) -> Result<(Host, u16), Denial> {
-    let Some(authority) = plain_authority(request.uri())? else {
+    let Some(authority) = authority(request.uri(), Scheme::Http)? else {
         return Err(Denial::Malformed(
             "a request to a proxy names its host in full, as in http://host/path",
         ));
@@ -83,11 +115,12 @@ pub(super) fn check_origin_request<B>(
     request: &Request<B>,
     host: &Host,
     port: u16,
+    scheme: Scheme,
 ) -> Result<(), Denial> {
     if request.method() == Method::CONNECT {
         return Err(Denial::Method("CONNECT".to_owned()));
     }
-    if let Some(authority) = plain_authority(request.uri())?
+    if let Some(authority) = authority(request.uri(), scheme)?
         && !authority.agrees(host, port)
     {
         return Err(other(&authority.host, host));
@@ -103,14 +136,15 @@ pub(super) fn named<B>(request: &Request<B>) -> Option<Host> {
         .map(|authority| authority.host)
 }
 
-fn plain_authority(uri: &Uri) -> Result<Option<Authority>, Denial> {
+fn authority(uri: &Uri, scheme: Scheme) -> Result<Option<Authority>, Denial> {
     let Some(authority) = uri.authority() else {
         return Ok(None);
     };
-    if uri.scheme_str() != Some("http") {
-        return Err(Denial::Malformed(
-            "a request in the clear is for an http:// address",
-        ));
+    if uri.scheme_str() != Some(scheme.as_str()) {
+        return Err(Denial::Malformed(match scheme {
+            Scheme::Http => "a request in the clear is for an http:// address",
+            Scheme::Https => "a request inside of TLS is for an https:// address",
+        }));
     }
     Authority::parse(authority.as_str()).map(Some)
 }
@@ -125,6 +159,12 @@ pub(super) fn check_host_header<B>(
     let value = match (values.next(), values.next()) {
         (Some(value), None) => value,
         (None, _) if request.version() == Version::HTTP_10 => return Ok(()),
+        // There the target names it, and was held against the host.
+        (None, _)
+            if request.version() == Version::HTTP_2 && request.uri().authority().is_some() =>
+        {
+            return Ok(());
+        }
         (None, _) => return Err(Denial::Malformed("it has no Host header")),
         (Some(_), Some(_)) => return Err(Denial::Malformed("it has more than one Host header")),
     };

@@ -10,13 +10,15 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::task::JoinSet;
 
 use crate::world::Seen;
 
-pub(crate) async fn serve(stream: TcpStream, seen: Seen) -> io::Result<()> {
+pub(crate) async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    seen: Seen,
+) -> io::Result<()> {
     let mut tunnels = JoinSet::new();
     let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
     let service = service_fn(move |request| {
@@ -34,7 +36,7 @@ pub(crate) async fn serve(stream: TcpStream, seen: Seen) -> io::Result<()> {
     Ok(())
 }
 
-async fn answer(
+pub(crate) async fn answer(
     mut request: Request<Incoming>,
     upgrades: tokio::sync::mpsc::UnboundedSender<hyper::upgrade::OnUpgrade>,
     seen: Seen,

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hostler_egress::{
-    AllowedHosts, Attachment, Gateway, GatewayOptions, HostName, Listeners, Network, Policy,
-    Resolver, Times, Usage,
+    AllowedHosts, Attachment, Authorities, Gateway, GatewayOptions, HostName, Listeners, Network,
+    Policy, Resolver, Secrets, Times, Usage,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -40,6 +40,7 @@ pub(crate) struct Setting {
     /// The addresses of names other than [`ALLOWED`], by how often they were asked for before.
     pub(crate) addresses: fn(&str, usize) -> Vec<IpAddr>,
     pub(crate) change: fn(&mut GatewayOptions, SocketAddr),
+    pub(crate) secrets: Option<Secrets>,
 }
 
 impl Default for Setting {
@@ -49,6 +50,7 @@ impl Default for Setting {
             behaviour: Behaviour::Http,
             addresses: |_, _| vec![Ipv4Addr::LOCALHOST.into()],
             change: |_, _| {},
+            secrets: None,
         }
     }
 }
@@ -101,11 +103,13 @@ impl World {
                 ..Times::default()
             },
             resolver,
+            authorities: Authorities::These(crate::tls::roots()),
             ..GatewayOptions::default()
         };
         (setting.change)(&mut options, server.address);
         let gateway = Gateway::new(options);
-        let (attachment, proxy, dns) = attach(&gateway, setting.policy, transparent);
+        let (attachment, proxy, dns) =
+            attach_with(&gateway, setting.policy, transparent, setting.secrets);
         Self {
             attachment,
             proxy,
@@ -148,13 +152,25 @@ pub(crate) fn attach(
     policy: Policy,
     tcp: Vec<std::net::TcpListener>,
 ) -> (Attachment, SocketAddr, SocketAddr) {
+    attach_with(gateway, policy, tcp, None)
+}
+
+fn attach_with(
+    gateway: &Gateway,
+    policy: Policy,
+    tcp: Vec<std::net::TcpListener>,
+    secrets: Option<Secrets>,
+) -> (Attachment, SocketAddr, SocketAddr) {
     let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let dns = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let addresses = (proxy.local_addr().unwrap(), dns.local_addr().unwrap());
     let listeners = Listeners { tcp, proxy, dns };
-    let attachment = gateway
-        .attach("test".to_owned(), policy, listeners)
-        .unwrap();
+    let name = "test".to_owned();
+    let attachment = match secrets {
+        Some(secrets) => gateway.attach_with_secrets(name, policy, listeners, secrets),
+        None => gateway.attach(name, policy, listeners),
+    }
+    .unwrap();
     (attachment, addresses.0, addresses.1)
 }
 
@@ -163,6 +179,8 @@ pub(crate) fn attach(
 pub(crate) enum Behaviour {
     /// Answers HTTP, telling what it was asked.
     Http,
+    /// The same over TLS, in the name of this host, with these protocols.
+    Https(&'static str, &'static [&'static [u8]]),
     /// Sends everything back, and ends when the client does.
     Echo,
     /// Speaks first, then sends everything back.
@@ -249,6 +267,9 @@ async fn behave(
 ) -> io::Result<()> {
     match behaviour {
         Behaviour::Http => return crate::wire_server::serve(stream, seen).await,
+        Behaviour::Https(name, protocols) => {
+            return crate::tls::serve(stream, name, protocols, seen).await;
+        }
         Behaviour::Greet => stream.write_all(b"220 ready\r\n").await?,
         Behaviour::Echo => {}
         Behaviour::Answer(bytes) => {

@@ -1,0 +1,241 @@
+//! What takes the place of placeholders in the requests of one sandbox, and for which hosts.
+//!
+//! The sandbox knows placeholders only. Which value belongs to one is asked anew for each request, so that
+//! what was changed or taken away elsewhere counts from the next request on.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use futures::future::BoxFuture;
+use zeroize::Zeroizing;
+
+use crate::authority::Authority;
+use crate::denial::Denial;
+use crate::host_name::Host;
+use crate::limits::{SECRET_FOUND_BYTES_MIN, SECRET_FOUND_ENCODED_BYTES_MIN};
+use crate::policy::AllowedHosts;
+use crate::replace::Pair;
+
+/// The secrets of one sandbox.
+pub struct Secrets {
+    /// Vouches for the hosts inside whose TLS placeholders are replaced. The sandbox has to trust it.
+    pub authority: Authority,
+    pub source: Arc<SecretSource>,
+}
+
+/// Says what is to be replaced at this moment. After an error nothing is sent.
+pub type SecretSource = dyn Fn() -> BoxFuture<'static, io::Result<Substitutions>> + Send + Sync;
+
+pub type Substitutions = Arc<[Arc<Substitution>]>;
+
+/// One secret, what stands for it inside, and where it may go.
+pub struct Substitution {
+    pub placeholder: String,
+    pub value: Zeroizing<String>,
+    pub hosts: SecretHosts,
+    pub locations: Locations,
+}
+
+/// Where in a request a placeholder is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Locations {
+    pub header: bool,
+    pub body: bool,
+}
+
+/// The hosts that a secret may be sent to, among those that the policy permits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretHosts {
+    Any,
+    These {
+        names: AllowedHosts,
+        addresses: BTreeSet<IpAddr>,
+    },
+}
+
+impl SecretHosts {
+    /// Names, `*.suffix` for all names below a suffix, and addresses.
+    pub fn these<T: AsRef<str>>(entries: impl IntoIterator<Item = T>) -> Self {
+        let names = AllowedHosts::new(entries);
+        let addresses = names
+            .ignored()
+            .iter()
+            .filter_map(|entry| entry.parse().ok());
+        Self::These {
+            addresses: addresses.collect(),
+            names,
+        }
+    }
+
+    fn has(&self, host: &Host) -> bool {
+        match (self, host) {
+            (Self::Any, _) => true,
+            (Self::These { names, .. }, Host::Name(name)) => names.matches(name),
+            (Self::These { addresses, .. }, Host::Address(address)) => {
+                addresses.contains(&address.to_canonical())
+            }
+        }
+    }
+}
+
+/// What is replaced in one request to a host, and hidden in its answer.
+pub(crate) struct Injection(Vec<Arc<Substitution>>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Location {
+    Header,
+    Body,
+}
+
+impl Secrets {
+    pub(crate) async fn injection(&self, host: &Host) -> Result<Injection, Denial> {
+        let all = (self.source)().await.map_err(|error| {
+            tracing::warn!(%error, "the secrets of a sandbox can't be had");
+            Denial::NoSecrets
+        })?;
+        let good = all.iter().filter(|one| one.hosts.has(host));
+        Ok(Injection(good.map(Arc::clone).collect()))
+    }
+}
+
+impl Injection {
+    pub(crate) fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// From placeholders to what they stand for.
+    pub(crate) fn outward(&self, location: Location) -> Vec<Pair> {
+        let is_wanted = |one: &&Arc<Substitution>| match location {
+            Location::Header => one.locations.header,
+            Location::Body => one.locations.body,
+        };
+        let pairs = self.0.iter().filter(is_wanted).map(|one| Pair {
+            from: bytes(&one.placeholder),
+            to: bytes(&one.value),
+        });
+        pairs.collect()
+    }
+
+    /// From the forms in which a host may send a secret back to what is shown instead: as many stars, so
+    /// that no length changes.
+    pub(crate) fn hidden(&self) -> Vec<Pair> {
+        let forms = self.0.iter().flat_map(|one| forms(&one.value));
+        let pairs = forms.map(|form| Pair {
+            to: Zeroizing::new(vec![b'*'; form.len()]),
+            from: form,
+        });
+        pairs.collect()
+    }
+}
+
+fn bytes(text: &str) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(text.as_bytes().to_vec())
+}
+
+/// A value as it is, as in JSON, as in a URL, and inside of base64 at each of its three offsets.
+fn forms(value: &str) -> Vec<Zeroizing<Vec<u8>>> {
+    if value.len() < SECRET_FOUND_BYTES_MIN {
+        return Vec::new();
+    }
+    let mut forms = vec![bytes(value)];
+    for other in [in_json(value), in_url(value)] {
+        if *other != *forms[0] {
+            forms.push(other);
+        }
+    }
+    if value.len() >= SECRET_FOUND_ENCODED_BYTES_MIN {
+        forms.extend((0..3).map(|offset| in_base64(value, offset)));
+    }
+    forms
+}
+
+fn in_json(value: &str) -> Zeroizing<Vec<u8>> {
+    let mut text = Zeroizing::new(Vec::with_capacity(value.len() * 2));
+    for byte in value.bytes() {
+        if matches!(byte, b'"' | b'\\') {
+            text.push(b'\\');
+        }
+        text.push(byte);
+    }
+    text
+}
+
+fn in_url(value: &str) -> Zeroizing<Vec<u8>> {
+    let mut text = Zeroizing::new(Vec::with_capacity(value.len() * 3));
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            text.push(byte);
+        } else {
+            text.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        }
+    }
+    text
+}
+
+/// The characters that are the same whatever is before and behind the value.
+fn in_base64(value: &str, offset: usize) -> Zeroizing<Vec<u8>> {
+    let mut shifted = Zeroizing::new(vec![0; offset]);
+    shifted.extend_from_slice(value.as_bytes());
+    let text = Zeroizing::new(STANDARD_NO_PAD.encode(&shifted));
+    let first = [0, 2, 3][offset];
+    let last = shifted.len() / 3 * 4;
+    Zeroizing::new(text.as_bytes()[first..last.max(first)].to_vec())
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets")
+    }
+}
+
+/// Without the value.
+impl fmt::Debug for Substitution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Substitution")
+            .field("placeholder", &self.placeholder)
+            .field("hosts", &self.hosts)
+            .field("locations", &self.locations)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replace::Replacer;
+
+    #[test]
+    fn a_value_is_found_in_base64_wherever_it_stands() {
+        let value = "a secret of some length";
+        for before in ["", "u:", "user:", "admin: "] {
+            for behind in ["", "?", "!!"] {
+                let sent = STANDARD_NO_PAD.encode(format!("{before}{value}{behind}"));
+                let found = forms(value).into_iter().map(|from| Pair {
+                    to: bytes("*"),
+                    from,
+                });
+                let hidden = Replacer::new(found.collect()).replaced(sent.as_bytes());
+                let hidden = String::from_utf8(hidden.unwrap()).unwrap();
+                assert!(hidden.contains('*'), "{before:?} {behind:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn hosts_are_names_suffixes_and_addresses() {
+        let hosts = SecretHosts::these(["a.example", "*.b.example", "192.0.2.7"]);
+        let has = |host: &str| hosts.has(&Host::parse(host).unwrap());
+        assert!(has("A.example") && has("x.b.example") && has("192.0.2.7"));
+        assert!(!has("b.example") && !has("x.a.example") && !has("192.0.2.8"));
+        assert!(SecretHosts::Any.has(&Host::parse("[::1]").unwrap()));
+    }
+}
