@@ -5,7 +5,7 @@
 //! log (`tail.rs`) and the previews of what a model is writing (`previews.rs`).
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -41,16 +41,28 @@ pub(crate) struct Channel {
     grown_to: AtomicI64,
     /// The same by those that can't wait.
     broken_in_at: AtomicI64,
+    /// Wake-ups that did not say where the log ends. None of them can wait.
+    unexplained: AtomicU64,
 }
 
 impl Channel {
-    fn wake(&self, grown_to: Option<Seq>, urgency: Urgency) {
-        let grown_to = grown_to.map_or(i64::MAX, |seq| seq.0);
-        self.grown_to.fetch_max(grown_to, Ordering::SeqCst);
+    fn wake(&self, growth: Growth) {
+        let breaks_in = match growth {
+            Growth::To(end, urgency) => {
+                self.grown_to.fetch_max(end.0, Ordering::SeqCst);
+                if urgency == Urgency::BreaksIn {
+                    self.broken_in_at.fetch_max(end.0, Ordering::SeqCst);
+                }
+                urgency == Urgency::BreaksIn
+            }
+            Growth::Unknown => {
+                self.unexplained.fetch_add(1, Ordering::SeqCst);
+                true
+            }
+        };
         self.tail.ask();
         self.wake.send_replace(());
-        if urgency == Urgency::BreaksIn {
-            self.broken_in_at.fetch_max(grown_to, Ordering::SeqCst);
+        if breaks_in {
             self.break_in.send_replace(());
         }
     }
@@ -72,6 +84,15 @@ pub(crate) enum Urgency {
     BreaksIn,
     /// It is there when the step is done, as another message is. Readers look at once all the same.
     Waits,
+}
+
+/// What the sender of a wake-up knows of the log. Who has read that far already need not look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Growth {
+    /// It ends there at least.
+    To(Seq, Urgency),
+    /// Anything may have happened.
+    Unknown,
 }
 
 /// Why it is time to look.
@@ -107,31 +128,27 @@ impl Hub {
         }
     }
 
-    /// Tells everybody who watches the session to look at it, in other processes too. `grown_to` is
-    /// where the log ends at least, if that is known: who has read that far already need not look
-    /// for this.
-    pub(crate) fn wake(&self, session: SessionId, grown_to: Option<Seq>, urgency: Urgency) {
+    /// Tells everybody who watches the session to look at it, in other processes too.
+    pub(crate) fn wake(&self, session: SessionId, growth: Growth) {
         if self.options.wake_ups == WakeUps::On {
-            if let Some(topic) = self.topics().get(&session) {
-                topic.channel.wake(grown_to, urgency);
-            }
+            self.wake_here(session, growth);
             if let Some(announcer) = self.announcer.get() {
-                announcer.announce(session);
+                announcer.announce(session, growth);
             }
         }
     }
 
-    /// As [`Hub::wake`], for what another process has done: nobody knows what that is.
-    pub(crate) fn wake_here(&self, session: SessionId) {
+    /// As [`Hub::wake`], for what another process has done.
+    pub(crate) fn wake_here(&self, session: SessionId, growth: Growth) {
         if let Some(topic) = self.topics().get(&session) {
-            topic.channel.wake(None, Urgency::BreaksIn);
+            topic.channel.wake(growth);
         }
     }
 
     /// For when wake-ups may have been missed.
     pub(crate) fn wake_all(&self) {
         for topic in self.topics().values() {
-            topic.channel.wake(None, Urgency::BreaksIn);
+            topic.channel.wake(Growth::Unknown);
         }
     }
 
@@ -167,6 +184,7 @@ impl Hub {
                 followers: AtomicUsize::new(0),
                 grown_to: AtomicI64::new(0),
                 broken_in_at: AtomicI64::new(0),
+                unexplained: AtomicU64::new(0),
             }),
             watches: 0,
         });
@@ -326,14 +344,25 @@ impl Drop for Audience {
 
 /// Wake-ups of one session, for its runner.
 #[derive(Debug)]
-pub struct Wakes(pub(crate) Watch);
+pub struct Wakes {
+    watch: Watch,
+    /// The unexplained wake-ups that were answered by a look.
+    answered: u64,
+}
 
 impl Wakes {
+    pub(crate) fn new(watch: Watch) -> Self {
+        Self {
+            answered: watch.channel.unexplained.load(Ordering::SeqCst),
+            watch,
+        }
+    }
+
     /// Waits until it is time to look at the session behind `known`: it may have changed.
     /// Cancel-safe.
     pub async fn changed(&mut self, known: Seq) {
         loop {
-            match self.0.changed().await {
+            match self.watch.changed().await {
                 // As after the runner's own appends.
                 Woken::ByAppend if !self.has_grown(known) => {}
                 Woken::ByAppend | Woken::ByTime => return,
@@ -345,7 +374,7 @@ impl Wakes {
     /// counts. Cancel-safe.
     pub async fn broken_in(&mut self, known: Seq) {
         loop {
-            match self.0.broken_in().await {
+            match self.watch.broken_in().await {
                 Woken::ByAppend if !self.is_broken_in(known) => {}
                 Woken::ByAppend | Woken::ByTime => return,
             }
@@ -354,16 +383,22 @@ impl Wakes {
 
     /// Whether there is a wake-up that [`Wakes::changed`] would not wait for. It is used up.
     pub fn take_changed(&mut self, known: Seq) -> bool {
-        let is_changed = self.0.is_changed();
-        self.0.mark_seen();
+        let is_changed = self.watch.is_changed();
+        self.watch.mark_seen();
         is_changed && self.has_grown(known)
     }
 
-    fn has_grown(&self, known: Seq) -> bool {
-        self.0.channel.grown_to.load(Ordering::SeqCst) > known.0
+    fn has_grown(&mut self, known: Seq) -> bool {
+        self.is_unexplained() || self.watch.channel.grown_to.load(Ordering::SeqCst) > known.0
     }
 
-    fn is_broken_in(&self, known: Seq) -> bool {
-        self.0.channel.broken_in_at.load(Ordering::SeqCst) > known.0
+    fn is_broken_in(&mut self, known: Seq) -> bool {
+        self.is_unexplained() || self.watch.channel.broken_in_at.load(Ordering::SeqCst) > known.0
+    }
+
+    /// Whether there was a wake-up that any look answers, the one that follows now.
+    fn is_unexplained(&mut self) -> bool {
+        let unexplained = self.watch.channel.unexplained.load(Ordering::SeqCst);
+        std::mem::replace(&mut self.answered, unexplained) != unexplained
     }
 }

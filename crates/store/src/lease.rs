@@ -248,7 +248,7 @@ impl Store {
 
     /// Wake-ups of a session from now on.
     pub fn wakes(&self, session: SessionId) -> Wakes {
-        Wakes(self.hub.watch(session))
+        Wakes::new(self.hub.watch(session))
     }
 
     /// The queue of sessions that may want a runner, for the one supervisor of this process.

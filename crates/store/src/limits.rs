@@ -38,7 +38,7 @@ pub(crate) const POSTGRES_MIGRATION: Duration = Duration::from_secs(3_600);
 /// Wake-ups for other processes that wait to be told, and those that are told together: a
 /// notification is at most 8,000 bytes.
 pub(crate) const ANNOUNCEMENTS_WAITING: usize = 4_096;
-pub(crate) const ANNOUNCED_TOGETHER: usize = 200;
+pub(crate) const ANNOUNCED_TOGETHER: usize = 128;
 /// Notifications that wait to be read on a connection.
 pub(crate) const NOTIFICATIONS_WAITING: usize = 4_096;
 /// How long the listener waits before it sees whether anybody still wants to know.

@@ -13,7 +13,7 @@ use hostler_protocol::event::{Audience, Draft, Epoch, Event, Recorded, Seq};
 use hostler_protocol::id::{EventId, SessionId};
 
 use crate::db::{Scope, Tx};
-use crate::hub::Urgency;
+use crate::hub::{Growth, Urgency};
 use crate::lease::forget_takes;
 use crate::limits::PAGE_BYTES;
 use crate::parameter::Parameter;
@@ -124,7 +124,7 @@ impl Store {
         // The supervisor knows of the runner that appends.
         let hub = Arc::clone(&self.hub);
         let tell = move |appended: &Appended| {
-            hub.wake(session, Some(appended.last), Urgency::Waits);
+            hub.wake(session, Growth::To(appended.last, Urgency::Waits));
             hub.previews_superseded(session, &previewed);
         };
         let scope = Scope::Session(session);

@@ -12,7 +12,7 @@ use hostler_protocol::event::{Draft, Seq};
 use hostler_protocol::id::{EventId, FileId, SessionId, WorkspaceId};
 
 use crate::db::{Scope, Tx};
-use crate::hub::Urgency;
+use crate::hub::{Growth, Urgency};
 use crate::log::{AppendError, LogEnd, Writer, insert_events, json, update_agent};
 use crate::session_environments::DELETE_SESSION_ENVIRONMENT;
 use crate::session_files::delete_files_of_session;
@@ -93,7 +93,7 @@ impl Store {
         let hub = Arc::clone(&self.hub);
         let tell = move |changed: &Changed| {
             if changed.row.last_seq >= changed.first_seq {
-                hub.wake(id, Some(changed.row.last_seq), Urgency::BreaksIn);
+                hub.wake(id, Growth::To(changed.row.last_seq, Urgency::BreaksIn));
                 hub.wake_supervisor_for(id, &changed.row.summary);
             }
         };
@@ -142,7 +142,7 @@ impl Store {
         let hub = Arc::clone(&self.hub);
         let mounts_changed = self.mounts_changed();
         let tell = move |files: &Vec<FileId>| {
-            hub.wake(id, None, Urgency::BreaksIn);
+            hub.wake(id, Growth::Unknown);
             mounts_changed(files);
         };
         let files = self.db.write_and_tell(delete, tell).await?;

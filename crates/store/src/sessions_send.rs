@@ -9,7 +9,7 @@ use hostler_protocol::id::{SessionId, WorkspaceId};
 use tokio::time::Instant;
 
 use crate::db::{Scope, Tx};
-use crate::hub::Urgency;
+use crate::hub::{Growth, Urgency};
 use crate::log::{Appended, LogEnd, Writer, insert_events};
 use crate::parameter::Parameter;
 use crate::{ChangeError, Store, StoreError};
@@ -50,7 +50,7 @@ impl Store {
         // It keeps its place until it is done, even if nobody waits for that any more.
         let tell = move |(appended, urgency): &(Appended, Urgency)| {
             place.done(Instant::now());
-            hub.wake(id, Some(appended.last), *urgency);
+            hub.wake(id, Growth::To(appended.last, *urgency));
             hub.wake_supervisor_for(id, &appended.summary);
         };
         let scope = Scope::Session(id);

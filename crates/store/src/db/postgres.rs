@@ -8,6 +8,7 @@
 
 mod address;
 mod connect;
+mod notice;
 mod pool;
 mod session;
 mod wake;

@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use hostler_protocol::event::Seq;
+use futures::FutureExt;
+use hostler_domain::session::{Refusal, Summary};
+use hostler_protocol::content::ContentBlock;
+use hostler_protocol::event::{Event, Seq, UserInterrupt, UserMessage};
 use hostler_store::{
     ChangeError, From, PostgresAddress, PostgresOptions, Schema, SessionEdit, Store, StoreError,
     StoreOptions,
@@ -50,6 +53,33 @@ async fn an_append_here_wakes_who_follows_there() {
         .await;
     let (one, two) = both.await;
     assert_eq!(names(&[one, two]), ["agent.message", "agent.message"]);
+}
+
+#[tokio::test]
+async fn a_runner_there_is_told_in_a_step_of_interrupts_and_not_of_messages() {
+    if !has_postgres() {
+        return;
+    }
+    let here = SessionFolder::with(by_wake_ups()).await;
+    let there = open_store(here.folder.path(), by_wake_ups());
+    let id = here.session().await.id;
+    let mut wakes = there.wakes(id);
+    let send = async |event: Event| {
+        let drafts = vec![here.draft(event)];
+        let decide = |_: &Summary| Ok::<_, Refusal>(drafts);
+        let sent = here.store.send_to_session(here.workspace, id, decide);
+        sent.await.unwrap();
+    };
+    let content = vec![ContentBlock::text("hi")];
+    let message = Event::UserMessage(UserMessage { content });
+    for known in 1..3 {
+        send(message.clone()).await;
+        // From the first time on the listener listens.
+        wakes.changed(Seq(known)).await;
+    }
+    assert!(wakes.broken_in(Seq(1)).now_or_never().is_none());
+    send(Event::UserInterrupt(UserInterrupt::default())).await;
+    wakes.broken_in(Seq(3)).await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //!
 //! What is committed is told afterwards, by one thread on a connection of its own, all that has
 //! come together in one statement: a `NOTIFY` inside of the commits would make them wait for each
-//! other. Whatever is lost costs a look's interval and nothing else.
+//! other. Whatever is lost costs a look's interval and nothing else. What is said is `notice.rs`.
 
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Weak};
@@ -12,9 +12,10 @@ use hostler_protocol::id::SessionId;
 use tokio::sync::mpsc;
 
 use super::connect::Connector;
+use super::notice::{self, Notice};
 use super::session::Session;
 use crate::StoreError;
-use crate::hub::Hub;
+use crate::hub::{Growth, Hub};
 use crate::limits::{
     ANNOUNCED_TOGETHER, ANNOUNCEMENTS_WAITING, LISTEN_STEP, POSTGRES_PAUSE_MAX, POSTGRES_PAUSE_MIN,
 };
@@ -23,7 +24,7 @@ use crate::parameter::Value;
 /// Tells other processes. Dropping it ends its thread.
 #[derive(Debug)]
 pub(crate) struct Announcer {
-    sessions: mpsc::Sender<SessionId>,
+    sessions: mpsc::Sender<(SessionId, Growth)>,
 }
 
 const NOTIFY: &str = "select pg_notify('hostler_sessions', $1)";
@@ -31,9 +32,9 @@ const LISTEN: &str = "listen hostler_sessions";
 const OWN_NUMBER: &str = "select pg_backend_pid()";
 
 impl Announcer {
-    pub(crate) fn announce(&self, session: SessionId) {
+    pub(crate) fn announce(&self, session: SessionId, growth: Growth) {
         // More than can be told is not told: a wake-up may be lost.
-        let _ = self.sessions.try_send(session);
+        let _ = self.sessions.try_send((session, growth));
     }
 }
 
@@ -58,19 +59,21 @@ fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StoreEr
     })
 }
 
-fn announce(connector: &Connector, mut waiting: mpsc::Receiver<SessionId>, own: &AtomicI32) {
+fn announce(
+    connector: &Connector,
+    mut waiting: mpsc::Receiver<(SessionId, Growth)>,
+    own: &AtomicI32,
+) {
     let mut session: Option<Session> = None;
     let mut pause = POSTGRES_PAUSE_MIN;
     while let Some(first) = waiting.blocking_recv() {
-        let mut ids = vec![first];
-        while ids.len() < ANNOUNCED_TOGETHER
+        let mut notice = Notice::of(first);
+        while notice.len() < ANNOUNCED_TOGETHER
             && let Ok(next) = waiting.try_recv()
         {
-            ids.push(next);
+            notice.add(next);
         }
-        ids.sort_unstable();
-        ids.dedup();
-        match tell(connector, session.take(), &ids, own) {
+        match tell(connector, session.take(), &notice, own) {
             Ok(told) => {
                 session = Some(told);
                 pause = POSTGRES_PAUSE_MIN;
@@ -87,7 +90,7 @@ fn announce(connector: &Connector, mut waiting: mpsc::Receiver<SessionId>, own: 
 fn tell(
     connector: &Connector,
     session: Option<Session>,
-    ids: &[SessionId],
+    notice: &Notice,
     own: &AtomicI32,
 ) -> Result<Session, StoreError> {
     let mut session = match session {
@@ -100,8 +103,7 @@ fn tell(
             session
         }
     };
-    let text: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    session.query(NOTIFY, vec![Value::Text(&text.join(","))])?;
+    session.query(NOTIFY, vec![Value::Text(&notice.to_string())])?;
     Ok(session)
 }
 
@@ -152,10 +154,8 @@ fn hear(mut session: Session, hub: &Weak<Hub>, own: &AtomicI32) -> Result<(), St
             if notification.process_id() == own.load(Ordering::SeqCst) {
                 continue;
             }
-            for id in notification.payload().split(',') {
-                if let Ok(session) = id.parse() {
-                    hub.wake_here(session);
-                }
+            for (session, growth) in notice::read(notification.payload()) {
+                hub.wake_here(session, growth);
             }
         }
     }
