@@ -26,10 +26,8 @@ test: test-rust test-postgres test-sdk test-kills ## Run all tests, those throug
 test-rust: compiler nextest engines strace file-systems network-clients package-managers s3
 	tests/with-s3 cargo nextest run --workspace --locked
 
-# Whatever keeps something, once more on the second database engine, but for what works on SQLite's file: the tests
-# of archives watch it, and one holds it back.
-KEEPING := (package(hostler-store) - test(who_would_wait_too_long)) + (package(hostler-http) & binary(it)) + (package(hostler-server) & test(sessions::) \
-	- test(sessions::moves::) - test(sessions::checkpoints::))
+# Whatever keeps something, once more on the second database engine.
+KEEPING := package(hostler-store) + (package(hostler-http) & binary(it)) + (package(hostler-server) & test(sessions::))
 
 .PHONY: test-postgres
 test-postgres: compiler nextest postgres sdk-clients s3

@@ -4,6 +4,8 @@
 pub mod bucket;
 pub mod database;
 pub mod model_script;
+pub mod table_changes;
 
 pub use database::open_store;
 pub use model_script::{Gate, ModelScript, RecordedRequest, Reply};
+pub use table_changes::TableChanges;

@@ -13,6 +13,8 @@ use hostler_store::{
     ChangeError, CreateSession, From, Order, SessionEdit, SessionFilter, SessionPage, SessionRow,
     StoreError, TimeRange,
 };
+use hostler_testkit::database::database;
+use tokio::task::JoinSet;
 
 use crate::session_folder::{SessionFolder, agent, draft, edit, idle, message, query};
 
@@ -259,6 +261,44 @@ async fn an_update_of_the_agent_is_stored_with_its_event() {
     assert_eq!(at.row(id).await.agent, new);
 }
 
+/// Nobody's write gets on meanwhile.
+enum HeldBack {
+    File(rusqlite::Connection),
+    Server(
+        tokio_postgres::Client,
+        JoinSet<Result<(), tokio_postgres::Error>>,
+    ),
+}
+
+impl HeldBack {
+    async fn new(at: &SessionFolder) -> Self {
+        match database(at.folder.path()) {
+            None => {
+                let other = rusqlite::Connection::open(at.folder.path().join("hostler.db"));
+                let other = other.unwrap();
+                other.execute_batch("begin immediate").unwrap();
+                Self::File(other)
+            }
+            Some(address) => {
+                let connected = tokio_postgres::connect(&address, tokio_postgres::NoTls).await;
+                let (other, connection) = connected.unwrap();
+                let mut connections = JoinSet::new();
+                connections.spawn(connection);
+                let lock = "begin; lock table sessions in exclusive mode";
+                other.batch_execute(lock).await.unwrap();
+                Self::Server(other, connections)
+            }
+        }
+    }
+
+    async fn let_go(self) {
+        match self {
+            Self::File(other) => other.execute_batch("rollback").unwrap(),
+            Self::Server(other, _connections) => other.batch_execute("rollback").await.unwrap(),
+        }
+    }
+}
+
 async fn say(at: &SessionFolder, id: SessionId) -> Result<(), ChangeError<Refusal>> {
     let env = at.env.clone();
     let decide = move |summary: &Summary| {
@@ -274,8 +314,7 @@ async fn who_would_wait_too_long_is_refused_at_once_and_the_others_are_served() 
     // A session lets a thousand wait.
     let sessions = [(); 4].map(|()| at.session());
     let ids: Vec<SessionId> = join_all(sessions).await.iter().map(|row| row.id).collect();
-    let other = rusqlite::Connection::open(at.folder.path().join("hostler.db")).unwrap();
-    other.execute_batch("begin immediate").unwrap();
+    let held_back = HeldBack::new(&at).await;
     let mut sends = FuturesUnordered::new();
     let refused = loop {
         assert!(sends.len() < 5_000, "no end to what may wait");
@@ -285,7 +324,7 @@ async fn who_would_wait_too_long_is_refused_at_once_and_the_others_are_served() 
         }
     };
     assert!(matches!(refused, Err(ChangeError::Store(StoreError::Busy))));
-    other.execute_batch("rollback").unwrap();
+    held_back.let_go().await;
     let accepted = sends.len();
     while let Some(sent) = sends.next().await {
         sent.unwrap();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hostler_protocol::id::{EventId, SessionId};
 use hostler_sandbox::{Call, HostOptions, SandboxHost, Spec, Tool};
+use hostler_testkit::TableChanges;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
 use rustix::io::Errno;
@@ -119,20 +120,48 @@ impl World {
 
     /// Waits until the session has an archive, and another one than `before`.
     pub(super) async fn archived(&self, session: SessionId, before: Option<EventId>) -> EventId {
-        let watch = Arc::new(init(CreateFlags::CLOEXEC).unwrap());
-        // The database says so by writing to its files.
-        add_watch(&watch, self.folder.path(), WatchFlags::MODIFY).unwrap();
+        let mut changes = ArchiveChanges::of(self).await;
         loop {
             let archive = self.store.checkpoint(session).await.unwrap();
             if let Some(archive) = archive.filter(|archive| Some(archive.id) != before) {
                 return archive.id;
             }
-            let watch = Arc::clone(&watch);
-            let read = move || rustix::io::read(&*watch, &mut [0; 4096]);
-            tokio::task::spawn_blocking(read).await.unwrap().unwrap();
-            // It is written before it can be read. A write that changes nothing waits for its turn.
-            let nobody = self.env.id();
-            self.store.delete_checkpoint(nobody).await.unwrap();
+            changes.next(self).await;
+        }
+    }
+}
+
+/// Whoever writes down an archive, or anything else, changes the file of the database; a server of
+/// databases can be asked to tell.
+enum ArchiveChanges {
+    File(Arc<OwnedFd>),
+    Table(TableChanges),
+}
+
+impl ArchiveChanges {
+    async fn of(world: &World) -> Self {
+        let folder = world.folder.path();
+        match TableChanges::of(folder, "sandbox_checkpoints").await {
+            Some(changes) => Self::Table(changes),
+            None => {
+                let watch = Arc::new(init(CreateFlags::CLOEXEC).unwrap());
+                add_watch(&watch, folder, WatchFlags::MODIFY).unwrap();
+                Self::File(watch)
+            }
+        }
+    }
+
+    async fn next(&mut self, world: &World) {
+        match self {
+            Self::Table(changes) => changes.next().await,
+            Self::File(watch) => {
+                let watch = Arc::clone(watch);
+                let read = move || rustix::io::read(&*watch, &mut [0; 4096]);
+                tokio::task::spawn_blocking(read).await.unwrap().unwrap();
+                // It is written before it can be read. A write that changes nothing waits for its turn.
+                let nobody = world.env.id();
+                world.store.delete_checkpoint(nobody).await.unwrap();
+            }
         }
     }
 }
