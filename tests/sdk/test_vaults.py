@@ -77,6 +77,23 @@ def test_each_kind_keeps_its_secrets_to_itself(wire: Wire, server: Hostler) -> N
         assert not any(canary.encode() in content for canary in canaries), file
 
 
+def test_a_session_is_given_vaults(client: anthropic.Anthropic, agent: dict[str, Any], environment: dict[str, Any]) -> None:
+    first, second, archived = (client.beta.vaults.create(display_name=name) for name in "abc")
+    client.beta.vaults.archive(archived.id)
+    given = [second.id, first.id]
+    session = client.beta.sessions.create(agent=agent["id"], environment_id=environment["id"], vault_ids=given)
+    assert session.vault_ids == given
+    assert client.beta.sessions.update(session.id, title="t").vault_ids == given
+    with pytest.raises(anthropic.BadRequestError, match=rf"vault_ids\.1: {archived.id} is archived"):
+        client.beta.sessions.create(agent=agent["id"], environment_id=environment["id"], vault_ids=[first.id, archived.id])
+    with pytest.raises(anthropic.BadRequestError, match="vault_ids"):
+        client.beta.sessions.update(session.id, vault_ids=[first.id])
+    # Running sessions go on without it, and say so by naming it still.
+    client.beta.vaults.delete(second.id)
+    assert client.beta.sessions.retrieve(session.id).vault_ids == given
+    assert session.id in [one.id for one in client.beta.sessions.list(limit=100)]
+
+
 def test_a_wrong_one_is_refused_by_its_path_and_not_repeated(wire: Wire) -> None:
     path = f"/v1/vaults/{wire.post('/v1/vaults', {'display_name': 'v'})['id']}/credentials"
     canary = secrets.token_hex(16)

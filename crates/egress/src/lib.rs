@@ -68,5 +68,7 @@ pub use network::{InvalidNetwork, Network};
 pub use options::{Authorities, GatewayOptions, Lookup, Resolver, Times};
 pub use policy::{AllowedHosts, Policy};
 pub use registries::package_manager_hosts;
-pub use secrets::{Locations, SecretHosts, SecretSource, Secrets, Substitution, Substitutions};
+pub use secrets::{
+    Locations, SecretHosts, SecretSource, Secrets, Substitution, Substitutions, new_placeholder,
+};
 pub use usage::Usage;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use futures::future::BoxFuture;
+use rustls::crypto::aws_lc_rs;
 use zeroize::Zeroizing;
 
 use crate::authority::Authority;
@@ -135,6 +136,20 @@ impl Injection {
         });
         pairs.collect()
     }
+}
+
+/// A text that stands for a secret inside a sandbox and is worth nothing elsewhere: 128 random bits that have
+/// nothing to do with the secret, in characters that need no quoting anywhere.
+///
+/// # Errors
+/// When the system has no randomness to give.
+pub fn new_placeholder() -> io::Result<String> {
+    let mut bytes = [0; 16];
+    let random = aws_lc_rs::default_provider().secure_random;
+    let filled = random.fill(&mut bytes);
+    filled.map_err(|_| io::Error::other("the system's random numbers are not available"))?;
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!("hostler_placeholder_{digits}"))
 }
 
 fn bytes(text: &str) -> Zeroizing<Vec<u8>> {

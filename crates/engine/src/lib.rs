@@ -32,6 +32,7 @@ mod root_choice;
 mod runner;
 mod sandbox_news;
 mod sandbox_prompt;
+mod secrets;
 mod session_sandbox;
 mod supervisor;
 mod suspects;

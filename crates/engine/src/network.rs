@@ -17,6 +17,7 @@ use tokio::sync::OnceCell;
 
 use crate::metered::Metered;
 use crate::options::Parts;
+use crate::secrets;
 
 /// The networks of all living sandboxes.
 pub(crate) struct Networks {
@@ -141,7 +142,13 @@ async fn connect(
         proxy: sockets.proxy,
         dns: sockets.names,
     };
-    let attachment: Attachment = gateway.attach(session.to_string(), policy, listeners)?;
+    let keepsake = parts.sandboxes.keepsake(sandbox.name()).await?;
+    let secrets = secrets::of_sandbox(parts, session, keepsake)?;
+    let label = session.to_string();
+    let attachment: Attachment = match secrets {
+        Some(secrets) => gateway.attach_with_secrets(label, policy, listeners, secrets)?,
+        None => gateway.attach(label, policy, listeners)?,
+    };
     Ok(Some(Metered::new(attachment)))
 }
 

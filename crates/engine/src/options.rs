@@ -10,6 +10,7 @@ use hostler_egress::Gateway;
 use hostler_provider::Provider;
 use hostler_sandbox::SandboxHost;
 use hostler_store::Store;
+use hostler_vault::Keyring;
 
 use crate::network::Networks;
 use crate::outputs::Captures;
@@ -51,6 +52,8 @@ pub struct EngineOptions {
     /// one, and the model is told. `None`: for ever.
     pub sandbox_keep: Option<Duration>,
     pub sandbox_checkpoints: Checkpoints,
+    /// What opens the credentials of vaults. `None`: there are none.
+    pub vault_keys: Option<Arc<Keyring>>,
 }
 
 /// Where the files of sandboxes at rest are.

@@ -7,7 +7,7 @@ use crate::checkpoints;
 use crate::network;
 use crate::options::Parts;
 use crate::uploads::Wanted;
-use crate::{outputs, packages, repositories, uploads};
+use crate::{outputs, packages, repositories, secrets, uploads};
 
 /// What a sandbox is opened for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,6 +93,7 @@ async fn launch(
     };
     spec.network = parts.networks.access();
     spec.upload_links.clone_from(&wanted.links);
+    secrets::equip(parts, session, &mut spec).await?;
     match purpose {
         Purpose::Call => parts.sandboxes.open(name, &spec).await,
         Purpose::Later => parts.sandboxes.prepare(name, &spec).await,

@@ -67,6 +67,8 @@ pub(crate) const BRANCH_BYTES_MAX: usize = 255;
 
 /// Characters of a session's title.
 pub(crate) const SESSION_TITLE_CHARS_MAX: usize = 512;
+/// Vaults that one session looks through.
+pub(crate) const SESSION_VAULTS_MAX: usize = 50;
 /// Events that a session may be created with.
 pub(crate) const INITIAL_EVENTS_MAX: usize = 50;
 /// Documents from the file store among the events that a session is created with.

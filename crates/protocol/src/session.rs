@@ -9,10 +9,10 @@ use crate::agent::{SessionAgent, SessionAgentParams, SessionAgentUpdate};
 use crate::content::{ContentBlock, Source};
 use crate::decode::{At, Fields, Invalid, Metadata, Patch, metadata, metadata_patch};
 use crate::event::{SessionUsage, UserInterrupt, UserMessage};
-use crate::id::{EnvironmentId, SessionId};
+use crate::id::{EnvironmentId, SessionId, VaultId};
 use crate::limits::{
     EVENT_CONTENT_BLOCKS_MAX, FILE_DOCUMENTS_MAX, INITIAL_EVENTS_MAX, SENT_EVENTS_MAX,
-    SESSION_TITLE_CHARS_MAX,
+    SESSION_TITLE_CHARS_MAX, SESSION_VAULTS_MAX,
 };
 use crate::session_resource::{MountResource, SessionResource, decode_resources};
 
@@ -32,9 +32,8 @@ pub struct Session {
     pub metadata: Metadata,
     /// What is mounted, oldest first.
     pub resources: Vec<SessionResource>,
-    /// Empty: this version has no vaults.
-    #[schema(value_type = Vec<Object>)]
-    pub vault_ids: Vec<()>,
+    /// Where its credentials are looked for, in this order. One that was deleted stays in the list.
+    pub vault_ids: Vec<VaultId>,
     /// Null: this version has no budgets.
     pub budget: (),
     pub stats: SessionStats,
@@ -82,6 +81,7 @@ pub struct CreateSession {
     pub metadata: Metadata,
     pub resources: Vec<MountResource>,
     pub initial_events: Vec<UserMessage>,
+    pub vault_ids: Vec<VaultId>,
 }
 
 impl CreateSession {
@@ -98,7 +98,11 @@ impl CreateSession {
             .optional("metadata", |at| metadata(&at))?
             .unwrap_or_default();
         let resources = fields.optional("resources", |at| decode_resources(&at))?;
-        refuse_filled(&mut fields, "vault_ids", "a vault")?;
+        let vault_ids = fields
+            .optional("vault_ids", |at| {
+                at.list(0..=SESSION_VAULTS_MAX, |at| at.id())
+            })?
+            .unwrap_or_default();
         refuse(&mut fields, "budget", "a budget")?;
         let initial_events = fields
             .optional("initial_events", |at| {
@@ -114,6 +118,7 @@ impl CreateSession {
             metadata,
             resources: resources.unwrap_or_default(),
             initial_events,
+            vault_ids,
         })
     }
 }
@@ -252,16 +257,6 @@ fn refuse(fields: &mut Fields<'_>, key: &'static str, feature: &str) -> Result<(
     }
 }
 
-/// The same for a list, which may also be empty.
-fn refuse_filled(fields: &mut Fields<'_>, key: &'static str, feature: &str) -> Result<(), Invalid> {
-    match fields.take(key) {
-        Some(at) if at.value.as_array().is_some_and(Vec::is_empty) => Ok(()),
-        Some(at) if !at.value.is_array() => Err(at.invalid("Input should be a valid array")),
-        Some(at) => Err(Invalid::unsupported(at.path, feature)),
-        None => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -293,7 +288,12 @@ mod tests {
             refusal(body)
         };
         assert!(with("budget", json!({})).starts_with("budget: a budget is not supported"));
-        assert!(with("vault_ids", json!(["vlt_1"])).starts_with("vault_ids: "));
+        assert!(with("vault_ids", json!(["vlt_1"])).starts_with("vault_ids.0: "));
+        let vaults = vec!["vlt_011111111111111111111111"; SESSION_VAULTS_MAX + 1];
+        assert_eq!(
+            with("vault_ids", json!(vaults)),
+            "vault_ids: List should have at most 50 items"
+        );
         assert_eq!(
             with("resources", json!([{}])),
             "resources.0.type: Field required"

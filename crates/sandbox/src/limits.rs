@@ -52,7 +52,9 @@ pub(crate) const PROTOCOL_VERSION: u32 = 2;
 
 pub(crate) const REQUEST_BYTES_MAX: usize = 16 << 20;
 pub(crate) const RESPONSE_BYTES_MAX: usize = 48 << 20;
-pub(crate) const LAUNCH_ORDER_BYTES_MAX: usize = 64 << 10;
+pub(crate) const LAUNCH_ORDER_BYTES_MAX: usize = 512 << 10;
+/// The authorities that a root trusts.
+pub(crate) const AUTHORITIES_BYTES_MAX: u64 = 4 << 20;
 pub(crate) const LAUNCH_ANSWER_BYTES_MAX: usize = 64 << 10;
 /// A small file of `/proc` or of a cgroup.
 pub(crate) const PROC_FILE_BYTES_MAX: u64 = 16 << 10;

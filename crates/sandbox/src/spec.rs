@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::host::Keepsake;
 use crate::packages::Packages;
 use crate::root::Root;
 use crate::upload_link::UploadLink;
@@ -28,6 +29,23 @@ pub struct Spec {
     pub upload_links: Vec<UploadLink>,
     #[serde(default)]
     pub network: NetworkAccess,
+    /// Variables besides, which stand on no record: each start may have others.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
+    /// The certificate, as PEM, of an authority that programs inside trust besides those of the root.
+    #[serde(default)]
+    pub authority: Option<String>,
+    /// Stays with the host, see [`crate::SandboxHost::keepsake`].
+    #[serde(skip)]
+    pub keepsake: Option<Keepsake>,
+}
+
+impl Spec {
+    pub(crate) fn all_variables(&self) -> BTreeMap<String, String> {
+        let mut all = self.environment.clone();
+        all.extend(self.variables.clone());
+        all
+    }
 }
 
 /// Whether anything but itself can be reached from inside.

@@ -47,7 +47,7 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
     let socket = bind(config.server.listen).await?;
     let listening = socket.local_addr()?;
 
-    let options = wiring::engine(&config, &env, &replica, roots.clone());
+    let options = wiring::engine(&config, &env, &replica, roots.clone(), keyring.clone());
     let (leases, owner) = (store.clone(), options.owner.clone());
     let engine = Engine::new(
         store.clone(),

@@ -170,6 +170,7 @@ pub(crate) fn engine(
     env: &Env,
     replica: &str,
     roots: RootOptions,
+    vault_keys: Option<Arc<Keyring>>,
 ) -> hostler_engine::EngineOptions {
     let options = &config.engine;
     let start: EventId = env.id();
@@ -194,6 +195,7 @@ pub(crate) fn engine(
         },
         repositories: config.repositories.clone(),
         roots,
+        vault_keys,
         sandbox_checkpoints: match config.sandbox.checkpoint {
             CheckpointPlace::Local => hostler_engine::Checkpoints::Local,
             CheckpointPlace::Blobs => hostler_engine::Checkpoints::Blobs {

@@ -81,6 +81,11 @@ const LIST: &str = "\
     and ($3 = 1 or archived_at is null) and (created_at, id) < ($4, $5) \
     order by created_at desc, id desc limit $6";
 
+const ACTIVE_OF_VAULT: &str = "\
+    select id, vault_id, display_name, auth, metadata, created_at, updated_at, archived_at, \
+    workspace_id, version, sealed from credentials \
+    where workspace_id = $1 and vault_id = $2 and archived_at is null order by created_at, id";
+
 const SEALED_BY_OTHERS: &str = "\
     select id, vault_id, display_name, auth, metadata, created_at, updated_at, archived_at, \
     workspace_id, version, sealed from credentials \
@@ -299,6 +304,16 @@ impl Store {
             })
             .await
     }
+}
+
+/// There are at most `VAULT_CREDENTIALS_MAX`; none of a vault that was deleted or archived.
+pub(crate) fn active_credentials(
+    tx: &Tx<'_>,
+    workspace: WorkspaceId,
+    vault: VaultId,
+) -> Result<Vec<SealedCredential>, StoreError> {
+    let key = [workspace.to_string(), vault.to_string()];
+    tx.all(ACTIVE_OF_VAULT, &[&key[0], &key[1]], read_sealed)
 }
 
 fn find_credential(

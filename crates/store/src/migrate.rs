@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0006_fruitless_takes.sql"),
     include_str!("../../../migrations/0007_session_snapshots.sql"),
     include_str!("../../../migrations/0008_vaults.sql"),
+    include_str!("../../../migrations/0009_session_vaults.sql"),
 ];
 
 /// What version a database has, and which one this program writes.

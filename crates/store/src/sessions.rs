@@ -8,7 +8,7 @@ use hostler_protocol::Timestamp;
 use hostler_protocol::agent::SessionAgent;
 use hostler_protocol::environment::Environment;
 use hostler_protocol::event::{Draft, Seq};
-use hostler_protocol::id::{EnvironmentId, FileId, SessionId, ThreadId, WorkspaceId};
+use hostler_protocol::id::{EnvironmentId, FileId, SessionId, ThreadId, VaultId, WorkspaceId};
 use hostler_protocol::session_resource::SessionResource;
 
 use crate::db::{Scope, Tx};
@@ -19,6 +19,7 @@ use crate::row::Row;
 use crate::session_environments::insert_session_environment;
 use crate::session_repositories::{NewRepository, insert_repositories};
 use crate::session_resources::{MountRefusal, NewMount, find_resources, insert_mounts};
+use crate::vaults::find_vault;
 use crate::{Store, StoreError};
 
 /// A session: what was chosen for it, and what follows from its log.
@@ -37,6 +38,8 @@ pub struct SessionRow {
     pub last_seq: Seq,
     /// What is mounted, oldest first.
     pub resources: Vec<SessionResource>,
+    /// In the order in which they are looked through.
+    pub vault_ids: Vec<VaultId>,
 }
 
 /// What follows from the log, without the rest: for whoever acts for the session.
@@ -69,6 +72,7 @@ pub struct NewSession {
     pub events: Vec<Draft>,
     pub mounts: Vec<NewMount>,
     pub repositories: Vec<NewRepository>,
+    pub vault_ids: Vec<VaultId>,
 }
 
 /// What became of a new session.
@@ -79,21 +83,23 @@ pub enum CreateSession {
     NoSuchEnvironment,
     /// A file can't be mounted.
     NotMounted(MountRefusal),
+    NoSuchVault(VaultId),
+    VaultArchived(VaultId),
 }
 
 const INSERT_SESSION: &str = "\
     insert into sessions \
     (id, workspace_id, environment_id, agent_id, agent_version, thread_id, title, metadata, \
     status, summary, created_at, updated_at, archived_at, last_seq, needs_runner_at, \
-    lease_owner, lease_epoch, lease_expires_at) \
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, null, 0, null, null, 0, 0) \
+    lease_owner, lease_epoch, lease_expires_at, vault_ids) \
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, null, 0, null, null, 0, 0, $12) \
     returning key";
 
 const INSERT_AGENT: &str = "insert into session_agents (session_key, agent) values ($1, $2)";
 
 const SESSION: &str = "\
     select s.id, s.workspace_id, s.environment_id, a.agent, s.title, s.metadata, s.summary, \
-    s.created_at, s.archived_at, s.last_seq, s.key \
+    s.created_at, s.archived_at, s.last_seq, s.vault_ids, s.key \
     from sessions s join session_agents a on a.session_key = s.key \
     where s.workspace_id = $1 and s.id = $2";
 
@@ -185,6 +191,13 @@ fn insert_session(
     new: NewSession,
     environment: &Environment,
 ) -> Result<CreateSession, StoreError> {
+    if let Some(refused) = refuse_vaults(tx, new.workspace_id, &new.vault_ids)? {
+        return Ok(refused);
+    }
+    let vault_ids = match new.vault_ids.as_slice() {
+        [] => None,
+        vaults => Some(json(&vaults)?),
+    };
     if let Err(refusal) = insert_mounts(tx, new.workspace_id, new.id, &new.mounts)? {
         return Ok(CreateSession::NotMounted(refusal));
     }
@@ -205,6 +218,7 @@ fn insert_session(
             &summary.status.as_str(),
             &json(&summary)?,
             &new.at.as_micros(),
+            &vault_ids,
         ],
         |row| row.integer(0),
     )?;
@@ -239,7 +253,26 @@ fn insert_session(
         archived_at: None,
         last_seq: appended.last,
         resources: find_resources(tx, new.id)?,
+        vault_ids: new.vault_ids,
     })))
+}
+
+/// What is wrong with the vaults of a new session, if anything is.
+fn refuse_vaults(
+    tx: &Tx<'_>,
+    workspace: WorkspaceId,
+    vaults: &[VaultId],
+) -> Result<Option<CreateSession>, StoreError> {
+    for id in vaults {
+        match find_vault(tx, workspace, *id)? {
+            None => return Ok(Some(CreateSession::NoSuchVault(*id))),
+            Some(vault) if vault.archived_at.is_some() => {
+                return Ok(Some(CreateSession::VaultArchived(*id)));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(None)
 }
 
 /// The session and its key.
@@ -249,11 +282,11 @@ pub(crate) fn find_session(
     id: SessionId,
 ) -> Result<Option<(SessionRow, i64)>, StoreError> {
     tx.one(SESSION, &[&workspace.to_string(), &id.to_string()], |row| {
-        Ok((read_session(tx, row)?, row.integer(10)?))
+        Ok((read_session(tx, row)?, row.integer(11)?))
     })
 }
 
-/// The first ten columns of `SESSION`, and what is mounted.
+/// The first eleven columns of `SESSION`, and what is mounted.
 pub(crate) fn read_session(tx: &Tx<'_>, row: &Row<'_>) -> Result<SessionRow, StoreError> {
     let id = row.id(0)?;
     Ok(SessionRow {
@@ -268,5 +301,9 @@ pub(crate) fn read_session(tx: &Tx<'_>, row: &Row<'_>) -> Result<SessionRow, Sto
         created_at: row.timestamp(7)?,
         archived_at: row.optional_timestamp(8)?,
         last_seq: Seq(row.integer(9)?),
+        vault_ids: match row.optional_text(10)? {
+            Some(_) => row.json(10)?,
+            None => Vec::new(),
+        },
     })
 }

@@ -16,6 +16,7 @@ use crate::hub::{Growth, Urgency};
 use crate::log::{AppendError, LogEnd, Writer, insert_events, json, update_agent};
 use crate::session_environments::DELETE_SESSION_ENVIRONMENT;
 use crate::session_files::delete_files_of_session;
+use crate::session_placeholders::delete_placeholders;
 use crate::session_repositories::delete_repositories;
 use crate::sessions::find_session;
 use crate::snapshots::delete_snapshot;
@@ -128,6 +129,7 @@ impl Store {
             }
             delete_snapshot(tx, key)?;
             delete_repositories(tx, id)?;
+            delete_placeholders(tx, id)?;
             tx.execute(
                 INSERT_DELETED,
                 &[

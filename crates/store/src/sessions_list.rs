@@ -33,7 +33,7 @@ pub struct SessionPage {
 // A filter that is off is null or empty, so that there is one text for each order.
 const SESSIONS_ASCENDING: &str = "\
     select s.id, s.workspace_id, s.environment_id, a.agent, s.title, s.metadata, s.summary, \
-    s.created_at, s.archived_at, s.last_seq \
+    s.created_at, s.archived_at, s.last_seq, s.vault_ids \
     from sessions s join session_agents a on a.session_key = s.key \
     where s.workspace_id = $1 and (s.created_at, s.id) > ($2, $3) \
     and s.created_at >= $4 and s.created_at <= $5 \
@@ -45,7 +45,7 @@ const SESSIONS_ASCENDING: &str = "\
 
 const SESSIONS_DESCENDING: &str = "\
     select s.id, s.workspace_id, s.environment_id, a.agent, s.title, s.metadata, s.summary, \
-    s.created_at, s.archived_at, s.last_seq \
+    s.created_at, s.archived_at, s.last_seq, s.vault_ids \
     from sessions s join session_agents a on a.session_key = s.key \
     where s.workspace_id = $1 and (s.created_at, s.id) < ($2, $3) \
     and s.created_at >= $4 and s.created_at <= $5 \

@@ -53,6 +53,10 @@ CREATE = [
            code="environment_not_found"),
     create("environment archived", "archived", environment_id="{archived_env}", code="environment_archived"),
     create("environment number", "environment_id: ", environment_id=1),
+    create("vault not found", "vault", vault_ids=[f"vlt_{MISSING}"], status=404),
+    create("vault no id at all", "vault_ids.0: ", vault_ids=["prod"]),
+    create("vaults no list", "vault_ids: ", vault_ids=f"vlt_{MISSING}"),
+    create("vaults too many", "vault_ids: List should have at most 50", vault_ids=[f"vlt_{MISSING}"] * 51),
     create("title number", "title: ", title=1),
     create("title with NUL", "title: ", title="a\0"),
     create("metadata number", "metadata.k", metadata={"k": 1}),
@@ -69,7 +73,6 @@ CREATE = [
 # Stored on the agent or the environment as documented; a session that would need it is refused by name.
 LATER = [
     unsupported("budget", "budget", budget={"type": "limit", "max_list_cost": {"amount": "100", "currency": "USD"}}),
-    unsupported("vaults", "vault", vault_ids=[f"vlt_{MISSING}"]),
     unsupported("repository token", "resources.0.authorization_token: a token for a repository", resources=[
         {"type": "github_repository", "url": "https://github.com/a/b", "authorization_token": "t"}]),
     unsupported("memory resource", "resource", resources=[

@@ -42,6 +42,7 @@ pub(crate) async fn create(
     }))];
     events.extend(accept(&summary, inputs.collect())?);
     let resources = NewResources::new(&api, request.resources, at)?;
+    let vault_ids = request.vault_ids.clone();
     let new = NewSession {
         id: api.env.id(),
         workspace_id,
@@ -54,11 +55,18 @@ pub(crate) async fn create(
         events: drafts(&api.env, at, events),
         mounts: resources.mounts,
         repositories: resources.repositories,
+        vault_ids: request.vault_ids,
     };
     match api.store.create_session(new).await? {
         Outcome::Created(row) => Ok(Json(shown(*row, at))),
         // It was there a moment ago.
         Outcome::NoSuchEnvironment => Err(no_such_environment(environment_id)),
+        Outcome::NoSuchVault(id) => Err(ApiError::not_found(format!("vault {id}"))),
+        Outcome::VaultArchived(id) => {
+            let position = vault_ids.iter().position(|given| *given == id);
+            let message = format!("vault_ids.{}: {id} is archived", position.unwrap_or(0));
+            Err(ApiError::invalid(message))
+        }
         Outcome::NotMounted(refusal) => {
             let given = |mount: usize| resources.positions.get(mount).copied();
             let place = |mount| format!("resources.{}.", given(mount).unwrap_or(mount));

@@ -34,7 +34,7 @@ fn shown(row: SessionRow, now: Timestamp) -> Session {
         title: row.title,
         metadata: row.metadata,
         resources: row.resources,
-        vault_ids: Vec::new(),
+        vault_ids: row.vault_ids,
         budget: (),
         stats: SessionStats {
             active_seconds: row.summary.active(until).as_secs_f64(),

@@ -13,6 +13,7 @@ mod exec;
 mod gateway_sockets;
 mod hint;
 mod homecoming;
+mod keepsake;
 mod kill_all;
 mod launch;
 mod layers;
@@ -53,6 +54,7 @@ pub use self::backend::{Backend, Docker, Kubernetes, KubernetesApi};
 pub use self::checkpoint::Checkpoint;
 pub use self::exec::{Exec, ExecError, ExecEvent, ExecInput, ExecOrder, ExecOutput, exec};
 pub use self::gateway_sockets::GatewaySockets;
+pub use self::keepsake::Keepsake;
 pub use self::kill_all::{kill_all, kill_one};
 pub use self::layers::layers_in_use;
 use self::living::Living;
@@ -297,6 +299,7 @@ impl Inner {
             ArchiveRecord::goes_on(&directory)?;
         }
         let spec = root_record::settle(&directory, self.options.backend.mode(), spec)?;
+        keepsake::settle(&directory, spec.keepsake.as_ref())?;
         let launched = self.launch(name, &directory, spec).await;
         // The sandbox has its files mounted by now; else they are at rest again.
         release(written).await;

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use rustix::process::Resource;
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-use super::{Filters, landlock, links, network, privileges};
+use super::{Filters, authorities, landlock, links, network, privileges};
 use crate::agent::shell_memory::{SHELL_MEMORY_NAME, ShellMemory};
 
 use crate::agent::{Agent, GatewaySockets, OrphanCheck, Places, ToolLimits};
@@ -75,7 +75,10 @@ fn become_ready(talk: &Path) -> Result<(Agent, Found), Refused> {
     rustix::process::chdir("/").at("enter the root")?;
     // An ordinary user must not write there; an upload is at its place in any case.
     let _ = links::add(&order.spec.upload_links);
-    let places = Places::isolated(order.spec.environment.clone());
+    let places = Places::isolated(authorities::trust_in(
+        Path::new(MEMORY_DIRECTORY),
+        &order.spec,
+    )?);
     rustix::process::chdir(&places.workspace).at("enter the workspace")?;
     let null = fs::File::open("/dev/null").at("open /dev/null")?;
     replace_standard_streams(std::os::fd::AsFd::as_fd(&null)).at("let go of the streams")?;

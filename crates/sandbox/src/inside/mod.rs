@@ -4,6 +4,7 @@
 //! its namespaces, step by step, and gives up what it needed for that; any step that fails
 //! ends it. There is no weaker form to fall back to.
 
+mod authorities;
 mod container;
 mod disk;
 mod etc_files;
@@ -221,13 +222,14 @@ fn isolate(
     drop(sources);
     let watch = MountWatch::of(mounts::OVER_THE_HOST).at("watch the mounts")?;
     let (network, gateway) = network::set_up(order.spec.network)?;
+    let variables = authorities::trust(&order.spec)?;
     rustix::system::sethostname(b"sandbox").at("set the host name")?;
     privileges::lower_limits(&order.limits, memory_limit == LimitSource::Rlimit)?;
     privileges::drop_capabilities()?;
     let landlock_abi = landlock::restrict();
     filters.restrict()?;
     Ok(Surroundings {
-        places: Places::isolated(order.spec.environment.clone()),
+        places: Places::isolated(variables),
         landlock_abi,
         network,
         gateway,
@@ -245,7 +247,7 @@ fn stay_on_the_host(order: &LaunchOrder) -> Result<Surroundings, Refused> {
         workspace: within("workspace"),
         home: within("home"),
         spill: within("tool_outputs"),
-        environment: order.spec.environment.clone(),
+        environment: order.spec.all_variables(),
     };
     rustix::process::chdir(&places.workspace).at("enter the workspace")?;
     Ok(Surroundings {

@@ -78,7 +78,7 @@ fn become_ready(server: &mut UnixStream, keeper: UnixStream) -> Result<(Agent, F
     rustix::process::chdir("/").at("enter the root")?;
     // The root of a pod is read-only; an upload is at its place in any case.
     let _ = links::add(&order.spec.upload_links);
-    let places = Places::isolated(order.spec.environment.clone());
+    let places = Places::isolated(order.spec.all_variables());
     rustix::process::chdir(&places.workspace).at("enter the workspace")?;
     let null = fs::File::open("/dev/null").at("open /dev/null")?;
     replace_standard_streams(std::os::fd::AsFd::as_fd(&null)).at("let go of the streams")?;

@@ -13,7 +13,7 @@ pub(crate) struct Table {
 }
 
 /// Those that others refer to come first.
-pub(crate) const TABLES: [Table; 18] = [
+pub(crate) const TABLES: [Table; 19] = [
     Table {
         name: "workspaces",
         columns: 3,
@@ -88,7 +88,7 @@ pub(crate) const TABLES: [Table; 18] = [
     },
     Table {
         name: "sessions",
-        columns: 20,
+        columns: 21,
         any: ANY_SESSIONS,
         read: READ_SESSIONS,
         write: WRITE_SESSIONS,
@@ -124,6 +124,14 @@ pub(crate) const TABLES: [Table; 18] = [
         any: ANY_SESSION_REPOSITORIES,
         read: READ_SESSION_REPOSITORIES,
         write: WRITE_SESSION_REPOSITORIES,
+        number: None,
+    },
+    Table {
+        name: "session_placeholders",
+        columns: 3,
+        any: ANY_SESSION_PLACEHOLDERS,
+        read: READ_SESSION_PLACEHOLDERS,
+        write: WRITE_SESSION_PLACEHOLDERS,
         number: None,
     },
     Table {
@@ -228,12 +236,12 @@ const ANY_FILE_STORAGE: &str = "select 1 from file_storage limit 1";
 const READ_SESSIONS: &str = "\
     select key, id, workspace_id, environment_id, agent_id, agent_version, thread_id, title, \
     metadata, status, summary, created_at, updated_at, archived_at, last_seq, needs_runner_at, \
-    lease_owner, lease_epoch, lease_expires_at, takes from sessions order by key";
+    lease_owner, lease_epoch, lease_expires_at, takes, vault_ids from sessions order by key";
 const WRITE_SESSIONS: &str = "\
     insert into sessions (key, id, workspace_id, environment_id, agent_id, agent_version, \
     thread_id, title, metadata, status, summary, created_at, updated_at, archived_at, last_seq, \
-    needs_runner_at, lease_owner, lease_epoch, lease_expires_at, takes) values ($1, $2, $3, $4, $5, \
-    $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
+    needs_runner_at, lease_owner, lease_epoch, lease_expires_at, takes, vault_ids) values ($1, $2, \
+    $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
 const ANY_SESSIONS: &str = "select 1 from sessions limit 1";
 
 const READ_SESSION_AGENTS: &str = "\
@@ -265,6 +273,13 @@ const WRITE_SESSION_REPOSITORIES: &str = "\
     insert into session_repositories (id, session_id, url, mount_path, checkout, placed_at, \
     created_at, updated_at) values ($1, $2, $3, $4, $5, $6, $7, $8)";
 const ANY_SESSION_REPOSITORIES: &str = "select 1 from session_repositories limit 1";
+
+const READ_SESSION_PLACEHOLDERS: &str = "\
+    select session_id, secret_name, placeholder from session_placeholders order by session_id, \
+    secret_name";
+const WRITE_SESSION_PLACEHOLDERS: &str = "\
+    insert into session_placeholders (session_id, secret_name, placeholder) values ($1, $2, $3)";
+const ANY_SESSION_PLACEHOLDERS: &str = "select 1 from session_placeholders limit 1";
 
 const READ_SESSION_OUTPUTS: &str = "\
     select session_id, path, file_id, sha256, fingerprint from session_outputs order by \

@@ -90,13 +90,17 @@ impl SessionFolder {
             events: vec![self.draft(Event::SessionCreated(Box::new(created)))],
             mounts: Vec::new(),
             repositories: Vec::new(),
+            vault_ids: Vec::new(),
         }
     }
 
     pub(crate) async fn create(&self, new: NewSession) -> SessionRow {
         match self.store.create_session(new).await.unwrap() {
             CreateSession::Created(row) => *row,
-            CreateSession::NoSuchEnvironment | CreateSession::NotMounted(_) => {
+            CreateSession::NoSuchEnvironment
+            | CreateSession::NotMounted(_)
+            | CreateSession::NoSuchVault(_)
+            | CreateSession::VaultArchived(_) => {
                 panic!("the environment is there")
             }
         }

@@ -26,6 +26,8 @@ mod repositories_refused;
 mod resume;
 mod retention;
 mod roots;
+mod secret_host;
+mod secrets;
 mod shown;
 mod snapshots;
 mod static_server;

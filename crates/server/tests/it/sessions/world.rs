@@ -9,7 +9,7 @@ use std::time::Duration;
 use hostler_domain::Env;
 use hostler_domain::catalog::{ModelCatalog, ModelSpec};
 use hostler_domain::session::{Input, SessionStatus, accept};
-use hostler_egress::{Gateway, GatewayOptions, HostName};
+use hostler_egress::{Authorities, Gateway, GatewayOptions, HostName};
 use hostler_engine::{
     Checkpoints, Engine, EngineOptions, PackageOptions, RepositoryOptions, RootOptions,
 };
@@ -20,13 +20,14 @@ use hostler_protocol::environment::{CreateEnvironment, Environment};
 use hostler_protocol::event::{
     Draft, Event, Recorded, Seq, SessionCreated, UserInterrupt, UserMessage,
 };
-use hostler_protocol::id::{EnvironmentId, SessionId, WorkspaceId};
+use hostler_protocol::id::{EnvironmentId, SessionId, VaultId, WorkspaceId};
 use hostler_provider::{Anthropic, AnthropicOptions, Auth, Provider};
 use hostler_sandbox::{HostOptions, SandboxHost, kill_all};
 use hostler_store::{
     CreateSession, NewMount, NewRepository, NewSession, SessionEdit, Store, StoreOptions,
 };
 use hostler_testkit::{ModelScript, open_store};
+use hostler_vault::{Keyring, MasterKey};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -55,6 +56,11 @@ pub(super) struct World {
     lease: Duration,
     networking: serde_json::Value,
     pub(super) hosts: BTreeMap<HostName, IpAddr>,
+    /// Sessions made from now on have them.
+    pub(super) vaults: Vec<VaultId>,
+    pub(super) vault_keys: Arc<Keyring>,
+    /// Whom the gateway believes about hosts.
+    pub(super) authorities: Authorities,
 }
 
 /// Sandboxes outlive a server on purpose; they shall not outlive a test.
@@ -70,6 +76,11 @@ impl Drop for World {
             killed.unwrap();
         }
     }
+}
+
+fn new_keyring() -> Arc<Keyring> {
+    let key = MasterKey::parse(&MasterKey::generate().unwrap()).unwrap();
+    Arc::new(Keyring::new(key, Vec::new()))
 }
 
 /// An engine that runs; dropping it is the death of its process.
@@ -127,6 +138,9 @@ impl World {
             lease: Duration::from_secs(30),
             networking: json!({"type": "unrestricted"}),
             hosts: BTreeMap::new(),
+            vaults: Vec::new(),
+            vault_keys: new_keyring(),
+            authorities: Authorities::default(),
             folder,
         }
     }
@@ -210,9 +224,11 @@ impl World {
                 packages: self.packages.clone(),
                 repositories: self.repositories.clone(),
                 sandbox_checkpoints: self.checkpoints,
+                vault_keys: Some(Arc::clone(&self.vault_keys)),
             },
             Some(Gateway::new(GatewayOptions {
                 hosts: self.hosts.clone(),
+                authorities: self.authorities.clone(),
                 ..GatewayOptions::default()
             })),
         );
@@ -290,12 +306,16 @@ impl World {
             events: vec![self.draft(Event::SessionCreated(Box::new(created)))],
             mounts,
             repositories: self.cloned.clone(),
+            vault_ids: self.vaults.clone(),
         };
         let id = new.id;
         self.create_environment(environment_id).await;
         match self.store.create_session(new).await.unwrap() {
             CreateSession::Created(_) => id,
-            CreateSession::NoSuchEnvironment | CreateSession::NotMounted(_) => {
+            CreateSession::NoSuchEnvironment
+            | CreateSession::NotMounted(_)
+            | CreateSession::NoSuchVault(_)
+            | CreateSession::VaultArchived(_) => {
                 panic!("the environment was just made")
             }
         }
