@@ -51,6 +51,8 @@ BetaModelInfo.capabilities BetaModelInfo.deprecated_at BetaModelInfo.line BetaMo
 BetaModelInfo.max_tokens BetaModelInfo.retires_at
 BetaManagedAgentsCredential.display_name BetaManagedAgentsMCPOAuthAuthResponse.refresh
 BetaManagedAgentsMCPOAuthRefreshResponse.resource BetaManagedAgentsMCPOAuthRefreshResponse.scope
+BetaManagedAgentsCredentialValidation.mcp_probe BetaManagedAgentsCredentialValidation.refresh
+BetaManagedAgentsMCPProbe.http_response BetaManagedAgentsRefreshObject.http_response
 """
 
 _ABSENT = """

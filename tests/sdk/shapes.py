@@ -67,6 +67,7 @@ ITEMS: dict[str, Any] = {
     "vaults.delete": beta.BetaManagedAgentsDeletedVault,
     "vaults.credentials.create": CREDENTIAL, "vaults.credentials.retrieve": CREDENTIAL,
     "vaults.credentials.update": CREDENTIAL, "vaults.credentials.archive": CREDENTIAL,
+    "vaults.credentials.mcp_oauth_validate": vaults.BetaManagedAgentsCredentialValidation,
     "vaults.credentials.delete": vaults.BetaManagedAgentsDeletedCredential,
 }
 

@@ -142,12 +142,14 @@ def walk_vaults(wire: Wire) -> None:
     assert wire.get(path) == vault
     assert vault in wire.get("/v1/vaults")["data"]
     assert wire.post(path, {"metadata": {"a": "b"}})["metadata"] == {"a": "b"}
-    auth = {"type": "static_bearer", "token": "t", "mcp_server_url": "https://mcp.example.com"}
+    # Nobody listens there, and it is no public address either.
+    auth = {"type": "mcp_oauth", "access_token": "t", "mcp_server_url": "http://127.0.0.1:9"}
     credential = wire.post(f"{path}/credentials", {"auth": auth})
     inner = f"{path}/credentials/{credential['id']}"
     assert wire.get(inner) == credential
     assert wire.get(f"{path}/credentials") == {"data": [credential], "next_page": None}
     assert wire.post(inner, {"display_name": "d"})["display_name"] == "d"
+    assert wire.post(f"{inner}/mcp_oauth_validate")["status"] == "unknown"
     assert wire.post(f"{inner}/archive")["archived_at"]
     assert wire.delete(inner) == {"id": credential["id"], "type": "vault_credential_deleted"}
     assert wire.post(f"{path}/archive")["archived_at"]

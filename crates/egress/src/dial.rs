@@ -14,7 +14,7 @@ use crate::connection::Connection;
 use crate::denial::Denial;
 use crate::host_name::{Host, HostName};
 use crate::limits::ADDRESSES_TRIED_MAX;
-use crate::options::Resolver;
+use crate::options::{GatewayOptions, Resolver};
 use crate::upstream::Upstream;
 
 /// A connection to a host that the policy permits, if its addresses are permitted too.
@@ -60,7 +60,7 @@ async fn addresses(attached: &Attached, host: &Host, port: u16) -> Result<Vec<Ip
     let name = match host {
         Host::Name(name) => name,
         Host::Address(address) => {
-            check(attached, host, *address, port)?;
+            check(options, host, *address, port)?;
             return Ok(vec![address.to_canonical()]);
         }
     };
@@ -80,19 +80,18 @@ async fn addresses(attached: &Attached, host: &Host, port: u16) -> Result<Vec<Ip
     for address in &mut addresses {
         // The checked form is the one that is used.
         *address = address.to_canonical();
-        check(attached, host, *address, port)?;
+        check(options, host, *address, port)?;
     }
     Ok(addresses)
 }
 
 /// Whether an address may be connected to, apart from names that the operator mapped himself.
 pub(crate) fn check(
-    attached: &Attached,
+    options: &GatewayOptions,
     host: &Host,
     address: IpAddr,
     port: u16,
 ) -> Result<(), Denial> {
-    let options = attached.options();
     let address = address.to_canonical();
     let shown = || host.to_string();
     if options.forbidden.iter().any(|f| is_same(*f, address, port)) {
@@ -139,9 +138,18 @@ async fn look_up(attached: &Attached, name: &HostName, port: u16) -> io::Result<
         .await
         .map_err(closed)?;
     let resolver = attached.options().resolver.clone();
-    let name = name.clone();
+    ask(resolver, name.clone(), port, (own, shared)).await
+}
+
+/// `permits` are kept until the resolver has answered.
+pub(crate) async fn ask(
+    resolver: Resolver,
+    name: HostName,
+    port: u16,
+    permits: impl Send + 'static,
+) -> io::Result<Vec<IpAddr>> {
     tokio::task::spawn_blocking(move || {
-        let _permits = (own, shared);
+        let _permits = permits;
         match resolver {
             Resolver::Host => {
                 let found = (name.as_str(), port).to_socket_addrs()?;

@@ -28,6 +28,8 @@
 //! isn't opened: what is requested inside it, of a server that serves many names, the gateway can't
 //! see; `route.rs` has the one place where that is decided.
 //!
+//! [`Outward`] gives what connects for a sandbox and is not in it the same rules about addresses.
+//!
 //! It knows listeners, names, addresses and placeholders; what a sandbox, an environment or an agent is, it
 //! doesn't know. It logs decisions, never content, paths or headers.
 
@@ -50,6 +52,7 @@ mod names;
 mod network;
 mod opening;
 mod options;
+mod outward;
 mod policy;
 mod registries;
 mod replace;
@@ -66,6 +69,7 @@ pub use gateway::{Attachment, Gateway, Listeners};
 pub use host_name::{HostName, InvalidName};
 pub use network::{InvalidNetwork, Network};
 pub use options::{Authorities, GatewayOptions, Lookup, Resolver, Times};
+pub use outward::{Outward, Refused};
 pub use policy::{AllowedHosts, Policy};
 pub use registries::package_manager_hosts;
 pub use secrets::{

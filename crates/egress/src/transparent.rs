@@ -45,7 +45,7 @@ fn host(connection: &Connection, destination: SocketAddr) -> Result<Host, Denial
     };
     attached.judge(&host)?;
     if let Host::Address(address) = host {
-        check(attached, &host, address, destination.port())?;
+        check(attached.options(), &host, address, destination.port())?;
     }
     Ok(host)
 }

@@ -16,6 +16,7 @@ mod journal;
 mod keeping;
 mod leases;
 mod limits;
+mod mcp;
 mod metered;
 mod model_call;
 mod network;
@@ -40,6 +41,7 @@ mod sweep;
 mod tools;
 mod uploads;
 
+pub use mcp::{EgressGuard, McpTokens, ValidationError};
 pub use options::{Checkpoints, Engine, EngineOptions};
 pub use packages::PackageOptions;
 pub use repositories::RepositoryOptions;

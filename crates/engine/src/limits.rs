@@ -111,3 +111,13 @@ pub(crate) const CAPTURE_TIME_MAX: Duration = Duration::from_secs(60);
 pub(crate) const OUTPUTS_NAMED_MAX: usize = 64;
 /// Bytes that the files of a workspace may have in all, as for uploads.
 pub(crate) const STORAGE_BYTES_MAX: u64 = 1_000_000_000_000;
+
+/// How long a server may take to renew a token, before another one takes it for dead. Longer than the token
+/// endpoint is waited for.
+pub(crate) const MCP_REFRESH_CLAIM: Duration = Duration::from_secs(45);
+
+/// How often it is looked whether another server has come to an end with it.
+pub(crate) const MCP_REFRESH_LOOK: Duration = Duration::from_millis(100);
+
+/// How often somebody may change a credential in the moment in which its new tokens are written.
+pub(crate) const MCP_REFRESH_KEEP_ATTEMPTS: u32 = 16;

@@ -39,7 +39,9 @@ mod strict_json;
 mod vaults;
 
 pub use api_key::{ApiKeyText, NoRandomness};
-pub use options::{EnvironmentCheck, HttpOptions, MetricsText, RateLimits};
+pub use options::{
+    CredentialTrial, EnvironmentCheck, HttpOptions, MetricsText, RateLimits, TrialError,
+};
 
 use std::sync::Arc;
 

@@ -1,11 +1,15 @@
 //! What an operator can set about this crate. The server crate fills it from its configuration.
 
+use std::error::Error;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+use hostler_protocol::credential::CredentialValidation;
 use hostler_protocol::decode::Metadata;
+use hostler_protocol::id::{CredentialId, VaultId, WorkspaceId};
 use hostler_protocol::session_repository::RepositoryHosts;
 use hostler_vault::Keyring;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +19,26 @@ pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// Whether an environment with this metadata can be had here, or why not.
 pub type EnvironmentCheck = Arc<dyn Fn(&Metadata) -> Result<(), String> + Send + Sync>;
+
+/// Tries out a credential. It takes connections to other servers, which this crate does not make.
+pub type CredentialTrial = Arc<
+    dyn Fn(
+            WorkspaceId,
+            VaultId,
+            CredentialId,
+        ) -> BoxFuture<'static, Result<CredentialValidation, TrialError>>
+        + Send
+        + Sync,
+>;
+
+/// Why a credential was not tried out.
+#[derive(Debug)]
+pub enum TrialError {
+    NotFound,
+    /// It is not one that can be, in a sentence.
+    Invalid(String),
+    Internal(Box<dyn Error + Send + Sync>),
+}
 
 #[derive(Clone)]
 pub struct HttpOptions {
@@ -47,6 +71,8 @@ pub struct HttpOptions {
     pub repository_hosts: RepositoryHosts,
     /// What seals credentials; without it none is kept.
     pub keyring: Option<Arc<Keyring>>,
+    /// Without it credentials can't be tried out.
+    pub credential_trial: Option<CredentialTrial>,
     /// Cancelled when the server starts to drain: `/readyz` says 503 and event streams close.
     pub draining: CancellationToken,
 }
@@ -98,6 +124,7 @@ impl Default for HttpOptions {
             environment_check: Arc::new(|_| Ok(())),
             repository_hosts: RepositoryHosts::default(),
             keyring: None,
+            credential_trial: None,
             draining: CancellationToken::new(),
         }
     }

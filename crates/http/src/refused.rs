@@ -31,10 +31,6 @@ pub(crate) const REFUSED: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "trying out a credential",
-        &["POST /v1/vaults/{vault_id}/credentials/{credential_id}/mcp_oauth_validate"],
-    ),
-    (
         "memory stores",
         &[
             "POST /v1/memory_stores",

@@ -1,7 +1,7 @@
 //! The route table. It reads like the index of the API: one line for each operation.
 
 use hostler_protocol::agent::Agent;
-use hostler_protocol::credential::{Credential, DeletedCredential};
+use hostler_protocol::credential::{Credential, CredentialValidation, DeletedCredential};
 use hostler_protocol::environment::{DeletedEnvironment, Environment};
 use hostler_protocol::file::{DeletedFile, FileMetadata};
 use hostler_protocol::model::ModelInfo;
@@ -98,5 +98,6 @@ fn vaults(table: Operations) -> Operations {
         .serve("GET /v1/vaults/{vault_id}/credentials/{credential_id}", "vaults.credentials.retrieve", credentials::get, answers::<Credential>())
         .serve("POST /v1/vaults/{vault_id}/credentials/{credential_id}", "vaults.credentials.update", credentials::update, answers::<Credential>().takes_json())
         .serve("POST /v1/vaults/{vault_id}/credentials/{credential_id}/archive", "vaults.credentials.archive", credentials::archive, answers::<Credential>())
+        .serve("POST /v1/vaults/{vault_id}/credentials/{credential_id}/mcp_oauth_validate", "vaults.credentials.mcp_oauth_validate", credentials::validate, answers::<CredentialValidation>())
         .serve("DELETE /v1/vaults/{vault_id}/credentials/{credential_id}", "vaults.credentials.delete", credentials::delete, answers::<DeletedCredential>())
 }

@@ -26,6 +26,7 @@ impl Guard for Loopback {
     fn addresses(
         &self,
         host: String,
+        _port: Option<u16>,
     ) -> BoxFuture<'static, Result<Vec<std::net::IpAddr>, Refused>> {
         async move {
             if matches!(host.as_str(), "localhost" | "127.0.0.1") {

@@ -71,18 +71,16 @@ impl Client {
         Connection::open(self, endpoint).await
     }
 
-    /// The HTTP client asks the guard for names only, so that an address in a name's place is asked for here.
+    /// The HTTP client asks the guard for names only, and not for their ports; so the whole is asked for here.
     pub(crate) async fn permit(&self, url: &str) -> Result<Url, Refused> {
         let url =
             Url::parse(url).map_err(|error| Refused(format!("the URL is not one: {error}")))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(Refused("the URL is neither http nor https".to_owned()));
         }
-        let host = url.host_str().unwrap_or_default();
-        let address = host.trim_start_matches('[').trim_end_matches(']');
-        if address.parse::<std::net::IpAddr>().is_ok() {
-            self.guard.0.addresses(address.to_owned()).await?;
-        }
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let port = url.port_or_known_default();
+        self.guard.0.addresses(host.to_owned(), port).await?;
         Ok(url)
     }
 }

@@ -9,14 +9,18 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// Decides which addresses may be connected to for a host.
 ///
-/// Asked for names and for addresses in their place, once for each connection: what it answers is
-/// what is connected to, so that no second look-up can lead elsewhere.
+/// Asked before anything is sent, and again for each connection, without the port: what it answers then is what
+/// is connected to, so that no other look-up can lead elsewhere.
 pub trait Guard: Send + Sync + 'static {
     /// All addresses of a host. It is a name, or an address without brackets.
     ///
     /// # Errors
     /// When it may not be reached, or is not there; in words for whoever named the server.
-    fn addresses(&self, host: String) -> BoxFuture<'static, Result<Vec<IpAddr>, Refused>>;
+    fn addresses(
+        &self,
+        host: String,
+        port: Option<u16>,
+    ) -> BoxFuture<'static, Result<Vec<IpAddr>, Refused>>;
 }
 
 /// Why a host is not connected to.
@@ -29,7 +33,7 @@ pub(crate) struct GuardedNames(pub(crate) Arc<dyn Guard>);
 
 impl Resolve for GuardedNames {
     fn resolve(&self, name: Name) -> Resolving {
-        let asked = self.0.addresses(name.as_str().to_owned());
+        let asked = self.0.addresses(name.as_str().to_owned(), None);
         Box::pin(async move {
             let addresses = asked.await?;
             // The client puts the port in.

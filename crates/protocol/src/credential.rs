@@ -8,6 +8,7 @@ mod create;
 mod secret_name;
 mod secrets;
 mod update;
+mod validation;
 
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,10 @@ use crate::id::{CredentialId, VaultId};
 pub use create::CreateCredential;
 pub use secrets::{RefreshSecrets, Secrets, UnreadableSecrets};
 pub use update::UpdateCredential;
+pub use validation::{
+    CapturedResponse, CredentialValidation, CredentialValidationType, McpProbe, RefreshAttempt,
+    RefreshStatus, ValidationStatus,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Credential {

@@ -45,6 +45,14 @@ impl Colours {
     }
 }
 
+/// The SDK for MCP servers logs what servers say, as errors too. It speaks only to whoever names it.
+fn quiet(filter: &str) -> String {
+    match filter.contains("rmcp") {
+        true => filter.to_owned(),
+        false => format!("{filter},rmcp=off"),
+    }
+}
+
 /// What formats and filters lines, for any writer.
 pub fn subscriber<W>(
     options: &LogOptions,
@@ -55,7 +63,7 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let filter = EnvFilter::builder()
-        .parse(&options.filter)
+        .parse(quiet(&options.filter))
         .with_context(|| format!("{:?} is not a log filter", options.filter))?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)

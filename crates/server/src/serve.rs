@@ -26,7 +26,7 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
     // First of all, so that no signal is lost.
     let signals = signals().context("signals cannot be received")?;
     let mut lifecycle = Lifecycle::new(config.server.shutdown_grace);
-    let (soft, hard) = (lifecycle.soft(), lifecycle.hard());
+    let soft = lifecycle.soft();
     allow_many_descriptors();
 
     let folder = DataFolder::open(&config.server.data_dir)?;
@@ -60,24 +60,32 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
     );
     act(&mut lifecycle, sandboxes, engine, &store, &env);
 
+    let tokens = wiring::mcp_tokens(
+        &config,
+        listening,
+        store.clone(),
+        env.clone(),
+        keyring.clone(),
+    )?;
     let rendered = measured.clone();
     let text: MetricsText = Arc::new(move || rendered.render());
     let api = Api::new(
         store,
         env,
         catalog,
-        wiring::http(&config, tier.as_str(), text, soft.clone(), roots, keyring),
+        wiring::http(
+            &config,
+            tier.as_str(),
+            text,
+            soft.clone(),
+            roots,
+            keyring,
+            tokens,
+        ),
     );
-    let router = hostler_http::router(api);
-    lifecycle.spawn(
-        "metrics",
-        OnEnd::Shutdown,
-        metrics::sum_up(measured, soft.clone()),
-    );
-    lifecycle.spawn("http", OnEnd::Shutdown, async move {
-        listener::serve(socket, router, soft, hard).await;
-        Ok(())
-    });
+    let summed_up = metrics::sum_up(measured, soft);
+    lifecycle.spawn("metrics", OnEnd::Shutdown, summed_up);
+    answer(&mut lifecycle, socket, api);
 
     let base_url = base_url(config.server.public_url.as_deref(), listening);
     tracing::info!(%listening, data_dir = %folder.path().display(), "ready");
@@ -86,6 +94,15 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
     let ending = lifecycle.run(signals).await;
     give_back(&leases, &owner).await;
     Ok(ending)
+}
+
+fn answer(lifecycle: &mut Lifecycle, socket: TcpListener, api: Api) {
+    let router = hostler_http::router(api);
+    let (soft, hard) = (lifecycle.soft(), lifecycle.hard());
+    lifecycle.spawn("http", OnEnd::Shutdown, async move {
+        listener::serve(socket, router, soft, hard).await;
+        Ok(())
+    });
 }
 
 /// Everything that is done without a request.

@@ -1,6 +1,7 @@
 //! From the resolved configuration to what each crate wants to be made with. Values only: nothing here
 //! starts anything.
 
+mod mcp;
 mod models;
 mod providers;
 
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use hostler_domain::Env;
 use hostler_egress::{Gateway, GatewayOptions};
-use hostler_engine::{PackageOptions, RootOptions};
+use hostler_engine::{McpTokens, PackageOptions, RootOptions};
 use hostler_http::{HttpOptions, MetricsText, RateLimits};
 use hostler_image::{ImageError, ImageStore};
 use hostler_protocol::id::EventId;
@@ -26,6 +27,7 @@ use crate::config::{
     RequiredTier, SandboxMode, SandboxOptions,
 };
 
+pub(crate) use mcp::tokens as mcp_tokens;
 pub(crate) use models::catalog;
 pub(crate) use providers::{providers, read_script};
 
@@ -100,17 +102,18 @@ fn kubernetes(options: &KubernetesOptions) -> Kubernetes {
 
 /// The way out of the sandboxes of a server that listens at `listening`.
 pub(crate) fn gateway(options: &NetworkOptions, listening: SocketAddr) -> Option<Gateway> {
-    let gateway = || {
-        Gateway::new(GatewayOptions {
-            allowed_private: options.allowed_networks.clone(),
-            hosts: options.hosts.clone(),
-            forbidden: vec![listening],
-            ..GatewayOptions::default()
-        })
-    };
     match options.mode {
-        NetworkMode::Gateway => Some(gateway()),
+        NetworkMode::Gateway => Some(Gateway::new(gateway_options(options, listening))),
         NetworkMode::None => None,
+    }
+}
+
+fn gateway_options(options: &NetworkOptions, listening: SocketAddr) -> GatewayOptions {
+    GatewayOptions {
+        allowed_private: options.allowed_networks.clone(),
+        hosts: options.hosts.clone(),
+        forbidden: vec![listening],
+        ..GatewayOptions::default()
     }
 }
 
@@ -136,6 +139,7 @@ pub(crate) fn http(
     draining: CancellationToken,
     roots: RootOptions,
     keyring: Option<Arc<Keyring>>,
+    tokens: McpTokens,
 ) -> HttpOptions {
     let server = &config.server;
     HttpOptions {
@@ -159,6 +163,7 @@ pub(crate) fn http(
         environment_check: Arc::new(move |metadata| roots.choose(metadata).map(drop)),
         repository_hosts: config.repositories.hosts.clone(),
         keyring,
+        credential_trial: Some(mcp::credential_trial(tokens)),
         ..HttpOptions::default()
     }
 }

@@ -62,6 +62,24 @@ const REPLACE: &str = "\
     sealed_by = $7, updated_at = $8, version = version + 1 \
     where workspace_id = $1 and id = $2 and version = $9 and archived_at is null";
 
+const FOR_SERVER: &str = "\
+    select id, vault_id, display_name, auth, metadata, created_at, updated_at, archived_at, \
+    workspace_id, version, sealed from credentials \
+    where workspace_id = $1 and vault_id = $2 and active_key = $3";
+
+const IS_VERSION: &str = "\
+    select version from credentials where workspace_id = $1 and id = $2 and version = $3 \
+    and archived_at is null";
+
+const FORGET_REFRESH: &str =
+    "delete from credential_refreshes where credential_id = $1 and until < $2";
+
+const CLAIM_REFRESH: &str = "\
+    insert into credential_refreshes (credential_id, until) values ($1, $2) \
+    on conflict (credential_id) do nothing";
+
+const END_REFRESH: &str = "delete from credential_refreshes where credential_id = $1";
+
 const ARCHIVE: &str = "\
     update credentials set archived_at = $4, updated_at = $4, version = version + 1, \
     active_key = null, sealed = null, sealed_by = null \
@@ -178,6 +196,63 @@ impl Store {
                     0 => CredentialReplaced::Changed,
                     _ => CredentialReplaced::Replaced,
                 })
+            })
+            .await
+    }
+
+    /// The active credential for an MCP server's address in its canonical form: that of the first vault that has one.
+    pub async fn credential_for_server(
+        &self,
+        workspace: WorkspaceId,
+        vaults: Vec<VaultId>,
+        canonical_url: String,
+    ) -> Result<Option<SealedCredential>, StoreError> {
+        self.db
+            .read(move |tx| {
+                let workspace = workspace.to_string();
+                for vault in &vaults {
+                    let vault = vault.to_string();
+                    let key = [&workspace, &vault, &canonical_url];
+                    let found = tx.one(FOR_SERVER, &[key[0], key[1], key[2]], read_sealed)?;
+                    if found.is_some() {
+                        return Ok(found);
+                    }
+                }
+                Ok(None)
+            })
+            .await
+    }
+
+    /// Takes the right to spend the refresh token that was read, until a time. False: somebody else has it, or the
+    /// credential was changed.
+    pub async fn claim_refresh(
+        &self,
+        from: &SealedCredential,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (workspace, id, version) = (from.workspace_id, from.credential.id, from.version);
+        self.db
+            .write(move |tx| {
+                let (workspace, id) = (workspace.to_string(), id.to_string());
+                let is_current = tx.one(IS_VERSION, &[&workspace, &id, &version], |row| {
+                    row.integer(0)
+                })?;
+                if is_current.is_none() {
+                    return Ok(false);
+                }
+                tx.execute(FORGET_REFRESH, &[&id, &now.as_micros()])?;
+                Ok(tx.execute(CLAIM_REFRESH, &[&id, &until.as_micros()])? > 0)
+            })
+            .await
+    }
+
+    /// Gives the right back.
+    pub async fn end_refresh(&self, id: CredentialId) -> Result<(), StoreError> {
+        self.db
+            .write(move |tx| {
+                tx.execute(END_REFRESH, &[&id.to_string()])?;
+                Ok(())
             })
             .await
     }

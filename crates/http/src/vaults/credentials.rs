@@ -6,8 +6,8 @@ use axum::Json;
 use axum::extract::State;
 use hostler_protocol::Timestamp;
 use hostler_protocol::credential::{
-    CreateCredential, Credential, CredentialFields, DeletedCredential, DeletedCredentialType,
-    UpdateCredential,
+    CreateCredential, Credential, CredentialFields, CredentialValidation, DeletedCredential,
+    DeletedCredentialType, UpdateCredential,
 };
 use hostler_protocol::id::{CredentialId, VaultId, WorkspaceId};
 use hostler_protocol::limits::VAULT_CREDENTIALS_MAX;
@@ -21,6 +21,7 @@ use hostler_vault::{Keyring, OpenError};
 use crate::body::{EmptyBody, JsonBody};
 use crate::caller::Caller;
 use crate::limits::CREDENTIAL_UPDATE_ATTEMPTS;
+use crate::options::TrialError;
 use crate::page_range::{archived, by_age};
 use crate::pagination::List;
 use crate::path_id::{PathId, PathIds};
@@ -145,6 +146,24 @@ pub(crate) async fn delete(
             kind: DeletedCredentialType::VaultCredentialDeleted,
         })),
         false => Err(ApiError::not_found(id)),
+    }
+}
+
+/// Speaks to the credential's server, and renews its token where that is due.
+pub(crate) async fn validate(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    PathIds(vault_id, id): PathIds<VaultId, CredentialId>,
+    _body: EmptyBody,
+) -> Result<Json<CredentialValidation>, ApiError> {
+    keyring(&api)?;
+    let trial = api.options.credential_trial.as_ref();
+    let trial = trial.ok_or_else(|| ApiError::internal("nothing here tries out credentials"))?;
+    match trial(caller.workspace_id, vault_id, id).await {
+        Ok(validation) => Ok(Json(validation)),
+        Err(TrialError::NotFound) => Err(ApiError::not_found(id)),
+        Err(TrialError::Invalid(sentence)) => Err(ApiError::invalid(sentence)),
+        Err(TrialError::Internal(error)) => Err(ApiError::internal(error)),
     }
 }
 

@@ -142,7 +142,11 @@ impl IntoStatus for u16 {
 pub(crate) struct Loopback;
 
 impl Guard for Loopback {
-    fn addresses(&self, host: String) -> BoxFuture<'static, Result<Vec<IpAddr>, Refused>> {
+    fn addresses(
+        &self,
+        host: String,
+        _port: Option<u16>,
+    ) -> BoxFuture<'static, Result<Vec<IpAddr>, Refused>> {
         async move {
             if host == "127.0.0.1" || host == "server.test" {
                 Ok(vec![Ipv4Addr::LOCALHOST.into()])

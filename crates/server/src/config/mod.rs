@@ -14,6 +14,7 @@ mod known_models;
 mod kubernetes;
 mod layers;
 mod log;
+mod mcp;
 mod models;
 mod network;
 mod print;
@@ -45,6 +46,7 @@ pub use self::environment::Environment;
 pub(crate) use self::key_file::read_key;
 pub use self::kubernetes::{KubernetesOptions, RawKubernetes, RawToleration};
 pub use self::log::{LogFormat, LogOptions, RawLog};
+pub use self::mcp::RawMcp;
 pub use self::models::{Model, Models, Price, RawModel, RawPrice};
 pub use self::network::{NetworkMode, NetworkOptions, RawNetwork};
 pub use self::problem::{ConfigError, Problem};
@@ -77,6 +79,7 @@ pub struct RawConfig {
     pub network: RawNetwork,
     pub repositories: RawRepositories,
     pub vaults: RawVaults,
+    pub mcp: RawMcp,
     pub engine: RawEngine,
     pub providers: BTreeMap<String, RawProvider>,
     /// By id; written as an array of tables.
@@ -95,6 +98,7 @@ impl Default for RawConfig {
             network: RawNetwork::default(),
             repositories: RawRepositories::default(),
             vaults: RawVaults::default(),
+            mcp: RawMcp::default(),
             engine: RawEngine::default(),
             providers: providers::built_in(),
             models: known_models::built_in(),
@@ -115,6 +119,7 @@ pub struct Config {
     pub network: NetworkOptions,
     pub repositories: hostler_engine::RepositoryOptions,
     pub vaults: VaultOptions,
+    pub mcp: hostler_mcp::Options,
     pub engine: EngineOptions,
     pub providers: BTreeMap<String, ProviderOptions>,
     pub models: Models,
@@ -190,6 +195,7 @@ impl RawConfig {
         let network = self.network.resolve(at, problems);
         let repositories = self.repositories.resolve(at, problems);
         let vaults = self.vaults.resolve(at, problems);
+        let mcp = self.mcp.resolve(at, problems);
         let engine = self.engine.resolve(at, problems);
         let provider_names: Vec<&str> = self.providers.keys().map(String::as_str).collect();
         let models = models::resolve(&self.models, &provider_names, at, problems);
@@ -209,6 +215,7 @@ impl RawConfig {
             network,
             repositories,
             vaults,
+            mcp,
             engine,
             providers,
             models,

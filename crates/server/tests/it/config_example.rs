@@ -18,7 +18,7 @@ const HEADER: &str = "\
 ";
 
 /// Section in the file, source file, struct, and where its defaults are in the printed defaults.
-const SECTIONS: [(&str, &str, &str, &[&str]); 14] = [
+const SECTIONS: [(&str, &str, &str, &[&str]); 15] = [
     ("[server]", "server.rs", "RawServer", &["server"]),
     ("[database]", "database.rs", "RawDatabase", &["database"]),
     ("[blobs]", "blobs.rs", "RawBlobs", &["blobs"]),
@@ -50,6 +50,7 @@ const SECTIONS: [(&str, &str, &str, &[&str]); 14] = [
         &["repositories"],
     ),
     ("[vaults]", "vaults.rs", "RawVaults", &["vaults"]),
+    ("[mcp]", "mcp.rs", "RawMcp", &["mcp"]),
     ("[engine]", "engine.rs", "RawEngine", &["engine"]),
     (
         "[providers.anthropic]",

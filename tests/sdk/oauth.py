@@ -1,0 +1,59 @@
+"""A real authorization server, and an MCP server that takes its tokens (tests/mcp/oauth.mjs), for one test."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any, Iterator
+from contextlib import contextmanager
+from urllib.request import Request, urlopen
+
+TOOLS = Path("target/mcp")
+# An operator has to permit what is not public.
+LOOPBACK = {"HOSTLER__NETWORK__ALLOWED_NETWORKS": '["127.0.0.0/8"]'}
+
+
+class OAuth:
+    def __init__(self, said: dict[str, str]) -> None:
+        self.url = said["mcp"]
+        self.said = said
+
+    def credential(self, **changes: str) -> dict[str, Any]:
+        """What a person who has agreed puts into a vault."""
+        said = {**self.said, **changes}
+        return {"type": "mcp_oauth", "mcp_server_url": said["mcp"], "access_token": said["access_token"],
+                "refresh": {"client_id": said["client_id"], "refresh_token": said["refresh_token"],
+                            "token_endpoint": said["token_endpoint"],
+                            "token_endpoint_auth": {"type": "client_secret_basic",
+                                                    "client_secret": said["client_secret"]}}}
+
+    def stats(self) -> dict[str, int]:
+        return dict(self._ask("/stats"))
+
+    def expire(self) -> None:
+        """Puts all access tokens out of use that were shown to it."""
+        self._ask("/expire")
+
+    def agree(self) -> dict[str, str]:
+        """The tokens of another consent."""
+        return dict(self._ask("/agree"))
+
+    def trouble(self, status: int) -> None:
+        self._ask(f"/trouble/{status}")
+
+    def _ask(self, path: str) -> Any:
+        with urlopen(Request(self.said["origin"] + path), timeout=30) as answer:
+            return json.load(answer)
+
+
+@contextmanager
+def oauth_server() -> Iterator[OAuth]:
+    command = ["node", "tests/mcp/oauth.mjs", str(TOOLS)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert process.stdout
+        yield OAuth(json.loads(process.stdout.readline()))
+    finally:
+        process.kill()
+        process.wait()
