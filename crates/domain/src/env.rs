@@ -1,22 +1,33 @@
 //! Where time and new ids come from. Code that records facts is handed an [`Env`]; tests hand in
 //! one whose clock and ids repeat.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hostler_protocol::Timestamp;
 
 /// Time and ids. Cheap to clone; clones share the clock.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Env {
     source: Source,
 }
 
-#[derive(Clone, Debug)]
+impl fmt::Debug for Env {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Env")
+    }
+}
+
+#[derive(Clone)]
 enum Source {
     System,
     Fixed(Arc<Mutex<FixedSource>>),
+    Told(Clock, Arc<Mutex<FixedSource>>),
 }
+
+/// Somebody who tells the time.
+type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 #[derive(Debug)]
 struct FixedSource {
@@ -40,9 +51,19 @@ impl Env {
         }
     }
 
+    /// The time that `clock` tells, as in a simulation, and ids that follow from `seed`.
+    pub fn told(clock: impl Fn() -> Timestamp + Send + Sync + 'static, seed: u64) -> Self {
+        let now = Timestamp::from_micros(0);
+        let source = Arc::new(Mutex::new(FixedSource { now, random: seed }));
+        Self {
+            source: Source::Told(Arc::new(clock), source),
+        }
+    }
+
     pub fn now(&self) -> Timestamp {
         match &self.source {
             Source::System => system_now(),
+            Source::Told(clock, _) => clock(),
             Source::Fixed(fixed) => fixed.lock().unwrap_or_else(PoisonError::into_inner).now,
         }
     }
@@ -55,9 +76,9 @@ impl Env {
                 reason = "this is the place that others use"
             )]
             Source::System => uuid::Uuid::now_v7().into(),
-            Source::Fixed(fixed) => {
+            Source::Fixed(fixed) | Source::Told(_, fixed) => {
+                let millis = u64::try_from(self.now().as_micros() / 1000).unwrap_or(0);
                 let mut fixed = fixed.lock().unwrap_or_else(PoisonError::into_inner);
-                let millis = u64::try_from(fixed.now.as_micros() / 1000).unwrap_or(0);
                 let mut bytes = [0; 10];
                 bytes[..8].copy_from_slice(&fixed.random().to_be_bytes());
                 bytes[8..].copy_from_slice(&fixed.random().to_be_bytes()[..2]);
@@ -77,7 +98,7 @@ impl Env {
                 let _ = aws_lc_rs::rand::fill(&mut bytes);
                 u64::from_be_bytes(bytes)
             }
-            Source::Fixed(fixed) => fixed
+            Source::Fixed(fixed) | Source::Told(_, fixed) => fixed
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .random(),
@@ -86,7 +107,7 @@ impl Env {
         f64::from(u32::try_from(bits >> 32).unwrap_or(0)) / f64::from(u32::MAX)
     }
 
-    /// Moves a fixed clock; the system's clock can't be moved.
+    /// Moves a fixed clock; no other can be moved.
     pub fn advance(&self, duration: Duration) {
         if let Source::Fixed(fixed) = &self.source {
             let mut fixed = fixed.lock().unwrap_or_else(PoisonError::into_inner);

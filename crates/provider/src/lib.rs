@@ -16,6 +16,7 @@ mod chunk;
 mod client;
 mod error;
 mod failure;
+mod fake;
 mod limits;
 mod openai;
 mod raw_object;
@@ -37,6 +38,7 @@ pub use chunk::{
 };
 pub use client::HttpOptions;
 pub use error::{ModelError, ModelErrorKind};
+pub use fake::Fake;
 pub use openai::{
     ContentForm, EffortField, MaxTokensField, OpenAi, OpenAiOptions, Quirks, ReasoningBack, Vendor,
 };
@@ -54,6 +56,7 @@ pub enum Provider {
     Anthropic(Anthropic),
     OpenAi(OpenAi),
     Scripted(Scripted),
+    Fake(Fake),
 }
 
 impl Provider {
@@ -62,6 +65,7 @@ impl Provider {
             Self::Anthropic(anthropic) => anthropic.stream(&request),
             Self::OpenAi(openai) => openai.stream(&request),
             Self::Scripted(scripted) => scripted.stream(&request),
+            Self::Fake(fake) => fake.stream(request),
         }
     }
 }

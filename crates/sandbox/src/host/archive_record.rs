@@ -97,8 +97,8 @@ impl SandboxHost {
         name: &SandboxName,
         newest: &str,
     ) -> Result<Standing, SandboxError> {
-        let _alone = self.inner.occupancy.claim(name).await;
-        let directory = self.inner.state.directory_of(name);
+        let _alone = self.inner()?.occupancy.claim(name).await;
+        let directory = self.inner()?.state.directory_of(name);
         let newest = newest.to_owned();
         let standing = blocking(move || {
             if !is_laid_out(&directory) {

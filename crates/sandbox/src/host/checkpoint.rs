@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use super::archive_record::ArchiveRecord;
 use super::disks::open_files;
 use super::state_dir::{self, is_laid_out, open_directory};
-use super::{SandboxHost, blocking, root_record, user_ids};
+use super::{Place, SandboxHost, blocking, root_record, user_ids};
 use crate::archive::{Bases, Halves, Packed, pack, unpack};
 use crate::error::SandboxError;
 use crate::name::SandboxName;
@@ -40,17 +40,17 @@ impl SandboxHost {
         follows: Option<&str>,
         out: impl Write + Send + 'static,
     ) -> Result<Checkpoint, SandboxError> {
-        let _alone = self.inner.occupancy.claim(name).await;
-        if self.inner.occupancy.is_used(name) {
+        let _alone = self.inner()?.occupancy.claim(name).await;
+        if self.inner()?.occupancy.is_used(name) {
             return Ok(Checkpoint::InUse);
         }
-        let directory = self.inner.state.directory_of(name);
+        let directory = self.inner()?.state.directory_of(name);
         if !is_laid_out(&directory) {
             return Ok(Checkpoint::Absent);
         }
-        self.inner.rest(name).await?;
+        self.inner()?.rest(name).await?;
         let (mark, follows) = (mark.to_owned(), follows.map(str::to_owned));
-        let (occupancy, wanted) = (self.inner.occupancy.clone(), name.clone());
+        let (occupancy, wanted) = (self.inner()?.occupancy.clone(), name.clone());
         let go_on = move || match occupancy.is_wanted(&wanted) {
             false => Ok(()),
             true => Err(io::Error::other("somebody wants the sandbox")),
@@ -63,7 +63,7 @@ impl SandboxHost {
         });
         match packed.await {
             // Nobody waits for an archive: it is made when the sandbox rests again.
-            Err(_) if self.inner.occupancy.is_wanted(name) => Ok(Checkpoint::InUse),
+            Err(_) if self.inner()?.occupancy.is_wanted(name) => Ok(Checkpoint::InUse),
             packed => Ok(packed?),
         }
     }
@@ -71,7 +71,7 @@ impl SandboxHost {
     /// The mark of the archive that is as good as the sandbox's files. `None`: it was started
     /// since, was never packed, or is not there.
     pub async fn mark(&self, name: &SandboxName) -> Result<Option<String>, SandboxError> {
-        let directory = self.inner.state.directory_of(name);
+        let directory = self.inner()?.state.directory_of(name);
         let record = blocking(move || ArchiveRecord::of(&directory)).await?;
         Ok(record.and_then(|record| record.packed))
     }
@@ -79,25 +79,31 @@ impl SandboxHost {
     /// Whether the sandbox of this name has files here. Somebody who holds it may count on the
     /// answer: an eviction that began before is over by then.
     pub async fn has_files(&self, name: &SandboxName) -> bool {
-        let _alone = self.inner.occupancy.claim(name).await;
-        is_laid_out(&self.inner.state.directory_of(name))
+        match &self.place {
+            Place::Here(inner) => {
+                let _alone = inner.occupancy.claim(name).await;
+                is_laid_out(&inner.state.directory_of(name))
+            }
+            Place::Fake(fake) => fake.has_files(name),
+        }
     }
 
     /// Throws away the files of a sandbox whose archive has this mark, and says whether it did:
     /// not if it is in use or was started since, nor if its root has layers. These are outside of
     /// the archive, and only a sandbox that has files here keeps them from being removed.
     pub async fn evict(&self, name: &SandboxName, mark: &str) -> Result<bool, SandboxError> {
-        let _alone = self.inner.occupancy.claim(name).await;
-        if self.inner.occupancy.is_used(name) || self.mark(name).await?.as_deref() != Some(mark) {
+        let _alone = self.inner()?.occupancy.claim(name).await;
+        if self.inner()?.occupancy.is_used(name) || self.mark(name).await?.as_deref() != Some(mark)
+        {
             return Ok(false);
         }
-        let directory = self.inner.state.directory_of(name);
+        let directory = self.inner()?.state.directory_of(name);
         let root = blocking(move || root_record::root(&directory)).await?;
         // Whoever came meanwhile finds the files where they are.
-        if !root.layers().is_empty() || self.inner.occupancy.is_used(name) {
+        if !root.layers().is_empty() || self.inner()?.occupancy.is_used(name) {
             return Ok(false);
         }
-        self.inner.throw_away(name).await?;
+        self.inner()?.throw_away(name).await?;
         Ok(true)
     }
 
@@ -111,10 +117,10 @@ impl SandboxHost {
         created_at: SystemTime,
         input: impl Read + Send + 'static,
     ) -> Result<Packed, SandboxError> {
-        let _alone = self.inner.occupancy.claim(name).await;
-        self.inner.end(name).await?;
-        let uid_base = self.inner.processes.uid_base();
-        let state = std::sync::Arc::clone(&self.inner.state);
+        let _alone = self.inner()?.occupancy.claim(name).await;
+        self.inner()?.end(name).await?;
+        let uid_base = self.inner()?.processes.uid_base();
+        let state = std::sync::Arc::clone(&self.inner()?.state);
         let (of_draft, mark) = (name.clone(), mark.to_owned());
         let unpacked = blocking(move || {
             let draft = state.draft(&of_draft, uid_base)?;
@@ -132,7 +138,7 @@ impl SandboxHost {
             Ok(packed) => Ok(packed),
             Err(error) => {
                 // It would go with the next start at the latest.
-                let _ = self.inner.state.throw_away_draft(name);
+                let _ = self.inner()?.state.throw_away_draft(name);
                 Err(error.into())
             }
         }

@@ -26,7 +26,7 @@ impl fmt::Debug for Keepsake {
 impl SandboxHost {
     /// What the sandbox of this name was started with the last time.
     pub async fn keepsake(&self, name: &SandboxName) -> Result<Option<Keepsake>, SandboxError> {
-        let file = self.inner.state.directory_of(name).join(FILE_NAME);
+        let file = self.inner()?.state.directory_of(name).join(FILE_NAME);
         Ok(blocking(move || load(&file)).await?)
     }
 }

@@ -32,7 +32,7 @@ const WRITTEN: &str = "upper";
 impl SandboxHost {
     /// The layer of this key, which is marked as used.
     pub async fn layer(&self, key: &SandboxName) -> Result<Option<PathBuf>, SandboxError> {
-        let place = self.inner.state.layer(key);
+        let place = self.inner()?.state.layer(key);
         let found = blocking(move || {
             if !place.is_dir() {
                 return Ok(None);
@@ -50,11 +50,11 @@ impl SandboxHost {
         name: &SandboxName,
         key: &SandboxName,
     ) -> Result<PathBuf, SandboxError> {
-        let alone = self.inner.occupancy.claim(name).await;
-        self.inner.end(name).await?;
-        let directory = self.inner.state.directory_of(name);
-        let place = self.inner.state.layer(key);
-        let inner = Arc::clone(&self.inner);
+        let alone = self.inner()?.occupancy.claim(name).await;
+        self.inner()?.end(name).await?;
+        let directory = self.inner()?.state.directory_of(name);
+        let place = self.inner()?.state.layer(key);
+        let inner = Arc::clone(self.inner()?);
         let name_of_it = name.clone();
         let kept = blocking(move || {
             let written = match has_image(&directory) {
@@ -88,7 +88,7 @@ impl SandboxHost {
             Ok(place)
         });
         let kept = kept.await?;
-        self.inner.throw_away(name).await?;
+        self.inner()?.throw_away(name).await?;
         drop(alone);
         Ok(kept)
     }
@@ -96,7 +96,7 @@ impl SandboxHost {
     /// Removes layers that no sandbox is made of and that nobody asked for since `age`. Returns
     /// how many.
     pub async fn remove_unused_layers(&self, age: Duration) -> Result<usize, SandboxError> {
-        let inner = Arc::clone(&self.inner);
+        let inner = Arc::clone(self.inner()?);
         Ok(blocking(move || inner.remove_unused_layers(age)).await?)
     }
 }

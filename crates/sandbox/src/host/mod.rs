@@ -10,6 +10,7 @@ mod checkpoint;
 mod connection;
 mod disks;
 mod exec;
+mod fake;
 mod gateway_sockets;
 mod hint;
 mod homecoming;
@@ -53,6 +54,8 @@ pub use self::archive_record::Standing;
 pub use self::backend::{Backend, Docker, Kubernetes, KubernetesApi};
 pub use self::checkpoint::Checkpoint;
 pub use self::exec::{Exec, ExecError, ExecEvent, ExecInput, ExecOrder, ExecOutput, exec};
+use self::fake::FakeHost;
+pub use self::fake::{FakeClock, FakeMachine};
 pub use self::gateway_sockets::GatewaySockets;
 pub use self::keepsake::Keepsake;
 pub use self::kill_all::{kill_all, kill_one};
@@ -91,7 +94,13 @@ use crate::spec::Spec;
 /// Cheap to clone. Dropping it ends no sandbox.
 #[derive(Clone)]
 pub struct SandboxHost {
-    inner: Arc<Inner>,
+    place: Place,
+}
+
+#[derive(Clone)]
+enum Place {
+    Here(Arc<Inner>),
+    Fake(FakeHost),
 }
 
 struct Inner {
@@ -177,22 +186,36 @@ impl SandboxHost {
             inner.isolation.demand(required)?;
         }
         Ok(Self {
-            inner: Arc::new(inner),
+            place: Place::Here(Arc::new(inner)),
         })
     }
 
+    /// What a machine that is there has. Whatever a fake one lacks is refused.
+    fn inner(&self) -> Result<&Arc<Inner>, SandboxError> {
+        match &self.place {
+            Place::Here(inner) => Ok(inner),
+            Place::Fake(_) => Err(SandboxError::Unavailable {
+                reason: "a simulated machine has no files".to_owned(),
+            }),
+        }
+    }
+
     pub fn isolation(&self) -> &IsolationReport {
-        &self.inner.isolation
+        match &self.place {
+            Place::Here(inner) => &inner.isolation,
+            Place::Fake(fake) => fake.isolation(),
+        }
     }
 
     /// Finds the running sandbox of this name, or makes one from its files, or makes one.
     pub async fn open(&self, name: &SandboxName, spec: &Spec) -> Result<Opened, SandboxError> {
-        let _alone = self.inner.occupancy.claim(name).await;
-        let (mut opened, _) = self.inner.open(name, spec).await?;
-        opened.news = self
-            .inner
-            .notices
-            .take(name, &self.inner.state.directory_of(name));
+        let inner = match &self.place {
+            Place::Here(inner) => inner,
+            Place::Fake(fake) => return fake.open(name).await,
+        };
+        let _alone = inner.occupancy.claim(name).await;
+        let (mut opened, _) = inner.open(name, spec).await?;
+        opened.news = inner.notices.take(name, &inner.state.directory_of(name));
         // News that nobody was told yet may be of a start before this one.
         if let Some(news) = &opened.news
             && opened.provenance != Provenance::Attached
@@ -205,7 +228,10 @@ impl SandboxHost {
     /// Keeps the sandbox of this name from being stopped. A stop that began before goes on,
     /// and the next [`SandboxHost::open`] waits for it.
     pub fn hold(&self, name: &SandboxName) -> SandboxUse {
-        self.inner.occupancy.hold(name)
+        match &self.place {
+            Place::Here(inner) => inner.occupancy.hold(name),
+            Place::Fake(fake) => fake.hold(name),
+        }
     }
 
     /// Ends its processes and keeps its files and the state of its shell: its jobs and its `/tmp`
@@ -213,19 +239,27 @@ impl SandboxHost {
     /// stopped, not even later: whoever wants that asks again. One that is not running, or does
     /// not exist, is fine.
     pub async fn stop(&self, name: &SandboxName) -> Result<Stop, SandboxError> {
-        let _alone = self.inner.occupancy.claim(name).await;
-        let Some(_closed) = self.inner.close(name)? else {
+        let inner = match &self.place {
+            Place::Here(inner) => inner,
+            Place::Fake(fake) => return Ok(fake.stop(name).await),
+        };
+        let _alone = inner.occupancy.claim(name).await;
+        let Some(_closed) = inner.close(name)? else {
             return Ok(Stop::InUse);
         };
-        self.inner.rest(name).await?;
+        inner.rest(name).await?;
         Ok(Stop::Stopped)
     }
 
     /// What the sandbox of this name has written for its user, whether or not it is running.
     /// `None`: it has no files here.
     pub async fn outputs(&self, name: &SandboxName) -> Result<Option<Outputs>, SandboxError> {
-        let directory = self.inner.state.directory_of(name);
-        if let Some(pod) = self.inner.processes.living_pod(&directory) {
+        let inner = match &self.place {
+            Place::Here(inner) => inner,
+            Place::Fake(_) => return Ok(None),
+        };
+        let directory = inner.state.directory_of(name);
+        if let Some(pod) = inner.processes.living_pod(&directory) {
             return Ok(Some(Outputs::in_pod(&directory, pod)?));
         }
         if disk::has_image(&directory) {
@@ -236,7 +270,10 @@ impl SandboxHost {
 
     /// Every sandbox that has files here.
     pub async fn list(&self) -> Result<Vec<Listed>, SandboxError> {
-        let inner = Arc::clone(&self.inner);
+        let inner = match &self.place {
+            Place::Here(inner) => Arc::clone(inner),
+            Place::Fake(fake) => return Ok(fake.list()),
+        };
         let listed = blocking(move || {
             let names = inner.state.names()?.into_iter();
             Ok(names

@@ -164,22 +164,28 @@ pub(super) fn is_label(name: &SandboxName) -> bool {
 impl SandboxHost {
     /// How many sandboxes are ready for whoever asks.
     pub fn pooled(&self) -> usize {
-        self.inner.pool.lock().ready.len()
+        self.inner()
+            .map_or(0, |inner| inner.pool.lock().ready.len())
     }
 
     /// Whether any are to be made ahead.
     pub fn has_pool(&self) -> bool {
-        self.inner.pool.size > 0
+        self.inner().is_ok_and(|inner| inner.pool.size > 0)
     }
 
     /// Waits until somebody has claimed a pooled sandbox, or would have.
     pub async fn pool_asked(&self) {
-        self.inner.pool.asked.notified().await;
+        match self.inner() {
+            Ok(inner) => inner.pool.asked.notified().await,
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// Waits until no sandbox is being made for anybody.
     pub async fn launches_rest(&self) {
-        self.inner.processes.launches_rest().await;
+        if let Ok(inner) = self.inner() {
+            inner.processes.launches_rest().await;
+        }
     }
 
     /// Makes one more sandbox ahead, if there are too few that are made with `spec`. Those that were
@@ -187,7 +193,7 @@ impl SandboxHost {
     ///
     /// Not to be given up halfway: what was begun would stay until the next start of a server.
     pub async fn make_ahead(&self, spec: &Spec) -> Result<Ahead, SandboxError> {
-        let inner = &self.inner;
+        let inner = self.inner()?;
         inner.pool.keep_only(spec);
         inner.destroy_unwanted().await?;
         if self.pooled() >= inner.pool.size {
@@ -201,8 +207,8 @@ impl SandboxHost {
 
     /// Destroys all that nobody has claimed.
     pub async fn empty_pool(&self) -> Result<(), SandboxError> {
-        self.inner.pool.keep_none();
-        Ok(self.inner.destroy_unwanted().await?)
+        self.inner()?.pool.keep_none();
+        Ok(self.inner()?.destroy_unwanted().await?)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::connection::ask_to_rest;
 use super::news::Notice;
 use super::state_dir::is_laid_out;
-use super::{Inner, SandboxHost, Stop, blocking, release};
+use super::{Inner, Place, SandboxHost, Stop, blocking, release};
 use crate::error::SandboxError;
 use crate::name::SandboxName;
 
@@ -15,20 +15,28 @@ impl SandboxHost {
     /// Ends its processes, in use or not, and throws its files away: they are deleted by the next
     /// [`SandboxHost::empty_trash`]. One that does not exist is fine.
     pub async fn throw_away(&self, name: &SandboxName) -> Result<(), SandboxError> {
-        let _alone = self.inner.occupancy.claim(name).await;
-        self.inner.throw_away(name).await
+        match &self.place {
+            Place::Here(inner) => {
+                let _alone = inner.occupancy.claim(name).await;
+                inner.throw_away(name).await
+            }
+            Place::Fake(fake) => {
+                fake.throw_away(name).await;
+                Ok(())
+            }
+        }
     }
 
     /// Deletes what was thrown away, off the async threads. It takes as long as there are files:
     /// whoever calls it has a task for that.
     pub async fn empty_trash(&self) -> Result<(), SandboxError> {
-        let inner = Arc::clone(&self.inner);
+        let inner = Arc::clone(self.inner()?);
         Ok(blocking(move || inner.state.empty_trash()).await?)
     }
 
     /// Whether anything was thrown away since the trash was emptied last.
     pub fn has_trash(&self) -> bool {
-        self.inner.state.has_trash()
+        self.inner().is_ok_and(|inner| inner.state.has_trash())
     }
 
     /// Ends its processes, in use or not, and deletes its files before it returns. One that does
@@ -46,24 +54,24 @@ impl SandboxHost {
         name: &SandboxName,
         before: impl Future<Output = Result<(), SandboxError>>,
     ) -> Result<Stop, SandboxError> {
-        let _alone = self.inner.occupancy.claim(name).await;
-        let Some(_closed) = self.inner.close(name)? else {
+        let _alone = self.inner()?.occupancy.claim(name).await;
+        let Some(_closed) = self.inner()?.close(name)? else {
             return Ok(Stop::InUse);
         };
         before.await?;
-        self.inner.throw_away(name).await?;
-        self.inner.begin_expired(name).await?;
+        self.inner()?.throw_away(name).await?;
+        self.inner()?.begin_expired(name).await?;
         Ok(Stop::Stopped)
     }
 
     /// The same for a sandbox that has no files here, on behalf of whoever uses it. One that has
     /// stays as it is.
     pub async fn begin_expired(&self, name: &SandboxName) -> Result<(), SandboxError> {
-        let _alone = self.inner.occupancy.claim(name).await;
-        if is_laid_out(&self.inner.state.directory_of(name)) {
+        let _alone = self.inner()?.occupancy.claim(name).await;
+        if is_laid_out(&self.inner()?.state.directory_of(name)) {
             return Ok(());
         }
-        self.inner.begin_expired(name).await
+        self.inner()?.begin_expired(name).await
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{SandboxHost, blocking};
+use super::{Place, SandboxHost, blocking};
 
 use crate::error::SandboxError;
 use crate::isolation::Mode;
@@ -41,7 +41,11 @@ impl SandboxHost {
     /// What the sandbox of this name was made with, where all of that is on record and still there:
     /// its root, its packages and its environment. The rest is as in the default.
     pub async fn made_with(&self, name: &SandboxName) -> Result<Option<Spec>, SandboxError> {
-        let directory = self.inner.state.directory_of(name);
+        let directory = match &self.place {
+            Place::Here(inner) => inner.state.directory_of(name),
+            // Nothing is on record.
+            Place::Fake(_) => return Ok(None),
+        };
         Ok(blocking(move || made_with(&directory)).await?)
     }
 }

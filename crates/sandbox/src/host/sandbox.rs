@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::agent_socket::AgentSocket;
 use super::connection::{self, Connection, ToolTime};
+use super::fake::FakeSandbox;
 use super::gateway_sockets::GatewaySockets;
 use super::living::Living;
 use super::occupancy::SandboxUse;
@@ -26,7 +27,13 @@ use crate::wire::{Request, encode};
 /// [`super::SandboxHost::stop`]; dropping it does not end the sandbox.
 #[derive(Clone)]
 pub struct Sandbox {
-    inner: Arc<Inner>,
+    kind: Kind,
+}
+
+#[derive(Clone)]
+enum Kind {
+    Here(Arc<Inner>),
+    Fake(Arc<FakeSandbox>),
 }
 
 struct Inner {
@@ -49,45 +56,70 @@ impl Sandbox {
     ) -> Result<Self, SandboxError> {
         let directory = Arc::new(open_directory(path)?);
         let calls = Semaphore::new(HOST_CALLS_MAX);
+        let inner = Inner {
+            name,
+            path: path.to_owned(),
+            directory,
+            agent,
+            calls,
+            living,
+            _in_use: in_use,
+        };
         Ok(Self {
-            inner: Arc::new(Inner {
-                name,
-                path: path.to_owned(),
-                directory,
-                agent,
-                calls,
-                living,
-                _in_use: in_use,
-            }),
+            kind: Kind::Here(Arc::new(inner)),
         })
     }
 
+    pub(super) fn of_fake(fake: FakeSandbox) -> Self {
+        Self {
+            kind: Kind::Fake(Arc::new(fake)),
+        }
+    }
+
+    pub(super) fn is_fake(&self) -> bool {
+        matches!(self.kind, Kind::Fake(_))
+    }
+
+    /// What one has that is there. Whatever a fake one lacks is refused.
+    fn inner(&self) -> Result<&Inner, SandboxError> {
+        match &self.kind {
+            Kind::Here(inner) => Ok(inner),
+            Kind::Fake(_) => Err(SandboxError::Refused {
+                reason: "a simulated sandbox has no files".to_owned(),
+            }),
+        }
+    }
+
     pub fn name(&self) -> &SandboxName {
-        &self.inner.name
+        match &self.kind {
+            Kind::Here(inner) => &inner.name,
+            Kind::Fake(fake) => fake.name(),
+        }
     }
 
     /// The sandbox's own directory on the host.
-    pub(super) fn directory(&self) -> Arc<OwnedFd> {
-        Arc::clone(&self.inner.directory)
+    pub(super) fn directory(&self) -> Result<Arc<OwnedFd>, SandboxError> {
+        Ok(Arc::clone(&self.inner()?.directory))
     }
 
     /// Where its files are, if that is not the directory.
-    pub(super) fn pod(&self) -> Option<&PodLink> {
-        self.inner.agent.pod()
+    pub(super) fn pod(&self) -> Result<Option<&PodLink>, SandboxError> {
+        Ok(self.inner()?.agent.pod())
     }
 
     /// The path of that.
-    pub(super) fn path(&self) -> &Path {
-        &self.inner.path
+    pub(super) fn path(&self) -> Result<&Path, SandboxError> {
+        Ok(&self.inner()?.path)
     }
 
     /// The sockets that meet what leaves the sandbox; `None` if it was made without a gateway. Each
     /// call gives the same ones; they are open as long as anybody, or the sandbox, has them.
     pub async fn gateway_sockets(&self) -> Result<Option<GatewaySockets>, SandboxError> {
-        let Ok(_turn) = self.inner.calls.acquire().await else {
+        let inner = self.inner()?;
+        let Ok(_turn) = inner.calls.acquire().await else {
             return Err(SandboxError::lost("it is being closed"));
         };
-        let connection = Connection::open(&self.inner.agent).await;
+        let connection = Connection::open(&inner.agent).await;
         let connection = connection
             .map_err(|error| SandboxError::lost(format!("nobody answers there: {error}")))?;
         connection.gateway_sockets().await
@@ -103,6 +135,9 @@ impl Sandbox {
     pub async fn run_until(&self, call: Call, parting: &Parting) -> Result<Output, SandboxError> {
         if let Err(reason) = check_call_id(&call.id) {
             return Err(SandboxError::Refused { reason });
+        }
+        if let Kind::Fake(fake) = &self.kind {
+            return fake.run(call, parting).await;
         }
         let time = ToolTime::of(&call.tool);
         let request = Request::Run {
@@ -127,6 +162,9 @@ impl Sandbox {
         call: Call,
         parting: &Parting,
     ) -> Result<Option<Output>, SandboxError> {
+        if let Kind::Fake(fake) = &self.kind {
+            return fake.resume(&call.id, parting).await;
+        }
         let time = ToolTime::of(&call.tool);
         let frame = encode(&Request::Resume { id: call.id }, REQUEST_BYTES_MAX)?;
         self.exchange(&frame, time, parting).await
@@ -134,7 +172,10 @@ impl Sandbox {
 
     /// Ends a call that an earlier server began here, if it is still under way.
     pub async fn cancel(&self, id: &str) {
-        connection::cancel(&self.inner.agent, id.to_owned()).await;
+        match &self.kind {
+            Kind::Here(inner) => connection::cancel(&inner.agent, id.to_owned()).await,
+            Kind::Fake(fake) => fake.cancel(id).await,
+        }
     }
 
     async fn exchange(
@@ -143,16 +184,17 @@ impl Sandbox {
         time: ToolTime,
         parting: &Parting,
     ) -> Result<Option<Output>, SandboxError> {
-        let Ok(_turn) = self.inner.calls.acquire().await else {
+        let inner = self.inner()?;
+        let Ok(_turn) = inner.calls.acquire().await else {
             return Err(SandboxError::lost("it is being closed"));
         };
-        let connection = Connection::open(&self.inner.agent).await;
+        let connection = Connection::open(&inner.agent).await;
         let answer = match connection {
             Ok(connection) => connection.call(frame, time, parting).await,
             Err(error) => Err(SandboxError::lost(format!("nobody answers there: {error}"))),
         };
         if let Err(SandboxError::Lost { .. } | SandboxError::Protocol { .. }) = &answer {
-            self.inner.living.forget(&self.inner.name);
+            inner.living.forget(&inner.name);
         }
         answer
     }
@@ -161,7 +203,7 @@ impl Sandbox {
 impl fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sandbox")
-            .field("name", &self.inner.name.as_str())
+            .field("name", &self.name().as_str())
             .finish_non_exhaustive()
     }
 }

@@ -32,7 +32,7 @@ use super::sandbox::Sandbox;
 use super::state_dir::{Draft, open_directory};
 use super::tree_copy::{CopyOptions, copy_tree};
 use super::workspace_link::{enter, open_workspace};
-use super::{Inner, SandboxHost, beneath, blocking, user_ids};
+use super::{Inner, Place, SandboxHost, beneath, blocking, user_ids};
 use crate::disk::has_image;
 use crate::error::SandboxError;
 use crate::inner_path::InnerPath;
@@ -64,13 +64,13 @@ impl SandboxHost {
         key: &SandboxName,
         place: &InnerPath,
     ) -> Result<bool, SandboxError> {
-        let tree = self.inner.state.tree(key);
+        let tree = self.inner()?.state.tree(key);
         if !tree.is_dir() {
             return Ok(false);
         }
-        let _alone = self.inner.occupancy.claim(name).await;
-        self.inner.end(name).await?;
-        let inner = Arc::clone(&self.inner);
+        let _alone = self.inner()?.occupancy.claim(name).await;
+        self.inner()?.end(name).await?;
+        let inner = Arc::clone(self.inner()?);
         let (name, place) = (name.clone(), place.clone());
         let begun = blocking(move || {
             let uid_base = inner.processes.uid_base();
@@ -99,11 +99,11 @@ impl SandboxHost {
         place: &InnerPath,
         key: &SandboxName,
     ) -> Result<(), SandboxError> {
-        let alone = self.inner.occupancy.claim(name).await;
-        self.inner.end(name).await?;
-        let directory = self.inner.state.directory_of(name);
-        let inner = Arc::clone(&self.inner);
-        let (place, tree) = (place.clone(), self.inner.state.tree(key));
+        let alone = self.inner()?.occupancy.claim(name).await;
+        self.inner()?.end(name).await?;
+        let directory = self.inner()?.state.directory_of(name);
+        let inner = Arc::clone(self.inner()?);
+        let (place, tree) = (place.clone(), self.inner()?.state.tree(key));
         let of_sandbox = name.clone();
         let kept = blocking(move || {
             let owners = user_ids::of(&directory)?.map(|from| Owners { from, to: 0 });
@@ -125,14 +125,17 @@ impl SandboxHost {
             Ok(())
         });
         kept.await?;
-        self.inner.throw_away(name).await?;
+        self.inner()?.throw_away(name).await?;
         drop(alone);
         Ok(())
     }
 
     /// Every tree that is kept.
     pub async fn trees(&self) -> Result<Vec<KeptTree>, SandboxError> {
-        let folder = self.inner.state.trees();
+        let folder = match &self.place {
+            Place::Here(inner) => inner.state.trees(),
+            Place::Fake(_) => return Ok(Vec::new()),
+        };
         let listed = blocking(move || {
             let mut trees = Vec::new();
             for entry in fs::read_dir(folder)? {
@@ -158,8 +161,8 @@ impl SandboxHost {
 
     /// One that is not there is fine.
     pub async fn throw_away_tree(&self, key: &SandboxName) -> Result<(), SandboxError> {
-        let tree = self.inner.state.tree(key);
-        let inner = Arc::clone(&self.inner);
+        let tree = self.inner()?.state.tree(key);
+        let inner = Arc::clone(self.inner()?);
         Ok(blocking(move || inner.state.throw_away_tree(&tree)).await?)
     }
 
@@ -173,12 +176,12 @@ impl SandboxHost {
         to: &Sandbox,
         place: &InnerPath,
     ) -> Result<Moved, SandboxError> {
-        let alone = self.inner.occupancy.claim(name).await;
-        self.inner.end(name).await?;
-        let from = self.inner.state.directory_of(name);
-        let receiver = self.inner.state.directory_of(to.name());
+        let alone = self.inner()?.occupancy.claim(name).await;
+        self.inner()?.end(name).await?;
+        let from = self.inner()?.state.directory_of(name);
+        let receiver = self.inner()?.state.directory_of(to.name());
         let (made, place) = (made.clone(), place.clone());
-        let (of_sandbox, bytes_max) = (name.clone(), self.inner.copied_bytes_max());
+        let (of_sandbox, bytes_max) = (name.clone(), self.inner()?.copied_bytes_max());
         let moved = blocking(move || {
             let owners = user_ids::of(&from)?.zip(user_ids::of(&receiver)?);
             let owners = owners.map(|(from, to)| Owners { from, to });
@@ -194,7 +197,7 @@ impl SandboxHost {
             move_to(&coming.folder, COPY, &files, &place)
         });
         let moved = moved.await?;
-        self.inner.throw_away(name).await?;
+        self.inner()?.throw_away(name).await?;
         drop(alone);
         Ok(moved)
     }
@@ -203,7 +206,7 @@ impl SandboxHost {
 impl Sandbox {
     /// Whether nothing stands at `place` in its workspace, nor in the way there.
     pub async fn is_free(&self, place: InnerPath) -> Result<bool, SandboxError> {
-        let directory = self.path().to_owned();
+        let directory = self.path()?.to_owned();
         let looked = blocking(move || {
             let workspace = open_workspace(&open_files(&directory)?)?;
             match beneath::open(&workspace, place.as_str(), OFlags::PATH, Mode::empty()) {

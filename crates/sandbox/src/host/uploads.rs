@@ -45,10 +45,13 @@ impl Sandbox {
     /// Takes away every upload that isn't one of `wanted`, and answers those of them that are to
     /// be placed still. One at a time for each sandbox, and not beside a placing.
     pub async fn keep_uploads(&self, wanted: Vec<Upload>) -> Result<Vec<Upload>, SandboxError> {
-        if let Some(pod) = self.pod() {
+        if wanted.is_empty() && self.is_fake() {
+            return Ok(wanted);
+        }
+        if let Some(pod) = self.pod()? {
             return Ok(pod.keep_uploads(wanted).await?);
         }
-        let directory = self.directory();
+        let directory = self.directory()?;
         Ok(blocking(move || keep(&directory, wanted)).await?)
     }
 
@@ -61,10 +64,10 @@ impl Sandbox {
     ) -> Result<(), SandboxError> {
         // One byte more than there should be is as wrong as a thousand.
         let mut content = content.take(upload.size.saturating_add(1));
-        if let Some(pod) = self.pod() {
+        if let Some(pod) = self.pod()? {
             return Ok(pod.place_upload(upload, content).await?);
         }
-        let directory = self.directory();
+        let directory = self.directory()?;
         let begun = blocking(move || Ok(begin(&directory)?)).await?;
         let mut partial = tokio::fs::File::from_std(File::from(begun));
         let written = tokio::io::copy(&mut content, &mut partial).await?;
@@ -75,7 +78,7 @@ impl Sandbox {
             return Err(io::Error::other(reason).into());
         }
         let partial = partial.into_std().await;
-        let directory = self.directory();
+        let directory = self.directory()?;
         Ok(blocking(move || finish(&directory, &partial, &upload)).await?)
     }
 }

@@ -29,10 +29,10 @@ impl Sandbox {
     /// Makes the path of an upload good as it is, if it is one in the workspace. Only where the
     /// sandbox sees its uploads at `/mnt/session/uploads`.
     pub async fn link_in_workspace(&self, upload: InnerPath) -> Result<(), SandboxError> {
-        if let Some(pod) = self.pod() {
+        if let Some(pod) = self.pod()? {
             return Ok(pod.link_in_workspace(upload).await?);
         }
-        let path = self.path().to_owned();
+        let path = self.path()?.to_owned();
         Ok(blocking(move || link(&open_files(&path)?, &upload)).await?)
     }
 }
