@@ -7,6 +7,7 @@
 
 mod postgres;
 mod scope;
+mod simulated;
 mod sqlite;
 mod tx;
 
@@ -19,11 +20,16 @@ use std::sync::Arc;
 pub use postgres::{AddressError, PostgresAddress};
 pub(crate) use postgres::{Announcer, Connector, Session, check};
 pub(crate) use scope::Scope;
+pub use simulated::{
+    Access, Fate, SimulatedDatabase, SimulatedLink, SimulatedSharing, SimulatedWriter, Weather,
+    Witnessed,
+};
 pub(crate) use tx::Tx;
 
 use crate::hub::Hub;
 use crate::{Migrations, PostgresOptions, StoreError, migrate};
 use postgres::Postgres;
+use simulated::Simulated;
 use sqlite::{DatabaseFile, Sqlite, Syncing};
 
 /// Handle to the connections. Cheap to clone; dropping the last one closes them.
@@ -36,6 +42,7 @@ pub(crate) struct Db {
 enum Engine {
     Sqlite(Sqlite),
     Postgres(Postgres),
+    Simulated(Simulated),
 }
 
 impl std::fmt::Debug for Db {
@@ -65,16 +72,31 @@ impl Db {
         })
     }
 
+    /// A server's link to a simulated database, and what carries its writes out.
+    pub(crate) fn simulated(
+        database: &SimulatedDatabase,
+        link: SimulatedLink,
+        hub: &Arc<Hub>,
+    ) -> (Self, SimulatedWriter) {
+        let (simulated, writer) = database.link(link, hub);
+        let engine = Engine::Simulated(simulated);
+        (Self { engine }, writer)
+    }
+
     /// Whether other processes change the same database meanwhile, as a matter of course.
     pub(crate) fn is_shared(&self) -> bool {
-        matches!(self.engine, Engine::Postgres(_))
+        match &self.engine {
+            Engine::Sqlite(_) => false,
+            Engine::Postgres(_) => true,
+            Engine::Simulated(simulated) => simulated.is_shared(),
+        }
     }
 
     /// The file of the database, where it is one.
     pub(crate) fn file(&self) -> Option<DatabaseFile> {
         match &self.engine {
             Engine::Sqlite(sqlite) => Some(sqlite.file()),
-            Engine::Postgres(_) => None,
+            Engine::Postgres(_) | Engine::Simulated(_) => None,
         }
     }
 
@@ -85,6 +107,10 @@ impl Db {
             Engine::Sqlite(_) => Ok(()),
             Engine::Postgres(postgres) => {
                 hub.announce_by(postgres.announcer(hub)?);
+                Ok(())
+            }
+            Engine::Simulated(simulated) => {
+                hub.announce_by(simulated.announcer());
                 Ok(())
             }
         }
@@ -132,6 +158,7 @@ impl Db {
             // There is one writer: nobody else changes anything.
             Engine::Sqlite(sqlite) => sqlite.write(Syncing::BeforeAnswer, job, tell).await,
             Engine::Postgres(postgres) => postgres.write(scope, job, tell).await,
+            Engine::Simulated(simulated) => simulated.write(Syncing::BeforeAnswer, job, tell).await,
         }
     }
 
@@ -151,6 +178,7 @@ impl Db {
             Engine::Sqlite(sqlite) => sqlite.write(Syncing::Later, job, tell).await,
             // It waits all the same: other processes act on it.
             Engine::Postgres(postgres) => postgres.write(scope, job, tell).await,
+            Engine::Simulated(simulated) => simulated.write(Syncing::Later, job, tell).await,
         }
     }
 
@@ -166,6 +194,7 @@ impl Db {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.read(job).await,
             Engine::Postgres(postgres) => postgres.read(job).await,
+            Engine::Simulated(simulated) => simulated.read(job).await,
         }
     }
 }

@@ -12,9 +12,10 @@ use std::time::Duration;
 use hostler_domain::session::Summary;
 use hostler_protocol::event::Seq;
 use hostler_protocol::id::{EventId, SessionId};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
+use crate::bell::{Bell, Heard};
 use crate::db::Announcer;
 use crate::limits::DIRTY_SESSIONS;
 use crate::options::{StoreOptions, WakeUps};
@@ -31,9 +32,9 @@ struct Topic {
 /// What those who watch one session share.
 #[derive(Debug)]
 pub(crate) struct Channel {
-    wake: watch::Sender<()>,
+    wake: Bell,
     /// As `wake`, without what can wait until a runner has done its step.
-    break_in: watch::Sender<()>,
+    break_in: Bell,
     pub(crate) tail: Arc<Tail>,
     pub(crate) previews: Previews,
     followers: AtomicUsize,
@@ -61,9 +62,9 @@ impl Channel {
             }
         };
         self.tail.ask();
-        self.wake.send_replace(());
+        self.wake.ring();
         if breaks_in {
-            self.break_in.send_replace(());
+            self.break_in.ring();
         }
     }
 
@@ -177,8 +178,8 @@ impl Hub {
         let mut topics = self.topics();
         let topic = topics.entry(session).or_insert_with(|| Topic {
             channel: Arc::new(Channel {
-                wake: watch::Sender::new(()),
-                break_in: watch::Sender::new(()),
+                wake: Bell::default(),
+                break_in: Bell::default(),
                 tail: Arc::new(Tail::new(Arc::clone(&self.tail_budget))),
                 previews: Previews::default(),
                 followers: AtomicUsize::new(0),
@@ -190,8 +191,8 @@ impl Hub {
         });
         topic.watches += 1;
         Watch {
-            wake: topic.channel.wake.subscribe(),
-            break_in: topic.channel.break_in.subscribe(),
+            wake: topic.channel.wake.heard(),
+            break_in: topic.channel.break_in.heard(),
             channel: Arc::clone(&topic.channel),
             looks: looks(self.options.look_interval),
             session,
@@ -258,8 +259,8 @@ fn looks(period: Duration) -> Interval {
 /// Somebody who wants to know when to look at a session. Dropping it frees what nobody else needs.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    wake: watch::Receiver<()>,
-    break_in: watch::Receiver<()>,
+    wake: Heard,
+    break_in: Heard,
     channel: Arc<Channel>,
     /// Its state outlives a cancelled wait, so that frequent cancelling can't keep it from ticking.
     looks: Interval,
@@ -273,8 +274,7 @@ impl Watch {
     pub(crate) async fn changed(&mut self) -> Woken {
         tokio::select! {
             biased;
-            // The sender is in the channel, which this watch keeps alive.
-            Ok(()) = self.wake.changed() => {
+            () = self.channel.wake.ringing(&mut self.wake) => {
                 self.looks.reset();
                 Woken::ByAppend
             }
@@ -286,7 +286,7 @@ impl Watch {
     async fn broken_in(&mut self) -> Woken {
         tokio::select! {
             biased;
-            Ok(()) = self.break_in.changed() => {
+            () = self.channel.break_in.ringing(&mut self.break_in) => {
                 self.looks.reset();
                 Woken::ByAppend
             }
@@ -301,12 +301,12 @@ impl Watch {
 
     /// Whether a wake-up has come that nobody has looked after.
     pub(crate) fn is_changed(&self) -> bool {
-        self.wake.has_changed().unwrap_or(false)
+        self.wake != self.channel.wake.heard()
     }
 
     /// Wake-ups until now are answered by the look that follows.
     pub(crate) fn mark_seen(&mut self) {
-        self.wake.mark_unchanged();
+        self.wake = self.channel.wake.heard();
     }
 }
 

@@ -37,7 +37,7 @@ pub enum Claim {
 }
 
 // An owner that claims again has lost track of its runner: that one is fenced off like anybody.
-const CLAIM: &str = "\
+pub(crate) const CLAIM: &str = "\
     update sessions set lease_owner = $2, lease_epoch = lease_epoch + 1, lease_expires_at = $4, \
     takes = coalesce(takes, 0) + 1 \
     where id = $1 and (lease_owner is null or lease_owner = $2 or lease_expires_at <= $3) \

@@ -8,6 +8,7 @@
 
 mod agents;
 mod backup;
+mod bell;
 mod blobs;
 mod bucket_use;
 mod checkpoints;
@@ -65,7 +66,10 @@ pub use credential_seal::{CredentialError, seal_credential};
 pub use credentials::{
     CredentialCreated, CredentialReplaced, FIRST_CREDENTIAL_VERSION, SealedCredential,
 };
-pub use db::{AddressError, PostgresAddress};
+pub use db::{
+    Access, AddressError, Fate, PostgresAddress, SimulatedDatabase, SimulatedLink,
+    SimulatedSharing, SimulatedWriter, Weather, Witnessed,
+};
 pub use environments::{EnvironmentDeleted, EnvironmentUpdated};
 pub use error::StoreError;
 pub use events_list::{EventCursor, EventPage, EventQuery};
@@ -176,8 +180,31 @@ impl Store {
         Self::of(db, folder, options)
     }
 
-    fn of(db: Db, folder: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+    /// A server's link to a simulated database. Its writes are carried out by the writer.
+    ///
+    /// # Errors
+    /// When `folder` is of no use.
+    pub fn simulated(
+        folder: &Path,
+        database: &SimulatedDatabase,
+        link: SimulatedLink,
+        options: StoreOptions,
+    ) -> Result<(Self, SimulatedWriter), StoreError> {
         let hub = Arc::new(Hub::new(options));
+        let (db, writer) = Db::simulated(database, link, &hub);
+        Ok((Self::with(db, hub, folder, options)?, writer))
+    }
+
+    fn of(db: Db, folder: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        Self::with(db, Arc::new(Hub::new(options)), folder, options)
+    }
+
+    fn with(
+        db: Db,
+        hub: Arc<Hub>,
+        folder: &Path,
+        options: StoreOptions,
+    ) -> Result<Self, StoreError> {
         if options.wake_ups == WakeUps::On {
             db.wake_others(&hub)?;
         }

@@ -7,12 +7,14 @@
 mod copy;
 mod writer;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hostler_protocol::Timestamp;
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 use tokio::sync::{Semaphore, mpsc};
@@ -23,8 +25,8 @@ use crate::parameter::{Parameter, Value};
 use crate::row::Row;
 use crate::{Migrations, StoreError, migrate};
 pub(crate) use copy::DatabaseFile;
-pub(super) use writer::Syncing;
-use writer::{WriteJob, write_job, write_loop};
+use writer::write_loop;
+pub(super) use writer::{Syncing, WriteJob, write_job};
 
 /// Handle to the connections. Dropping the last one ends the writer thread.
 #[derive(Clone)]
@@ -157,12 +159,18 @@ pub(crate) struct Prepared {
     connection: Connection,
     /// By the address of the `'static` text: a look-up costs no hash of the text itself.
     translated: Mutex<HashMap<(usize, usize), Arc<str>>>,
+    /// What the database takes for the time, where it has a clock: in a simulation.
+    clock: Cell<Option<Timestamp>>,
+    /// A statement and what it does instead, in a simulation.
+    falsified: Cell<Option<(&'static str, &'static str)>>,
 }
 
 impl Prepared {
-    fn new(connection: Connection) -> Self {
+    pub(super) fn new(connection: Connection) -> Self {
         Self {
             connection,
+            clock: Cell::new(None),
+            falsified: Cell::new(None),
             translated: Mutex::new(HashMap::new()),
         }
     }
@@ -174,8 +182,27 @@ impl Prepared {
             .unwrap_or_else(PoisonError::into_inner);
         let text = translated
             .entry((sql.as_ptr() as usize, sql.len()))
-            .or_insert_with(|| placeholders(sql).into());
+            .or_insert_with(|| match self.falsified.get() {
+                Some((meant, meaning)) if meant == sql => meaning.into(),
+                Some(_) | None => placeholders(sql).into(),
+            });
         Arc::clone(text)
+    }
+
+    /// The time of the database, or else `callers`.
+    pub(super) fn now(&self, callers: Timestamp) -> Timestamp {
+        self.clock.get().unwrap_or(callers)
+    }
+
+    pub(super) fn set_clock(&self, now: Option<Timestamp>) {
+        self.clock.set(now);
+    }
+
+    /// From now on `sql` means something else: for simulations of what must never be.
+    pub(super) fn falsify(&self, sql: &'static str, meaning: &'static str) {
+        self.falsified.set(Some((sql, meaning)));
+        let translated = self.translated.lock();
+        translated.unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     pub(crate) fn execute(

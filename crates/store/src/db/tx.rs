@@ -25,7 +25,7 @@ impl Tx<'_> {
     /// which nobody shares.
     pub(crate) fn now(&self, callers: Timestamp) -> Result<Timestamp, StoreError> {
         match self {
-            Self::Sqlite(_) => Ok(callers),
+            Self::Sqlite(sqlite) => Ok(sqlite.now(callers)),
             Self::Postgres(postgres) => {
                 let now = postgres.one(POSTGRES_CLOCK, &[], |row| row.timestamp(0))?;
                 now.ok_or(StoreError::Closed)

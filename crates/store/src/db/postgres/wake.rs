@@ -32,6 +32,11 @@ const LISTEN: &str = "listen hostler_sessions";
 const OWN_NUMBER: &str = "select pg_backend_pid()";
 
 impl Announcer {
+    /// Whoever has the other end tells them.
+    pub(in crate::db) fn to(sessions: mpsc::Sender<(SessionId, Growth)>) -> Self {
+        Self { sessions }
+    }
+
     pub(crate) fn announce(&self, session: SessionId, growth: Growth) {
         // More than can be told is not told: a wake-up may be lost.
         let _ = self.sessions.try_send((session, growth));

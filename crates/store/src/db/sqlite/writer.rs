@@ -17,11 +17,13 @@ pub(in crate::db) enum Syncing {
 }
 
 /// A job that waits for the writer: run inside a savepoint, answered after the commit.
-pub(super) trait WriteJob: Send {
+pub(in crate::db) trait WriteJob: Send {
     fn sync(&self) -> Syncing;
     /// Answers whether the job's changes are to be kept.
     fn run(&mut self, tx: &Tx<'_>) -> bool;
     fn finish(self: Box<Self>, commit: Result<(), StoreError>);
+    /// Answers a job whose outcome nobody may know.
+    fn refuse(self: Box<Self>, error: StoreError);
 }
 
 struct Job<T, E, F, G> {
@@ -33,7 +35,7 @@ struct Job<T, E, F, G> {
 }
 
 /// The job in a box, and where its answer will be.
-pub(super) fn write_job<T, E>(
+pub(in crate::db) fn write_job<T, E>(
     sync: Syncing,
     job: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
     tell: impl FnOnce(&T) + Send + 'static,
@@ -93,6 +95,10 @@ where
         }
         // A caller that went away has no use for the answer.
         let _ = this.answer.send(outcome);
+    }
+
+    fn refuse(self: Box<Self>, error: StoreError) {
+        let _ = self.answer.send(Err(error.into()));
     }
 }
 
