@@ -59,6 +59,7 @@ impl Fence {
                 Hold::Lost => return Breach::TakenOver,
                 Hold::Until(end) if Instant::now() >= end => return Breach::RanOut,
                 Hold::Until(end) => tokio::select! {
+                    biased;
                     () = sleep_until(end) => {}
                     () = moved(&mut self.0) => {}
                 },

@@ -4,7 +4,7 @@
 //! them is no reason for the other to be late. What the database says is held and nobody here
 //! knows of (a claim whose answer was lost) is kept for the supervisor to give back.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(crate) struct Leases {
 
 #[derive(Default)]
 struct Known {
-    held: HashMap<SessionId, Held>,
+    held: BTreeMap<SessionId, Held>,
     /// Of the last renewal that was answered: at most as many as this process has ever claimed at
     /// the same time.
     strays: Vec<SessionId>,
@@ -82,6 +82,7 @@ impl Leases {
         let mut renewals = FuturesUnordered::new();
         loop {
             tokio::select! {
+                biased;
                 _ = ticks.tick() => if renewals.len() < RENEWALS_AT_ONCE {
                     renewals.push(self.renewal());
                 },
@@ -101,7 +102,7 @@ impl Leases {
     }
 
     fn renewed(&self, Renewal { begun, answer }: Renewal) {
-        let mut renewed: HashSet<SessionId> = match answer {
+        let mut renewed: BTreeSet<SessionId> = match answer {
             Some(Ok(sessions)) => sessions.into_iter().collect(),
             Some(Err(error)) => {
                 tracing::error!(%error, "leases can't be renewed");

@@ -213,7 +213,8 @@ impl Activity {
 }
 
 /// Until there are facts, new rows, or it is time. All branches are cancel-safe: a stream's
-/// next item, a change of a watch, a timer, and a snapshot that is kept meanwhile.
+/// next item, a change of a watch, a timer, and a snapshot that is kept meanwhile. New rows go first:
+/// they may end what the facts are of, and reading them uses the change up.
 async fn wait(
     parts: &Parts,
     activity: &mut Option<Activity>,
@@ -233,6 +234,8 @@ async fn wait(
     let known = journal.durable();
     let keeps_snapshot = !journal.snapshots().is_settled();
     tokio::select! {
+        biased;
+        () = changed(wakes, known, not_before) => journal.read().await,
         facts = next_facts(activity) => {
             // What came in the pause is read now: the append would find that the log has moved.
             if wakes.take_changed(known) {
@@ -241,7 +244,6 @@ async fn wait(
             journal.note(facts);
             Ok(())
         }
-        () = changed(wakes, known, not_before) => journal.read().await,
         () = timer => Ok(()),
         () = stop.cancelled(), if resting => Ok(()),
         () = journal.snapshots().settle(), if keeps_snapshot => Ok(()),

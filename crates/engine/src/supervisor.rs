@@ -69,6 +69,7 @@ impl Engine {
             parts: Arc::clone(&self.parts),
         };
         tokio::select! {
+            biased;
             () = supervisor.run(dirty, stop) => {}
             never = leases.renew() => match never {},
         }
@@ -88,7 +89,8 @@ impl Supervisor {
         self.drain(&mut dues).await;
     }
 
-    /// Waits for one thing and does it. Every branch is cancel-safe: queues, timers, join sets.
+    /// Waits for one thing and does it. Every branch is cancel-safe: queues, timers, join sets. What
+    /// comes at its time or once goes before the queue, which may never be empty.
     async fn turn(
         &mut self,
         dirty: &mut mpsc::Receiver<SessionId>,
@@ -97,8 +99,8 @@ impl Supervisor {
         stop: &CancellationToken,
     ) {
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
-            Some(session) = dirty.recv() => self.start(session).await,
             Some(ended) = self.runners.join_next_with_id() => self.ended(ended).await,
             turn = self.suspects.next() => self.suspect(turn).await,
             Some(ended) = self.sweeps_under_way.join_next() => self.swept(ended),
@@ -108,6 +110,7 @@ impl Supervisor {
                 self.start_due().await;
             }
             _ = sweeps.tick() => self.sweep_sandboxes(),
+            Some(session) = dirty.recv() => self.start(session).await,
         }
     }
 
@@ -332,6 +335,7 @@ impl Supervisor {
     async fn drain(mut self, dues: &mut Interval) {
         while !self.runners.is_empty() {
             tokio::select! {
+                biased;
                 Some(ended) = self.runners.join_next_with_id() => self.ended(ended).await,
                 _ = dues.tick() => self.give_back_strays().await,
             }
