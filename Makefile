@@ -9,7 +9,7 @@ SMOKE ?=
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: compiler ## Build the release binary, target/release/hostler
@@ -46,6 +46,15 @@ CUTS ?= 300
 .PHONY: test-power
 test-power: compiler nextest strace ## Cut the power of a recorded server (CUTS=10000) and open what is left
 	HOSTLER_TEST_POWER_CUTS=$(CUTS) cargo nextest run --workspace --locked -E 'test(power::)' --success-output final
+
+# How many lives are simulated, and which.
+SEEDS ?= 300
+FIRST_SEED ?= 0
+
+.PHONY: test-simulation
+test-simulation: compiler nextest ## Simulate servers by seeds (SEEDS=10000 FIRST_SEED=0) in simulated time
+	HOSTLER_TEST_SIMULATION_SEEDS=$(SEEDS) HOSTLER_TEST_SIMULATION_FIRST_SEED=$(FIRST_SEED) \
+		cargo nextest run --workspace --locked -E 'test(no_seed_breaks_a_promise)' --success-output final
 
 # How often the server is killed, and what the moments are derived from.
 KILLS ?= 40
