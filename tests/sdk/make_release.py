@@ -9,6 +9,7 @@ it proves is that data written by a version that is gone can be used. It is text
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import shutil
 import sqlite3
@@ -25,9 +26,10 @@ from hostler_process import Hostler
 from subscriber import Subscriber
 from wire import Ledger, Wire
 
-# Opens nothing but the server of a test.
+# They open nothing but the server of a test.
 API_KEY = "sk-hostler-of-a-release-fixture-and-of-nothing-else"
-KEPT = {**SETTINGS, "HOSTLER__SERVER__UPLOADS_DOWNLOADABLE": "true", "HOSTLER__SANDBOX__CHECKPOINT": "blobs",
+MASTER_KEY = base64.b64encode(b"of a fixture and of nothing else").decode()
+KEPT = {**SETTINGS, "HOSTLER__VAULTS__MASTER_KEY": MASTER_KEY, "HOSTLER__SERVER__UPLOADS_DOWNLOADABLE": "true", "HOSTLER__SANDBOX__CHECKPOINT": "blobs",
         "HOSTLER__SANDBOX__IDLE_STOP": "1s"}
 WAIT_SECONDS = 120
 
@@ -68,6 +70,11 @@ def fill(wire: Wire, model: FakeModel, server: Hostler) -> dict[str, Any]:
         wire.say(worked["id"], "Do your work, häßlich 🦀.")
         stream.wait_for_idle()
     wait_until(lambda: len(list((server.data / "blobs" / "checkpoints").glob("*"))) == 1)
+    vault = wire.post("/v1/vaults", {"display_name": "fixture"})
+    credential = wire.post(f"/v1/vaults/{vault['id']}/credentials", {"display_name": "fixture", "auth": {
+        "type": "mcp_oauth", "access_token": "kept", "mcp_server_url": "https://mcp.example.com/", "refresh": {
+            "client_id": "fixture", "refresh_token": "kept", "token_endpoint": "https://auth.example.com/token",
+            "token_endpoint_auth": {"type": "client_secret_basic", "client_secret": "kept"}}}})
     broken_off = wire.post("/v1/sessions", {**session, "title": "broken off"})
     gate = Gate()
     model.say(Reply([text("Half of"), text(" an answer")], midway=gate))
@@ -80,6 +87,8 @@ def fill(wire: Wire, model: FakeModel, server: Hostler) -> dict[str, Any]:
         "file": wire.get(f"/v1/files/{file['id']}"),
         "worked": wire.get(f"/v1/sessions/{worked['id']}"),
         "worked_events": wire.events(worked["id"]),
+        "vault": wire.get(f"/v1/vaults/{vault['id']}"),
+        "credential": wire.get(f"/v1/vaults/{vault['id']}/credentials/{credential['id']}"),
         "broken_off": broken_off["id"],
         "broken_off_events": wire.events(broken_off["id"]),
     }

@@ -72,6 +72,18 @@ def test_everything_is_shown_as_it_was(release: Release, model: FakeModel) -> No
     assert [wire.call("GET", f"/v1/files/{f['id']}/content").content for f in outputs] == [b"result\n"]
 
 
+def test_a_kept_credential_is_shown_and_opens(release: Release) -> None:
+    if "credential" not in release.expected:
+        pytest.skip("that version kept no credentials")
+    wire, vault, credential = release.start(), release.expected["vault"], release.expected["credential"]
+    assert holds(wire.get(f"/v1/vaults/{vault['id']}"), vault)
+    path = f"/v1/vaults/{vault['id']}/credentials/{credential['id']}"
+    assert holds(wire.get(path), credential)
+    # What is left out stays: it is opened, and sealed anew.
+    changed = wire.post(path, {"auth": {"type": "mcp_oauth", "access_token": "new"}})
+    assert holds(changed["auth"], credential["auth"])
+
+
 def test_a_session_goes_on_with_its_conversation_and_its_sandbox(release: Release, model: FakeModel) -> None:
     model.responder = answer
     wire, worked = release.start(), release.expected["worked"]["id"]
