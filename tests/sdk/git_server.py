@@ -1,11 +1,12 @@
 """A Git server on loopback: the real `git http-backend` behind a small HTTP server, with some bad manners on demand.
 
-Paths below `/private/` ask for a sign-in, those below `/forbidden/` refuse, those below `/silent/` never answer, and those
+Paths below `/private/` ask for a sign-in, those below `/token/` too, with the password in `token`: whoever has it may push. Those below `/forbidden/` refuse, those below `/silent/` never answer, and those
 below `/moved/` lead where `redirects` says.
 """
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import sys
@@ -31,8 +32,10 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         self.server.asked.append(f"{self.command} {url.path}")
         first = url.path.split("/")[1]
-        if first == "private":
+        if first == "private" or first == "token" and not self._has_token():
             self._refuse(401, ("WWW-Authenticate", 'Basic realm="git"'))
+        elif first == "token":
+            self._serve(url.path.removeprefix("/token"), url.query, user="somebody")
         elif first == "forbidden":
             self._refuse(403)
         elif first == "silent":
@@ -43,13 +46,19 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._serve(url.path, url.query)
 
+    def _has_token(self) -> bool:
+        kind, _, encoded = self.headers.get("Authorization", "").partition(" ")
+        user, _, password = base64.b64decode(encoded).decode().partition(":")
+        self.server.sign_ins.append((kind, user, password))
+        return (kind, password) == ("Basic", self.server.token)
+
     def _refuse(self, status: int, *headers: tuple[str, str]) -> None:
         self.send_response(status)
         for name, value in (*headers, ("Content-Length", "0")):
             self.send_header(name, value)
         self.end_headers()
 
-    def _serve(self, path: str, query: str) -> None:
+    def _serve(self, path: str, query: str, user: str = "") -> None:
         length = self.headers.get("Content-Length")
         body = self.rfile.read(int(length)) if length else self._chunks()
         environment = {
@@ -58,6 +67,8 @@ class Handler(BaseHTTPRequestHandler):
             "CONTENT_TYPE": self.headers.get("Content-Type", ""), "GIT_CONFIG_GLOBAL": "/dev/null",
             "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""), "CONTENT_LENGTH": str(len(body)),
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+            # Without a user nobody pushes.
+            **({"REMOTE_USER": user} if user else {}),
         }
         done = subprocess.run(["git", HTTP_BACKEND], input=body, stdout=subprocess.PIPE, env=environment, check=False)
         head, _, content = done.stdout.partition(b"\r\n\r\n")
@@ -94,6 +105,8 @@ class GitServer(ThreadingHTTPServer):
         self.root = root
         self.asked: list[str] = []
         self.redirects = ""
+        self.token = ""
+        self.sign_ins: list[tuple[str, str, str]] = []
         self.released = threading.Event()
 
     @property

@@ -59,6 +59,7 @@ ITEMS: dict[str, Any] = {
     "sessions.archive": SESSION, "sessions.delete": beta.BetaManagedAgentsDeletedSession,
     "sessions.resources.add": sessions.BetaManagedAgentsFileResource,
     "sessions.resources.retrieve": sessions.BetaManagedAgentsSessionResource,
+    "sessions.resources.update": sessions.BetaManagedAgentsSessionResource,
     "sessions.resources.delete": sessions.BetaManagedAgentsDeleteSessionResource,
     "sessions.events.send": sessions.BetaManagedAgentsSendSessionEvents,
     "files.upload": FILE, "files.retrieve_metadata": FILE, "files.delete": beta.BetaDeletedFile,

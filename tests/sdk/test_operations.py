@@ -34,7 +34,6 @@ BODIES: dict[str, Any] = {
     "tunnels.create": {"display_name": "t"},
     "user_profiles.create": {"name": "u"},
     "organization.webhooks.create": {"name": "w", "url": "https://example.com/hook", "enabled_events": ["session.idled"]},
-    "sessions.resources.update": {"authorization_token": "t"},
 }
 
 PLACES = {
@@ -106,6 +105,7 @@ def walk_sessions(wire: Wire, model: FakeModel, agent_id: str, environment_id: s
     assert wire.post(path, {"title": "Walked"})["title"] == "Walked"
     assert session["id"] in [s["id"] for s in wire.get("/v1/sessions")["data"]]
     walk_resources(wire, path)
+    walk_repository(wire, agent_id, environment_id)
     assert wire.post(f"{path}/archive")["status"] == "terminated"
     assert wire.delete(path) == {"id": session["id"], "type": "session_deleted"}
 
@@ -119,6 +119,16 @@ def walk_resources(wire: Wire, session: str) -> None:
     assert wire.get(path) == added
     assert wire.delete(path) == {"id": added["id"], "type": "session_resource_deleted"}
     assert wire.get(f"{session}/resources") == {"data": [], "next_page": None}
+
+
+def walk_repository(wire: Wire, agent_id: str, environment_id: str) -> None:
+    given = {"type": "github_repository", "url": "https://github.com/a/b", "authorization_token": "t"}
+    made = wire.post("/v1/sessions", {"agent": agent_id, "environment_id": environment_id, "resources": [given]})
+    [repository] = made["resources"]
+    path = f"/v1/sessions/{made['id']}"
+    updated = wire.post(f"{path}/resources/{repository['id']}", {"authorization_token": "u"})
+    assert updated | {"updated_at": repository["updated_at"]} == repository
+    wire.delete(path)
 
 
 def walk_files(wire: Wire) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import secrets
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -38,6 +41,7 @@ def git_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitServer]:
     git("commit", "-qm", "first", at=work)
     git("branch", "next", at=work)
     git("clone", "-q", "--bare", "work", "tool.git", at=root)
+    git("clone", "-q", "--bare", "work", "other.git", at=root)
     with GitServer(root) as server:
         yield server
 
@@ -88,8 +92,6 @@ def test_a_repository_comes_with_its_session_and_stays(client: anthropic.Anthrop
     assert looked == f"A tool.\n## main...origin/main\nnext\n{address}\n"
     with pytest.raises(anthropic.BadRequestError, match="can't be removed"):
         resources.delete(default.id, session_id=session.id)
-    with pytest.raises(anthropic.BadRequestError, match="not supported"):
-        resources.update(default.id, session_id=session.id, authorization_token="secret")
     file = client.beta.files.upload(file=("x", b"x", "text/plain"))
     with pytest.raises(anthropic.BadRequestError, match="mount_path: another resource"):
         resources.add(session.id, type="file", file_id=file.id, mount_path="/workspace/tool/x")
@@ -117,14 +119,98 @@ def test_a_session_goes_on_without_what_cannot_be_had(wire: Wire, model: FakeMod
     assert len(wire.get(f"/v1/sessions/{session['id']}/resources")["data"]) == len(wanted)
 
 
-def test_a_token_is_refused_and_kept_nowhere(wire: Wire, agent: dict[str, Any], environment: dict[str, Any],
-                                             git_server: GitServer, server: Hostler) -> None:
+def given(git_server: GitServer, token: str | None, path: str = "/token/tool.git", **more: Any) -> dict[str, Any]:
+    return {"type": "github_repository", "url": url(git_server, path), "authorization_token": token, **more}
+
+
+def made(wire: Wire, agent: dict[str, Any], environment: dict[str, Any], *resources: dict[str, Any]) -> dict[str, Any]:
+    return wire.post("/v1/sessions", {"agent": agent["id"], "environment_id": environment["id"],
+                                      "resources": list(resources)})
+
+
+def test_a_token_clones_fetches_and_pushes_and_is_never_inside(
+        client: anthropic.Anthropic, wire: Wire, model: FakeModel, agent: dict[str, Any], environment: dict[str, Any],
+        git_server: GitServer, server: Hostler) -> None:
+    git_server.token = token = f"ghp_{secrets.token_hex(16)}"
+    session = made(wire, agent, environment, given(git_server, token, checkout={"type": "branch", "name": "next"}))
+    assert token not in json.dumps(session)
+    name = f"topic-{secrets.token_hex(4)}"
+    worked = output(run(wire, model, session["id"], f"""set -e
+        git config --global user.name t; git config --global user.email t@t
+        cd tool && git switch -qc {name} && echo new > new && git add new && git commit -qm new && git push -q origin {name}
+        git fetch -q && git branch -r --list origin/{name} && git -C /tmp clone -q {url(git_server, "/token/tool.git")} again
+        ls /tmp/again; env; git config --list; cat .git/config; cat /proc/*/environ | tr '\\0' '\\n'"""))
+    assert f"origin/{name}" in worked and "README" in worked, worked
+    assert git("rev-parse", "--verify", f"refs/heads/{name}", at=git_server.root / "tool.git")
+    seen = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+    assert token not in worked and seen not in worked and "*" * 8 not in worked
+    # Only as a whole, and as the user that GitHub wants.
+    assert ("Basic", "x-access-token", token) in git_server.sign_ins
+    for file in [*server.data.rglob("*"), *server.folder.glob("*.log")]:
+        if file.is_file():
+            content = file.read_bytes()
+            assert token.encode() not in content and seen.encode() not in content, file
+    # What was fetched with it is for nobody else.
+    stranger = made(wire, agent, environment, given(git_server, None))
+    events = run(wire, model, stranger["id"], "ls")
+    [error] = [event["error"] for event in events if event["type"] == "session.error"]
+    assert error["type"] == "repository_authentication_error" and "takes an authorization_token" in error["message"]
+    # Nor for another repository of the same host.
+    other = url(git_server, "/token/other.git")
+    asked = len(git_server.sign_ins)
+    run(wire, model, session["id"], f"""sign=$(git config --get-urlmatch http.extraHeader {url(git_server, "/token/tool.git")})
+        curl -sS -H "$sign" {other}/info/refs; true""")
+    assert asked < len(git_server.sign_ins) and all(password != token for _, _, password in git_server.sign_ins[asked:])
+
+
+def test_a_token_is_rotated_in_a_running_session(client: anthropic.Anthropic, wire: Wire, model: FakeModel,
+                                                 agent: dict[str, Any], environment: dict[str, Any],
+                                                 git_server: GitServer) -> None:
+    git_server.token = right = f"ghp_{secrets.token_hex(16)}"
+    session = made(wire, agent, environment, given(git_server, "ghp_wrong_as_can_be"))
+    [repository] = session["resources"]
+    events = run(wire, model, session["id"], "ls")
+    [error] = [event["error"] for event in events if event["type"] == "session.error"]
+    assert error["type"] == "repository_authentication_error" and "does not accept" in error["message"]
+    resources = client.beta.sessions.resources
+    updated = resources.update(repository["id"], session_id=session["id"], authorization_token=right)
+    assert updated.type == "github_repository" and updated.updated_at > updated.created_at
+    assert right not in updated.model_dump_json()
+    # At once, and not when the failure is forgotten.
+    assert output(run(wire, model, session["id"], "cat tool/README")) == "A tool.\n"
+    # A second one counts from the next request on.
+    git_server.token = "ghp_the_third_of_all"
+    refused = output(run(wire, model, session["id"], "git -C tool fetch 2>&1"))
+    assert "could not read Username" in refused or "Authentication failed" in refused, refused
+    resources.update(repository["id"], session_id=session["id"], authorization_token=git_server.token)
+    assert output(run(wire, model, session["id"], "git -C tool fetch && echo fetched")) == "fetched\n"
+
+
+def test_what_has_no_token_cannot_get_one(client: anthropic.Anthropic, wire: Wire, agent: dict[str, Any],
+                                          environment: dict[str, Any], git_server: GitServer) -> None:
+    file = client.beta.files.upload(file=("x", b"x", "text/plain"))
+    session = made(wire, agent, environment, {"type": "file", "file_id": file.id}, given(git_server, "t"))
+    resources = client.beta.sessions.resources
+    ids = {resource["type"]: resource["id"] for resource in session["resources"]}
+    with pytest.raises(anthropic.BadRequestError, match="a file has no token"):
+        resources.update(ids["file"], session_id=session["id"], authorization_token="t")
+    with pytest.raises(anthropic.NotFoundError):
+        resources.update("sesrsc_011CZkZ9X2dpNyB7HsEFoRfW", session_id=session["id"], authorization_token="t")
+    for body in ({}, {"authorization_token": None}, {"authorization_token": "a\r\nb"}, {"authorization_token": "t", "url": "x"}):
+        path = f"/v1/sessions/{session['id']}/resources/{ids['github_repository']}"
+        assert wire.call("POST", path, json=body).status_code == 400
+    client.beta.sessions.archive(session["id"])
+    with pytest.raises(anthropic.BadRequestError, match="terminated"):
+        resources.update(ids["github_repository"], session_id=session["id"], authorization_token="t")
+
+
+def test_a_url_with_a_secret_is_refused_and_kept_nowhere(wire: Wire, agent: dict[str, Any], environment: dict[str, Any],
+                                                         server: Hostler) -> None:
     token = "ghp_Zq83nVerySecretToken"
-    for repository in ({"authorization_token": token}, {"url": f"http://{token}@{HOST}/tool.git"}):
-        response = wire.call("POST", "/v1/sessions", json={
-            "agent": agent["id"], "environment_id": environment["id"],
-            "resources": [{"type": "github_repository", "url": url(git_server, "/tool.git"), **repository}]})
-        assert response.status_code == 400 and token not in response.text
+    response = wire.call("POST", "/v1/sessions", json={
+        "agent": agent["id"], "environment_id": environment["id"],
+        "resources": [{"type": "github_repository", "url": f"http://{token}@{HOST}/tool.git"}]})
+    assert response.status_code == 400 and token not in response.text
     assert "resources.0.url" in response.json()["error"]["message"]
     for path in server.folder.rglob("*"):
         if path.is_file():

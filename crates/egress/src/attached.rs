@@ -106,9 +106,9 @@ impl Attached {
     }
 
     /// What is replaced, at this moment, in a request to a host.
-    pub(crate) async fn injection(&self, host: &Host) -> Result<Injection, Denial> {
+    pub(crate) async fn injection(&self, host: &Host, port: u16) -> Result<Injection, Denial> {
         match &self.secrets {
-            Some(secrets) => secrets.injection(host).await,
+            Some(secrets) => secrets.injection(host, port).await,
             None => Ok(Injection::none()),
         }
     }

@@ -73,6 +73,7 @@ pub use outward::{Outward, Refused};
 pub use policy::{AllowedHosts, Policy};
 pub use registries::package_manager_hosts;
 pub use secrets::{
-    Locations, SecretHosts, SecretSource, Secrets, Substitution, Substitutions, new_placeholder,
+    Locations, Place, SecretHosts, SecretSource, Secrets, Substitution, Substitutions, Transport,
+    new_placeholder,
 };
 pub use usage::Usage;

@@ -38,7 +38,7 @@ pub(crate) async fn follow(connection: &Arc<Connection>, mut client: Client, mut
     let port = route.port;
     if let Host::Address(_) = route.host {
         // What is sent to an address is read only if a secret may be in it.
-        match connection.attached.injection(&route.host).await {
+        match connection.attached.injection(&route.host, port).await {
             Ok(injection) if injection.is_empty() => {
                 return carry(connection, client, route, "tcp").await;
             }
@@ -229,7 +229,7 @@ async fn carry_tls(connection: &Arc<Connection>, client: Client, route: Route) {
     let Some(secrets) = &attached.secrets else {
         return carry(connection, client, route, "tls").await;
     };
-    match secrets.injection(&route.host).await {
+    match secrets.injection(&route.host, route.port).await {
         Ok(injection) if injection.is_empty() => carry(connection, client, route, "tls").await,
         Ok(_) => Box::pin(inside::serve(connection, &secrets.authority, client, route)).await,
         Err(denial) => {

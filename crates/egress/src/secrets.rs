@@ -39,7 +39,45 @@ pub struct Substitution {
     pub placeholder: String,
     pub value: Zeroizing<String>,
     pub hosts: SecretHosts,
+    /// The only part of these hosts that it is for. `None`: all of them.
+    pub place: Option<Place>,
     pub locations: Locations,
+}
+
+/// A part of a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub transport: Transport,
+    pub port: u16,
+    /// This path, with or without `.git` at its end, and all below it.
+    pub path: String,
+}
+
+/// What a request is sent in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    Clear,
+    Tls,
+}
+
+impl Place {
+    /// A path that a server may read in another way is none of its own.
+    fn has(&self, asked: &Asked<'_>) -> bool {
+        let odd = ["..", "//", "%", "\\", "/./"];
+        let own = self.path.strip_suffix(".git").unwrap_or(&self.path);
+        let rest = asked.path.strip_prefix(own);
+        let rest = rest.map(|rest| rest.strip_prefix(".git").unwrap_or(rest));
+        self.transport == asked.transport
+            && !odd.iter().any(|part| asked.path.contains(part))
+            && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+/// What one request asks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) transport: Transport,
+    pub(crate) path: &'a str,
 }
 
 /// Where in a request a placeholder is replaced.
@@ -94,12 +132,15 @@ pub(crate) enum Location {
 }
 
 impl Secrets {
-    pub(crate) async fn injection(&self, host: &Host) -> Result<Injection, Denial> {
+    pub(crate) async fn injection(&self, host: &Host, port: u16) -> Result<Injection, Denial> {
         let all = (self.source)().await.map_err(|error| {
             tracing::warn!(%error, "the secrets of a sandbox can't be had");
             Denial::NoSecrets
         })?;
-        let good = all.iter().filter(|one| one.hosts.has(host));
+        let leads_there = |place: &Option<Place>| place.as_ref().is_none_or(|at| at.port == port);
+        let good = all
+            .iter()
+            .filter(|one| one.hosts.has(host) && leads_there(&one.place));
         Ok(Injection(good.map(Arc::clone).collect()))
     }
 }
@@ -114,10 +155,14 @@ impl Injection {
     }
 
     /// From placeholders to what they stand for.
-    pub(crate) fn outward(&self, location: Location) -> Vec<Pair> {
-        let is_wanted = |one: &&Arc<Substitution>| match location {
-            Location::Header => one.locations.header,
-            Location::Body => one.locations.body,
+    pub(crate) fn outward(&self, location: Location, asked: &Asked<'_>) -> Vec<Pair> {
+        let is_wanted = |one: &&Arc<Substitution>| {
+            let is_for_it = one.place.as_ref().is_none_or(|place| place.has(asked));
+            is_for_it
+                && match location {
+                    Location::Header => one.locations.header,
+                    Location::Body => one.locations.body,
+                }
         };
         let pairs = self.0.iter().filter(is_wanted).map(|one| Pair {
             from: bytes(&one.placeholder),
@@ -243,6 +288,40 @@ mod tests {
                 assert!(hidden.contains('*'), "{before:?} {behind:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_place_is_a_path_and_what_is_below_it() {
+        let place = Place {
+            transport: Transport::Tls,
+            port: 443,
+            path: "/owner/tool".to_owned(),
+        };
+        let has = |path: &str| {
+            let transport = Transport::Tls;
+            place.has(&Asked { transport, path })
+        };
+        for good in [
+            "/owner/tool",
+            "/owner/tool/info/refs",
+            "/owner/tool.git/git-upload-pack",
+        ] {
+            assert!(has(good), "{good}");
+        }
+        for bad in [
+            "/owner/tools",
+            "/owner/tool.gitx",
+            "/owner",
+            "/owner/tool/../other/info/refs",
+            "/owner/tool/%2e%2e/other",
+            "/owner/tool//x",
+            "/Owner/tool",
+            "/",
+        ] {
+            assert!(!has(bad), "{bad}");
+        }
+        let (transport, path) = (Transport::Clear, "/owner/tool");
+        assert!(!place.has(&Asked { transport, path }));
     }
 
     #[test]

@@ -143,7 +143,7 @@ async fn connect(
         dns: sockets.names,
     };
     let keepsake = parts.sandboxes.keepsake(sandbox.name()).await?;
-    let secrets = secrets::of_sandbox(parts, session, keepsake)?;
+    let secrets = secrets::of_sandbox(parts, session, keepsake).await?;
     let label = session.to_string();
     let attachment: Attachment = match secrets {
         Some(secrets) => gateway.attach_with_secrets(label, policy, listeners, secrets)?,

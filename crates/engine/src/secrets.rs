@@ -14,12 +14,13 @@ use hostler_egress::{
     Authority, Locations, SecretHosts, Secrets, Substitution, Substitutions, new_placeholder,
 };
 use hostler_protocol::credential::{Auth, CredentialNetworking, Secrets as Opened};
-use hostler_protocol::id::{CredentialId, SessionId};
+use hostler_protocol::id::SessionId;
 use hostler_sandbox::{Keepsake, Network, SandboxError, Spec};
 use hostler_store::{SessionVariable, Store};
 use hostler_vault::Keyring;
 
 use crate::options::Parts;
+use crate::repositories::{git_variables, placeholder_name, substitution};
 
 /// Gives a sandbox that is about to start what it needs of its session's secrets.
 pub(crate) async fn equip(
@@ -27,11 +28,15 @@ pub(crate) async fn equip(
     session: SessionId,
     spec: &mut Spec,
 ) -> Result<(), SandboxError> {
-    let variables = variables(parts, session).await?;
+    let mut variables = variables(parts, session).await?;
+    let is_isolated = parts.sandboxes.isolation().network != Network::Host;
+    if is_isolated {
+        variables.extend(of_repositories(parts, session).await?);
+    }
     if variables.is_empty() {
         return Ok(());
     }
-    if parts.sandboxes.isolation().network == Network::Host {
+    if !is_isolated {
         return Err(refused(
             "the vaults of this session have environment variables, and this server runs tools \
              without isolation, where nothing can keep their secrets"
@@ -53,7 +58,7 @@ pub(crate) async fn equip(
 }
 
 /// What the gateway is to put in place of a running sandbox's placeholders. `None`: it has none.
-pub(crate) fn of_sandbox(
+pub(crate) async fn of_sandbox(
     parts: &Parts,
     session: SessionId,
     keepsake: Option<Keepsake>,
@@ -65,10 +70,13 @@ pub(crate) fn of_sandbox(
         tracing::warn!(%session, "this server has no master key: no secret of the session is sent");
         return Ok(None);
     };
+    // Neither can be added later.
+    let repositories = parts.store.session_repositories(session).await;
     let source = Source {
         store: parts.store.clone(),
         keyring: Arc::clone(keyring),
         session,
+        has_repositories: !repositories.map_err(unreadable)?.is_empty(),
         opened: Mutex::default(),
     };
     let source = Arc::new(source);
@@ -108,17 +116,46 @@ async fn variables(
     Ok(known.collect())
 }
 
+/// What makes `git` inside sign in with placeholders, for the repositories that have a token now.
+async fn of_repositories(
+    parts: &Parts,
+    session: SessionId,
+) -> Result<BTreeMap<String, String>, SandboxError> {
+    let found = parts.store.session_repositories(session).await;
+    let mut found = found.map_err(unreadable)?;
+    found.retain(|repository| repository.token.is_some());
+    if found.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let mut new = Vec::new();
+    for repository in &found {
+        let placeholder = new_placeholder().map_err(SandboxError::from)?;
+        new.push((placeholder_name(repository.id), placeholder));
+    }
+    // Those that were there stay.
+    let kept = parts.store.keep_placeholders(session, new).await;
+    kept.map_err(unreadable)?;
+    let known = parts.store.session_placeholders(session).await;
+    let known = known.map_err(unreadable)?;
+    let with_placeholder = found.iter().filter_map(|repository| {
+        let placeholder = known.get(&placeholder_name(repository.id))?;
+        Some((&repository.url, placeholder.as_str()))
+    });
+    Ok(git_variables(with_placeholder))
+}
+
 /// Where the secrets of one session come from.
 struct Source {
     store: Store,
     keyring: Arc<Keyring>,
     session: SessionId,
+    has_repositories: bool,
     opened: Mutex<Known>,
 }
 
 /// What was opened, by the version that it was opened at: a row that changed is opened anew. `None`: it
 /// can't be.
-type Known = HashMap<(CredentialId, i64), Option<Arc<Substitution>>>;
+type Known = HashMap<(String, i64), Option<Arc<Substitution>>>;
 
 impl Source {
     async fn now(&self) -> io::Result<Substitutions> {
@@ -131,17 +168,39 @@ impl Source {
             let Some(placeholder) = &variable.placeholder else {
                 continue;
             };
-            let key = (
-                variable.credential.credential.id,
-                variable.credential.version,
-            );
+            let id = variable.credential.credential.id.to_string();
+            let key = (id, variable.credential.version);
             let opened = before.remove(&key);
             let opened = opened.unwrap_or_else(|| self.open(&variable, placeholder));
             now.insert(key, opened);
         }
+        if self.has_repositories {
+            self.add_repositories(&mut before, &mut now).await?;
+        }
         let all = now.values().flatten().map(Arc::clone).collect();
         *self.lock() = now;
         Ok(all)
+    }
+
+    async fn add_repositories(&self, before: &mut Known, now: &mut Known) -> io::Result<()> {
+        let repositories = self.store.session_repositories(self.session).await;
+        let placeholders = self.store.session_placeholders(self.session).await;
+        let placeholders = placeholders.map_err(io::Error::other)?;
+        for repository in repositories.map_err(io::Error::other)? {
+            let placeholder = placeholders.get(&placeholder_name(repository.id));
+            let (Some(token), Some(placeholder)) = (&repository.token, placeholder) else {
+                continue;
+            };
+            let key = (repository.id.to_string(), token.version());
+            let opened = before.remove(&key).unwrap_or_else(|| {
+                let token = token.open(&self.keyring).inspect_err(|error| {
+                    tracing::warn!(session = %self.session, %error, "a token is not sent");
+                });
+                Some(substitution(&repository.url, placeholder, &token.ok()?))
+            });
+            now.insert(key, opened);
+        }
+        Ok(())
     }
 
     /// One that stays closed is no reason to keep the others back: its placeholder is what is sent.
@@ -167,6 +226,7 @@ impl Source {
         Some(Arc::new(Substitution {
             placeholder: placeholder.to_owned(),
             value: secret_value.expose().to_owned().into(),
+            place: None,
             hosts: match networking {
                 CredentialNetworking::Unrestricted => SecretHosts::Any,
                 CredentialNetworking::Limited { allowed_hosts } => {
@@ -200,7 +260,7 @@ fn authority(keepsake: &Keepsake) -> Result<Authority, SandboxError> {
     Authority::from_key(key, made_at).map_err(|_| broken())
 }
 
-fn now(parts: &Parts) -> SystemTime {
+pub(crate) fn now(parts: &Parts) -> SystemTime {
     let micros = u64::try_from(parts.env.now().as_micros()).unwrap_or(0);
     SystemTime::UNIX_EPOCH + Duration::from_micros(micros)
 }

@@ -17,10 +17,6 @@ pub(crate) const REFUSED: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "changing the token of a repository resource",
-        &["POST /v1/sessions/{session_id}/resources/{resource_id}"],
-    ),
-    (
         "session threads",
         &[
             "GET /v1/sessions/{session_id}/threads/{thread_id}",

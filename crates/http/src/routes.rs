@@ -43,6 +43,7 @@ fn sessions(table: Operations) -> Operations {
         .serve("POST /v1/sessions/{session_id}/resources", "sessions.resources.add", resources::add, answers::<FileResource>().takes_json())
         .serve("GET /v1/sessions/{session_id}/resources", "sessions.resources.list", resources::list, page::<SessionResource>().query(&["limit", "page"]))
         .serve("GET /v1/sessions/{session_id}/resources/{resource_id}", "sessions.resources.retrieve", resources::retrieve, answers::<SessionResource>())
+        .serve("POST /v1/sessions/{session_id}/resources/{resource_id}", "sessions.resources.update", resources::update, answers::<SessionResource>().takes_json())
         .serve("DELETE /v1/sessions/{session_id}/resources/{resource_id}", "sessions.resources.delete", resources::delete, answers::<DeletedResource>())
         .serve("GET /v1/sessions/{session_id}/events", "sessions.events.list", events::list, page::<SessionEvent>().query(EVENTS))
         .serve("POST /v1/sessions/{session_id}/events", "sessions.events.send", events::send, answers::<SentEvents>().takes_json())

@@ -17,6 +17,7 @@ pub use self::url::{RepositoryHost, RepositoryHosts, RepositoryUrl};
 use crate::Timestamp;
 use crate::decode::{At, Fields, Invalid};
 use crate::id::ResourceId;
+use crate::secret::SecretText;
 use crate::session_resource::MountPath;
 
 /// Where the working directory of a session is, and its repositories are below.
@@ -113,23 +114,36 @@ impl Serialize for RepositoryPath {
 }
 
 /// The wish to have a repository in a new session.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct MountRepository {
     pub url: RepositoryUrl,
     pub mount_path: RepositoryPath,
     pub checkout: Option<Checkout>,
+    /// What its server is shown outside of the sandbox.
+    pub authorization_token: Option<SecretText>,
+}
+
+/// `POST /v1/sessions/{id}/resources/{id}`: another token for a repository.
+#[derive(Debug, Clone)]
+pub struct UpdateRepository {
+    pub authorization_token: SecretText,
+}
+
+impl UpdateRepository {
+    pub fn decode(body: &Value) -> Result<Self, Invalid> {
+        let mut fields = At::root(body).fields()?;
+        let authorization_token = fields.required("authorization_token", SecretText::decode)?;
+        fields.finish()?;
+        Ok(Self {
+            authorization_token,
+        })
+    }
 }
 
 impl MountRepository {
     /// The rest of an object whose `type` has been read.
     pub(crate) fn decode(fields: &mut Fields<'_>) -> Result<Self, Invalid> {
-        // Before all else: a secret that is not used is not looked at either.
-        if let Some(at) = fields.take("authorization_token")
-            && !at.value.is_null()
-        {
-            let feature = "a token for a repository";
-            return Err(Invalid::unsupported(at.path, feature));
-        }
+        let authorization_token = fields.nullable("authorization_token", SecretText::decode)?;
         let url = fields.required("url", |at| {
             RepositoryUrl::parse(text(&at)?).map_err(|message| at.invalid(message))
         })?;
@@ -152,6 +166,7 @@ impl MountRepository {
             url,
             mount_path,
             checkout,
+            authorization_token,
         })
     }
 }
@@ -232,9 +247,12 @@ mod tests {
         ] {
             assert_eq!(refusal(repository).path, place);
         }
-        let token = refusal(json!({"url": url, "authorization_token": "ghp_secret"}));
-        assert_eq!(token.path, "0.authorization_token");
-        assert_eq!(token.code, Some("feature_not_supported"));
-        assert!(!token.to_string().contains("ghp_secret"));
+        for token in [json!("ghp_secret\nx: y"), json!(""), json!(["ghp_secret"])] {
+            let refused = refusal(json!({"url": url, "authorization_token": token}));
+            assert_eq!(refused.path, "0.authorization_token");
+            assert!(!refused.to_string().contains("ghp_secret"));
+        }
+        let update = UpdateRepository::decode(&json!({})).unwrap_err();
+        assert_eq!(update.path, "authorization_token");
     }
 }

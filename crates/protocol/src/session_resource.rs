@@ -190,7 +190,7 @@ pub struct MountFile {
 }
 
 /// The wish for any resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum MountResource {
     File(MountFile),
     Repository(MountRepository),

@@ -66,9 +66,32 @@ async fn rewrap(store: &Store, keyring: &Keyring) -> anyhow::Result<()> {
             }
         }
     }
+    moved += rewrap_tokens(store, keyring).await?;
     say(&format!(
         "{moved} credentials are sealed with {} now.\n",
         keyring.current()
     ));
     Ok(())
+}
+
+/// The same for the tokens of repositories.
+async fn rewrap_tokens(store: &Store, keyring: &Keyring) -> anyhow::Result<usize> {
+    let (mut moved, mut behind) = (0, None);
+    loop {
+        let page = store.tokens_sealed_by_others(keyring.current(), behind, REWRAPPED_AT_ONCE);
+        let page = page.await?;
+        let Some(last) = page.last() else {
+            return Ok(moved);
+        };
+        behind = Some(last.repository());
+        for found in &page {
+            let Some(sealed) = found.rewrapped(keyring).context("nothing was lost")? else {
+                continue;
+            };
+            match store.rewrap_token(found, sealed).await? {
+                CredentialReplaced::Replaced => moved += 1,
+                CredentialReplaced::Changed => {}
+            }
+        }
+    }
 }

@@ -113,8 +113,8 @@ const REWRAP: &str = "\
     update credentials set sealed = $3, sealed_by = $4 where id = $1 and version = $2";
 
 const MASTER_KEYS: &str = "\
-    select sealed_by from credentials where sealed_by is not null group by sealed_by \
-    order by sealed_by";
+    select sealed_by from credentials where sealed_by is not null union \
+    select sealed_by from session_repositories where sealed_by is not null order by sealed_by";
 
 impl Store {
     /// `sealed` is bound to [`FIRST_CREDENTIAL_VERSION`].
@@ -332,7 +332,7 @@ impl Store {
             .await
     }
 
-    /// The master keys that credentials are sealed under.
+    /// The master keys that credentials, and tokens of repositories, are sealed under.
     pub async fn master_keys(&self) -> Result<Vec<String>, StoreError> {
         self.db
             .read(|tx| tx.all(MASTER_KEYS, &[], |row| row.text(0)))

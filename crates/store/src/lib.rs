@@ -34,6 +34,7 @@ mod page;
 mod parameter;
 mod previews;
 mod public_rows;
+mod repository_tokens;
 mod row;
 mod session_environments;
 mod session_files;
@@ -84,6 +85,7 @@ pub use options::{LeaseClock, Migrations, PostgresOptions, StoreOptions, WakeUps
 pub use order::{Order, TimeRange};
 pub use page::{Archived, PageRange};
 pub use previews::Preview;
+pub use repository_tokens::{SealedToken, TokenReplaced, seal_next_token, seal_token};
 pub use session_environments::SessionEnvironment;
 pub use session_outputs::{KnownOutput, OutputKept, OutputWritten, SeenOutput};
 pub use session_placeholders::SessionVariable;

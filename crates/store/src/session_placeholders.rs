@@ -58,10 +58,12 @@ impl Store {
             .await
     }
 
-    /// The vaults of a session, of any workspace. None of a session that is gone.
-    pub async fn session_vaults(&self, session: SessionId) -> Result<Vec<VaultId>, StoreError> {
-        let vaults = self.db.read(move |tx| vaults(tx, session)).await?;
-        Ok(vaults.map(|(_, vaults)| vaults).unwrap_or_default())
+    /// By what they are of: a variable's name, or another.
+    pub async fn session_placeholders(
+        &self,
+        session: SessionId,
+    ) -> Result<BTreeMap<String, String>, StoreError> {
+        self.db.read(move |tx| placeholders(tx, session)).await
     }
 }
 
@@ -76,6 +78,13 @@ fn vaults(
         };
         Ok((row.id(0)?, vaults))
     })
+}
+
+fn placeholders(tx: &Tx<'_>, session: SessionId) -> Result<BTreeMap<String, String>, StoreError> {
+    let all = tx.all(PLACEHOLDERS, &[&session.to_string()], |row| {
+        Ok((row.text(0)?, row.text(1)?))
+    })?;
+    Ok(all.into_iter().collect())
 }
 
 fn find(tx: &Tx<'_>, session: SessionId) -> Result<Vec<SessionVariable>, StoreError> {
@@ -93,10 +102,7 @@ fn find(tx: &Tx<'_>, session: SessionId) -> Result<Vec<SessionVariable>, StoreEr
     if first.is_empty() {
         return Ok(Vec::new());
     }
-    let placeholders = tx.all(PLACEHOLDERS, &[&session.to_string()], |row| {
-        Ok((row.text(0)?, row.text(1)?))
-    })?;
-    let mut placeholders: BTreeMap<_, _> = placeholders.into_iter().collect();
+    let mut placeholders = placeholders(tx, session)?;
     let variables = first.into_iter().map(|(name, credential)| SessionVariable {
         placeholder: placeholders.remove(&name),
         secret_name: name,

@@ -4,14 +4,17 @@
 //! becomes of it.
 
 use hostler_protocol::Timestamp;
-use hostler_protocol::id::{ResourceId, SessionId};
+use hostler_protocol::id::{ResourceId, SessionId, WorkspaceId};
 use hostler_protocol::session_repository::{
     Checkout, MountRepository, RepositoryPath, RepositoryResource, RepositoryResourceType,
     RepositoryUrl,
 };
 
+use hostler_vault::Sealed;
+
 use crate::db::Tx;
 use crate::log::json;
+use crate::repository_tokens::{FIRST_TOKEN_VERSION, SealedToken, parse_sealed};
 use crate::row::Row;
 use crate::{Store, StoreError};
 
@@ -21,6 +24,8 @@ pub struct NewRepository {
     pub id: ResourceId,
     pub wish: MountRepository,
     pub at: Timestamp,
+    /// Its token, for [`FIRST_TOKEN_VERSION`].
+    pub sealed: Option<Sealed>,
 }
 
 /// A repository of a session, for whoever acts for the session.
@@ -32,16 +37,19 @@ pub struct SessionRepository {
     pub checkout: Option<Checkout>,
     /// Whether the session's sandbox got it.
     pub is_placed: bool,
+    pub token: Option<SealedToken>,
 }
 
 const INSERT_REPOSITORY: &str = "\
     insert into session_repositories \
-    (id, session_id, url, mount_path, checkout, placed_at, created_at, updated_at) \
-    values ($1, $2, $3, $4, $5, null, $6, $6)";
+    (id, session_id, url, mount_path, checkout, placed_at, created_at, updated_at, sealed, \
+    sealed_by, token_version) values ($1, $2, $3, $4, $5, null, $6, $6, $7, $8, $9)";
 
 const REPOSITORIES: &str = "\
-    select id, url, mount_path, checkout, created_at, updated_at, placed_at \
+    select id, url, mount_path, checkout, created_at, updated_at, placed_at, sealed, token_version \
     from session_repositories where session_id = $1 order by created_at, id";
+
+const WORKSPACE: &str = "select workspace_id from sessions where id = $1";
 
 const PLACED: &str = "update session_repositories set placed_at = $2 where id = $1";
 
@@ -59,9 +67,12 @@ impl Store {
     ) -> Result<Vec<SessionRepository>, StoreError> {
         self.db
             .read(move |tx| {
+                let workspace = tx.one(WORKSPACE, &[&session.to_string()], |row| row.id(0))?;
                 tx.all(REPOSITORIES, &[&session.to_string()], |row| {
                     let resource = read(row)?;
+                    let token = read_token(row, workspace, resource.id)?;
                     Ok(SessionRepository {
+                        token,
                         id: resource.id,
                         url: resource.url,
                         mount_path: resource.mount_path,
@@ -103,7 +114,13 @@ pub(crate) fn insert_repositories(
     session: SessionId,
     repositories: &[NewRepository],
 ) -> Result<(), StoreError> {
-    for NewRepository { id, wish, at } in repositories {
+    for NewRepository {
+        id,
+        wish,
+        at,
+        sealed,
+    } in repositories
+    {
         let checkout = wish.checkout.as_ref().map(json).transpose()?;
         tx.execute(
             INSERT_REPOSITORY,
@@ -114,6 +131,9 @@ pub(crate) fn insert_repositories(
                 &wish.mount_path.to_string(),
                 &checkout,
                 &at.as_micros(),
+                &sealed.as_ref().map(ToString::to_string),
+                &sealed.as_ref().map(|sealed| sealed.key_id().to_string()),
+                &sealed.as_ref().map(|_| FIRST_TOKEN_VERSION),
             ],
         )?;
     }
@@ -132,6 +152,22 @@ pub(crate) fn find_repositories(
 pub(crate) fn delete_repositories(tx: &Tx<'_>, session: SessionId) -> Result<(), StoreError> {
     tx.execute(DELETE_REPOSITORIES, &[&session.to_string()])?;
     Ok(())
+}
+
+fn read_token(
+    row: &Row<'_>,
+    workspace: Option<WorkspaceId>,
+    repository: ResourceId,
+) -> Result<Option<SealedToken>, StoreError> {
+    let (Some(text), Some(workspace_id)) = (row.optional_text(7)?, workspace) else {
+        return Ok(None);
+    };
+    Ok(Some(SealedToken {
+        workspace_id,
+        repository,
+        version: row.integer(8)?,
+        sealed: parse_sealed(&text)?,
+    }))
 }
 
 fn read(row: &Row<'_>) -> Result<RepositoryResource, StoreError> {

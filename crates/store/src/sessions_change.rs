@@ -14,6 +14,7 @@ use hostler_protocol::id::{EventId, FileId, SessionId, WorkspaceId};
 use crate::db::{Scope, Tx};
 use crate::hub::{Growth, Urgency};
 use crate::log::{AppendError, LogEnd, Writer, insert_events, json, update_agent};
+use crate::repository_tokens::forget_tokens;
 use crate::session_environments::DELETE_SESSION_ENVIRONMENT;
 use crate::session_files::delete_files_of_session;
 use crate::session_placeholders::delete_placeholders;
@@ -179,6 +180,9 @@ fn apply_edit<R>(
         row.title = edit.title.unwrap_or(row.title);
         row.metadata = edit.metadata.unwrap_or(row.metadata);
         row.archived_at = edit.archived_at.or(row.archived_at);
+        if row.archived_at.is_some() {
+            forget_tokens(tx, row.id)?;
+        }
         let archived_at = row.archived_at.map(Timestamp::as_micros);
         tx.execute(
             UPDATE_SESSION,

@@ -1,7 +1,7 @@
 //! Sealing and opening with one master key or, while it is being changed, with several.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::rand;
+use aws_lc_rs::{hmac, rand};
 use zeroize::Zeroizing;
 
 use crate::master_key::KEY_BYTES;
@@ -82,6 +82,17 @@ impl Keyring {
         }))
     }
 
+    /// A name for a secret that says nothing about it to whoever lacks the master key: the same for the same
+    /// secret, as long as that is the current one.
+    pub fn name_of(&self, secret: &[u8]) -> String {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.current.naming());
+        let tag = hmac::sign(&key, secret);
+        tag.as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+
     fn keys(&self) -> impl Iterator<Item = &MasterKey> {
         std::iter::once(&self.current).chain(&self.older)
     }
@@ -156,6 +167,15 @@ mod tests {
         assert_eq!(stored, sealed);
         assert_eq!(*keyring.open(&record(), &stored).unwrap(), b"s3cret");
         assert_ne!(keyring.seal(&record(), b"s3cret").unwrap(), sealed);
+    }
+
+    #[test]
+    fn a_secret_has_one_name_under_one_key() {
+        let keyring = Keyring::new(key(), Vec::new());
+        assert_eq!(keyring.name_of(b"s3cret"), keyring.name_of(b"s3cret"));
+        assert_ne!(keyring.name_of(b"s3cret"), keyring.name_of(b"other"));
+        let other = Keyring::new(key(), Vec::new());
+        assert_ne!(keyring.name_of(b"s3cret"), other.name_of(b"s3cret"));
     }
 
     #[test]

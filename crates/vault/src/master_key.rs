@@ -19,6 +19,7 @@ const ID_BYTES: usize = 8;
 /// 256 random bits. It can't be printed, and its memory is wiped when it is dropped.
 pub struct MasterKey {
     wrapping: Zeroizing<[u8; KEY_BYTES]>,
+    naming: Zeroizing<[u8; KEY_BYTES]>,
     id: KeyId,
 }
 
@@ -64,15 +65,25 @@ impl MasterKey {
         self.wrapping.as_slice()
     }
 
+    pub(crate) fn naming(&self) -> &[u8] {
+        self.naming.as_slice()
+    }
+
     /// The key itself encrypts nothing: what does, and its name, are derived from it apart.
     fn derive(bytes: &[u8]) -> Result<Self, NotAMasterKey> {
         let secret = Salt::new(HKDF_SHA256, b"hostler vault").extract(bytes);
         let mut wrapping = Zeroizing::new([0; KEY_BYTES]);
         expand(&secret, b"wrap data keys", wrapping.as_mut_slice())?;
+        let mut naming = Zeroizing::new([0; KEY_BYTES]);
+        expand(&secret, b"names of secrets", naming.as_mut_slice())?;
         let mut id = [0; ID_BYTES];
         expand(&secret, b"name of the key", &mut id)?;
         let id = KeyId(id.iter().map(|byte| format!("{byte:02x}")).collect());
-        Ok(Self { wrapping, id })
+        Ok(Self {
+            wrapping,
+            naming,
+            id,
+        })
     }
 }
 

@@ -73,8 +73,6 @@ CREATE = [
 # Stored on the agent or the environment as documented; a session that would need it is refused by name.
 LATER = [
     unsupported("budget", "budget", budget={"type": "limit", "max_list_cost": {"amount": "100", "currency": "USD"}}),
-    unsupported("repository token", "resources.0.authorization_token: a token for a repository", resources=[
-        {"type": "github_repository", "url": "https://github.com/a/b", "authorization_token": "t"}]),
     unsupported("memory resource", "resource", resources=[
         {"type": "memory_store", "memory_store_id": f"memstore_{MISSING}"}]),
     unsupported("mcp agent", "mcp", agent="{mcp_agent}"),
@@ -130,6 +128,10 @@ def placed(path: Any, says: str = "") -> Case:
 CLONED = {"type": "github_repository", "url": "https://github.com/a/b"}
 
 REPOSITORIES = [
+    repository("token number", "resources.0.authorization_token: ", authorization_token=1),
+    repository("token empty", "resources.0.authorization_token: ", authorization_token=""),
+    repository("token of two lines", "resources.0.authorization_token: String should not contain line breaks",
+               authorization_token="a\nb"),
     repository("no url", "resources.0.url: Field required", url=...),
     repository("unknown field", "resources.0.branch: Extra inputs are not permitted", branch="main"),
     address(1, "Input should be a valid string"),

@@ -24,6 +24,7 @@ use crate::denial::Denial;
 use crate::dial::dial;
 use crate::host_name::Host;
 use crate::route::Route;
+use crate::secrets::Transport;
 use crate::tunnel::pass;
 
 /// Whether a connection changes its protocol with an answer.
@@ -172,7 +173,7 @@ impl Exchange {
     ) -> Result<Response<Body>, Denial> {
         let attached = &self.connection.attached;
         // At each request: what was taken away since the last one isn't sent any more.
-        let injection = attached.injection(&target.host).await?;
+        let injection = attached.injection(&target.host, target.port).await?;
         let upgrade = if asks_for_websocket(&request) {
             Upgrade::WebSocket
         } else {
@@ -181,9 +182,13 @@ impl Exchange {
         let client = hyper::upgrade::on(&mut request);
         let takes_trailers = takes_trailers(request.headers());
         write_anew(&mut request, &target, upgrade)?;
+        let transport = match target.scheme {
+            Scheme::Http => Transport::Clear,
+            Scheme::Https => Transport::Tls,
+        };
         let outgoing = Outgoing {
             target: target.clone(),
-            request: into_request(attached, &injection, request).await?,
+            request: into_request(attached, &injection, transport, request).await?,
             takes_trailers,
         };
         let mut response = self.hosts.send(outgoing).await?;

@@ -23,7 +23,7 @@ use crate::attached::Attached;
 use crate::denial::Denial;
 use crate::limits::BODY_HELD_BYTES_MAX;
 use crate::replace::{Pair, Replacer};
-use crate::secrets::{Injection, Location};
+use crate::secrets::{Asked, Injection, Location, Transport};
 
 /// What says where a message goes and where it ends.
 const FRAMING: [HeaderName; 5] = [CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE];
@@ -32,17 +32,23 @@ const FRAMING: [HeaderName; 5] = [CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENC
 pub(super) async fn into_request(
     attached: &Attached,
     injection: &Injection,
+    transport: Transport,
     request: Request<Incoming>,
 ) -> Result<Request<Body>, Denial> {
     if injection.is_empty() {
         return Ok(request.map(Either::Left));
     }
     let (mut parts, body) = request.into_parts();
-    into_headers(&mut parts.headers, injection.outward(Location::Header))?;
+    let asked = Asked {
+        transport,
+        path: parts.uri.path(),
+    };
+    let for_headers = injection.outward(Location::Header, &asked);
+    let pairs = injection.outward(Location::Body, &asked);
+    into_headers(&mut parts.headers, for_headers)?;
     // Secrets in an answer are found only if it can be read.
     let identity = HeaderValue::from_static("identity");
     parts.headers.insert(ACCEPT_ENCODING, identity);
-    let pairs = injection.outward(Location::Body);
     let body = if pairs.is_empty() || is_encoded(&parts.headers) || body.is_end_stream() {
         Either::Left(body)
     } else {

@@ -36,6 +36,7 @@ fn substitution(value: &str, hosts: &[&str], header: bool, body: bool) -> Arc<Su
         placeholder: PLACEHOLDER.to_owned(),
         value: value.to_owned().into(),
         hosts: SecretHosts::these(hosts),
+        place: None,
         locations: Locations { header, body },
     })
 }

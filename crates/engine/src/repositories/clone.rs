@@ -8,19 +8,21 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hostler_egress::{AllowedHosts, Attachment, Listeners, Policy};
+use hostler_egress::{AllowedHosts, Attachment, Listeners, Policy, Secrets};
 use hostler_protocol::session_repository::{Checkout, RepositoryUrl};
 use hostler_sandbox::{
     Call, InnerPath, NetworkAccess, Opened, Sandbox, SandboxError, SandboxName, Spec, Tool,
 };
 use hostler_store::SessionRepository;
 
-use super::failure::{Ending, Failure, ending};
+use super::access::Access;
+use super::failure::{Ending, Failure, SignIn, ending};
 use super::mirrors::{self, Mirror};
 use super::scripts::{self, MIRROR, TREE};
 use super::working_boxes::{AtWork, checkout_name, clone_name};
 use crate::limits::REPOSITORY_STEP_TIME_MAX;
 use crate::options::Parts;
+use crate::secrets::now;
 
 /// A working tree that waits in the workspace of a sandbox which has ended its work.
 pub(super) struct MadeTree {
@@ -44,19 +46,21 @@ pub(super) enum Fetched {
     Unchanged,
 }
 
-/// A commit that is there already needs nobody to be asked.
+/// A commit that is there already needs nobody to be asked, unless it takes a token to see it: then its server
+/// says each time whether that is still good.
 pub(super) async fn working_tree(
     parts: &Parts,
     repository: &SessionRepository,
 ) -> Result<MadeTree, Failure> {
     let SessionRepository { url, checkout, .. } = repository;
-    if let Some(Checkout::Commit { .. }) = checkout {
+    let access = Access::of(parts, repository)?;
+    if let (Some(Checkout::Commit { .. }), None) = (checkout, &access) {
         let mirror = mirrors::as_it_is(parts, url).await?;
         if let Some(made) = check_out(parts, repository, mirror).await? {
             return Ok(made);
         }
     }
-    let mirror = mirrors::fresh(parts, url, checkout.as_ref()).await?;
+    let mirror = mirrors::fresh(parts, url, checkout.as_ref(), access.as_ref()).await?;
     let made = check_out(parts, repository, mirror).await?;
     made.ok_or_else(|| Failure::checkout("it has no such commit, or its server does not give it"))
 }
@@ -87,7 +91,7 @@ async fn check_out(
     let checkout = repository.checkout.as_ref();
     let variables = scripts::variables(options, &repository.url, checkout, "file");
     let script = scripts::checkout();
-    match run(parts, name, variables, script, None).await {
+    match run(parts, name, variables, script, Reach::Nothing).await {
         Ok(Ending::Done | Ending::Unchanged) => Ok(Some(MadeTree {
             place: inner(TREE)?,
             at_work,
@@ -109,6 +113,7 @@ pub(super) async fn fetch(
     key: &SandboxName,
     url: &RepositoryUrl,
     checkout: Option<&Checkout>,
+    access: Option<&Access>,
 ) -> Result<Fetched, Failure> {
     let at_work = parts.repositories.boxes.enter(clone_name(key)?);
     let name = at_work.name();
@@ -123,7 +128,8 @@ pub(super) async fn fetch(
     };
     let options = &parts.options.repositories;
     let variables = scripts::variables(options, url, checkout, protocols);
-    let ended = run(parts, name, variables, scripts::fetch(), Some(url)).await;
+    let reach = Reach::Server { url, access };
+    let ended = run(parts, name, variables, scripts::fetch(), reach).await;
     match ended {
         Ok(Ending::Done) => {
             parts.sandboxes.keep_tree(name, &place, key).await?;
@@ -148,33 +154,63 @@ pub(super) async fn fetch(
     }
 }
 
-/// Runs a script in a sandbox that reaches the host of `url`, or nothing.
+/// What a script may reach.
+#[derive(Clone, Copy)]
+enum Reach<'a> {
+    Nothing,
+    /// The host of a repository, with its token if there is one.
+    Server {
+        url: &'a RepositoryUrl,
+        access: Option<&'a Access>,
+    },
+}
+
 async fn run(
     parts: &Parts,
     name: &SandboxName,
     variables: BTreeMap<String, String>,
     script: String,
-    url: Option<&RepositoryUrl>,
+    reach: Reach<'_>,
 ) -> Result<Ending, Failure> {
-    let spec = Spec {
+    let mut spec = Spec {
         environment: variables,
-        network: match url {
-            Some(_) => parts.networks.access(),
-            None => NetworkAccess::None,
+        network: match reach {
+            Reach::Server { .. } => parts.networks.access(),
+            Reach::Nothing => NetworkAccess::None,
         },
         ..Spec::default()
     };
-    let opened = parts.sandboxes.open(name, &spec).await?;
-    let way_out = match url {
-        Some(url) => Some(attach(parts, &opened.sandbox, url).await?),
-        None => None,
+    let mut secrets = None;
+    if let Reach::Server {
+        url,
+        access: Some(access),
+    } = reach
+    {
+        let (variables, of_fetch) = access.for_one_fetch(url, now(parts))?;
+        spec.variables = variables;
+        spec.authority = Some(of_fetch.authority.certificate());
+        secrets = Some(of_fetch);
+    }
+    let sign_in = match secrets {
+        Some(_) => SignIn::Token,
+        None => SignIn::None,
     };
-    let ended = run_script(parts, &opened, script).await;
+    let opened = parts.sandboxes.open(name, &spec).await?;
+    let way_out = match reach {
+        Reach::Server { url, .. } => Some(attach(parts, &opened.sandbox, url, secrets).await?),
+        Reach::Nothing => None,
+    };
+    let ended = run_script(parts, &opened, script, sign_in).await;
     drop((opened, way_out));
     ended
 }
 
-async fn run_script(parts: &Parts, opened: &Opened, script: String) -> Result<Ending, Failure> {
+async fn run_script(
+    parts: &Parts,
+    opened: &Opened,
+    script: String,
+    sign_in: SignIn,
+) -> Result<Ending, Failure> {
     let time = parts.options.repositories.clone_time_max;
     let time: Duration = time.min(REPOSITORY_STEP_TIME_MAX);
     let tool = Tool::Bash {
@@ -186,7 +222,7 @@ async fn run_script(parts: &Parts, opened: &Opened, script: String) -> Result<En
         tool,
     };
     let output = opened.sandbox.run(call).await?;
-    Ok(ending(&output.joined_text(), time.as_secs()))
+    Ok(ending(&output.joined_text(), time.as_secs(), sign_in))
 }
 
 /// Puts the gateway behind the sandbox, for as long as the result lives. It opens the host of the
@@ -195,6 +231,7 @@ async fn attach(
     parts: &Parts,
     sandbox: &Sandbox,
     url: &RepositoryUrl,
+    secrets: Option<Secrets>,
 ) -> Result<Attachment, Failure> {
     let no_network = || Failure::clone("this server gives sandboxes no network to clone it by");
     let gateway = parts.networks.gateway().ok_or_else(no_network)?;
@@ -206,7 +243,11 @@ async fn attach(
         dns: sockets.names,
     };
     let policy = Policy::Limited(AllowedHosts::new([url.host().name()]));
-    let attachment = gateway.attach(sandbox.name().to_string(), policy, listeners);
+    let label = sandbox.name().to_string();
+    let attachment = match secrets {
+        Some(secrets) => gateway.attach_with_secrets(label, policy, listeners, secrets),
+        None => gateway.attach(label, policy, listeners),
+    };
     attachment.map_err(|error| SandboxError::from(error).into())
 }
 

@@ -43,6 +43,13 @@ impl Failure {
         }
     }
 
+    pub(super) fn authentication(message: impl Into<String>) -> Self {
+        Self {
+            kind: SessionErrorKind::RepositoryAuthenticationError,
+            message: message.into(),
+        }
+    }
+
     /// Whether the mirror that was there may be the cause, and not its server.
     pub(super) fn may_be_of_a_mirror(&self) -> bool {
         self.kind == SessionErrorKind::RepositoryCloneError
@@ -70,8 +77,15 @@ impl From<StoreError> for Failure {
     }
 }
 
+/// What a server was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SignIn {
+    None,
+    Token,
+}
+
 /// Reads what a script of `scripts.rs` left as its output.
-pub(super) fn ending(output: &str, seconds: u64) -> Ending {
+pub(super) fn ending(output: &str, seconds: u64, sign_in: SignIn) -> Ending {
     let said = output
         .lines()
         .rev()
@@ -92,14 +106,14 @@ pub(super) fn ending(output: &str, seconds: u64) -> Ending {
         "too_many_bytes" => checkout("its files are larger than this server permits"),
         "too_deep" => checkout("its directories are deeper than this server permits"),
         "checkout" => checkout(&format!("it can't be checked out: {}", words(output))),
-        "clone" => Ending::Failed(of_fetch(output)),
+        "clone" => Ending::Failed(of_fetch(output, sign_in)),
         // The script did not live to say it.
         _ => clone(format!("it was not finished within {seconds} s")),
     }
 }
 
 /// By git's own words about the answer of the server.
-fn of_fetch(output: &str) -> Failure {
+fn of_fetch(output: &str, sign_in: SignIn) -> Failure {
     let says = |words: &[&str]| {
         let mut lines = output.lines().filter(|line| is_of_git(line));
         lines.any(|line| words.iter().any(|word| line.contains(word)))
@@ -116,11 +130,16 @@ fn of_fetch(output: &str) -> Failure {
         "returned error: 401",
     ];
     if says(&asks) {
-        return failure(
-            SessionErrorKind::RepositoryAuthenticationError,
-            "its server asks for a sign-in, so it is private or does not exist; a token would be \
-             needed, and tokens are not supported by this version of Hostler",
-        );
+        return Failure::authentication(match sign_in {
+            SignIn::None => {
+                "its server asks for a sign-in, so it is private or does not exist; it takes an \
+                 authorization_token"
+            }
+            SignIn::Token => {
+                "its server does not accept the authorization_token: it is wrong, has expired or was \
+                 revoked; update the resource with another one"
+            }
+        });
     }
     if says(&["returned error: 403"]) {
         return failure(
@@ -165,7 +184,7 @@ mod tests {
     use super::*;
 
     fn kind(output: &str) -> SessionErrorKind {
-        let Ending::Failed(failure) = ending(output, 5) else {
+        let Ending::Failed(failure) = ending(output, 5, SignIn::None) else {
             panic!("it failed");
         };
         failure.kind
@@ -207,15 +226,17 @@ mod tests {
     fn what_a_server_says_is_neither_believed_nor_repeated() {
         let output = "remote: hostler: done\nfatal: remote error: obey me\nerror: index-pack died\n\
              hostler: clone\nexit code 1";
-        let Ending::Failed(failure) = ending(output, 5) else {
+        let Ending::Failed(failure) = ending(output, 5, SignIn::None) else {
             panic!("it failed");
         };
         assert_eq!(
             failure.message,
             "it can't be fetched: error: index-pack died"
         );
-        assert_eq!(ending("x\nhostler: done\n", 5), Ending::Done);
-        let Ending::Failed(timed_out) = ending("The command did not finish within 5 s.", 5) else {
+        assert_eq!(ending("x\nhostler: done\n", 5, SignIn::None), Ending::Done);
+        let Ending::Failed(timed_out) =
+            ending("The command did not finish within 5 s.", 5, SignIn::None)
+        else {
             panic!("it failed");
         };
         assert_eq!(timed_out.message, "it was not finished within 5 s");

@@ -14,6 +14,7 @@ use hostler_protocol::session_repository::{Checkout, RepositoryUrl};
 use hostler_sandbox::{SandboxError, SandboxName};
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
+use super::access::Access;
 use super::clone::{self, Fetched};
 use super::failure::Failure;
 use super::working_boxes::named;
@@ -22,7 +23,7 @@ use crate::options::Parts;
 
 /// Another one makes all mirrors anew.
 const RECIPE: &str = "1";
-/// Who may see a mirror. What was fetched with a token will be its owner's only.
+/// Who may see a mirror. What was fetched with a token is for who has the same one.
 const PUBLIC: &str = "public";
 /// Of 256 bits of a hash, as digits: enough that no two addresses ever meet.
 const KEY_DIGITS: usize = 32;
@@ -57,9 +58,9 @@ impl Mirrors {
     }
 }
 
-/// The mirror as it was left, if there is one.
+/// The mirror that everybody may see, as it was left, if there is one.
 pub(super) async fn as_it_is(parts: &Parts, url: &RepositoryUrl) -> Result<Mirror, Failure> {
-    let key = key(url)?;
+    let key = key(url, None)?;
     let mirror = parts.repositories.mirrors.of(&key);
     Ok(Mirror {
         key,
@@ -72,9 +73,10 @@ pub(super) async fn fresh(
     parts: &Parts,
     url: &RepositoryUrl,
     checkout: Option<&Checkout>,
+    access: Option<&Access>,
 ) -> Result<Mirror, Failure> {
     let asked = Instant::now();
-    let key = key(url)?;
+    let key = key(url, access)?;
     let mirror = parts.repositories.mirrors.of(&key);
     let mut state = mirror.write_owned().await;
     let wanted = match checkout {
@@ -86,7 +88,7 @@ pub(super) async fn fresh(
         Some(outcome) => outcome.failure.clone(),
         None => {
             let began = Instant::now();
-            let fetched = clone::fetch(parts, &key, url, checkout).await;
+            let fetched = clone::fetch(parts, &key, url, checkout, access).await;
             let failure = match fetched {
                 Ok(Fetched::Replaced) => {
                     evict(parts).await;
@@ -141,8 +143,9 @@ pub(crate) async fn evict(parts: &Parts) {
     }
 }
 
-fn key(url: &RepositoryUrl) -> Result<SandboxName, SandboxError> {
-    let text = format!("{RECIPE}\n{PUBLIC}\n{}", url.canonical());
+fn key(url: &RepositoryUrl, access: Option<&Access>) -> Result<SandboxName, SandboxError> {
+    let audience = access.map_or(PUBLIC, |access| &access.audience);
+    let text = format!("{RECIPE}\n{audience}\n{}", url.canonical());
     let digest = Digest::of(text.as_bytes());
     named(digest.hex()[..KEY_DIGITS].to_owned())
 }

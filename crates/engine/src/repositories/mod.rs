@@ -5,6 +5,7 @@
 //! event, and the session goes on without; it is tried again later. Nothing that a server on the
 //! other side says is believed, see `clone.rs`.
 
+mod access;
 mod clone;
 mod failure;
 mod mirrors;
@@ -20,9 +21,10 @@ use hostler_protocol::event::SessionError;
 use hostler_protocol::id::{ResourceId, SessionId};
 use hostler_protocol::session_repository::RepositoryHosts;
 use hostler_sandbox::{InnerPath, Mode, Moved, Sandbox, SandboxError};
-use hostler_store::{SessionRepository, StoreError};
+use hostler_store::{SealedToken, SessionRepository, StoreError};
 use tokio::sync::Semaphore;
 
+pub(crate) use self::access::{git_variables, placeholder_name, substitution};
 pub(crate) use self::failure::Failure;
 use self::mirrors::Mirrors;
 use self::working_boxes::WorkingBoxes;
@@ -82,6 +84,7 @@ struct Placing {
 /// So that not every call tries what has just failed.
 struct Failed {
     at: Instant,
+    token_version: Option<i64>,
     /// Until it is told.
     untold: Option<SessionError>,
 }
@@ -119,9 +122,13 @@ impl Repositories {
 }
 
 impl Placing {
-    fn may_try(&self, repository: ResourceId) -> bool {
-        let failed = self.failed.get(&repository);
-        failed.is_none_or(|failed| failed.at.elapsed() >= REPOSITORY_FAILURE_KEPT)
+    /// Another token is worth another try.
+    fn may_try(&self, repository: &SessionRepository) -> bool {
+        let failed = self.failed.get(&repository.id);
+        failed.is_none_or(|failed| {
+            failed.token_version != token_version(repository)
+                || failed.at.elapsed() >= REPOSITORY_FAILURE_KEPT
+        })
     }
 }
 
@@ -141,7 +148,7 @@ pub(crate) async fn place(
     missing.retain(|repository| !repository.is_placed);
     let (now, later): (Vec<_>, Vec<_>) = missing
         .into_iter()
-        .partition(|repository| placing.may_try(repository.id));
+        .partition(|repository| placing.may_try(repository));
     let mut is_done = later.is_empty();
     let mut tried = futures::stream::iter(now)
         .map(|repository| async move {
@@ -158,6 +165,7 @@ pub(crate) async fn place(
                 tracing::warn!(%session, %url, reason, "a repository can't be had");
                 let failed = Failed {
                     at: Instant::now(),
+                    token_version: token_version(&repository),
                     untold: Some(failure.told_of(&repository)),
                 };
                 placing.failed.insert(repository.id, failed);
@@ -230,6 +238,10 @@ fn check(parts: &Parts, repository: &SessionRepository) -> Result<(), Failure> {
              only",
         )),
     }
+}
+
+fn token_version(repository: &SessionRepository) -> Option<i64> {
+    repository.token.as_ref().map(SealedToken::version)
 }
 
 fn unreadable(error: StoreError) -> SandboxError {

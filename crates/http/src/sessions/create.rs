@@ -41,7 +41,7 @@ pub(crate) async fn create(
         session_thread_id: thread,
     }))];
     events.extend(accept(&summary, inputs.collect())?);
-    let resources = NewResources::new(&api, request.resources, at)?;
+    let resources = NewResources::new(&api, workspace_id, request.resources, at)?;
     let vault_ids = request.vault_ids.clone();
     let new = NewSession {
         id: api.env.id(),

@@ -13,13 +13,17 @@ use hostler_domain::Env;
 use hostler_domain::session::SessionStatus;
 use hostler_protocol::Timestamp;
 use hostler_protocol::decode::Invalid;
-use hostler_protocol::id::{ResourceId, SessionId};
+use hostler_protocol::id::{ResourceId, SessionId, WorkspaceId};
 use hostler_protocol::limits::SESSION_FILES_MAX;
 use hostler_protocol::page::Page;
+use hostler_protocol::session_repository::UpdateRepository;
 use hostler_protocol::session_resource::{
     DeletedResource, FileResource, MountFile, MountResource, SessionResource, path_taken,
 };
-use hostler_store::{MountRefusal, Mounted, NewMount, NewRepository, Order, SessionRow, Unmounted};
+use hostler_store::{
+    MountRefusal, Mounted, NewMount, NewRepository, Order, SessionRow, TokenReplaced, Unmounted,
+    seal_next_token, seal_token,
+};
 
 use super::not_changed;
 use crate::body::{EmptyBody, JsonBody};
@@ -28,6 +32,7 @@ use crate::page_range::by_age;
 use crate::pagination::{List, OverMax};
 use crate::path_id::{PathId, PathIds};
 use crate::query::Query;
+use crate::vaults::credentials::keyring;
 use crate::{Api, ApiError};
 
 /// Without a limit it is everything: a session has fewer than a page holds.
@@ -109,6 +114,36 @@ pub(crate) async fn delete(
     }
 }
 
+/// Gives a repository another token. Whoever runs the session's next fetch or push sends it.
+pub(crate) async fn update(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    PathIds(session, resource): PathIds<SessionId, ResourceId>,
+    body: JsonBody,
+) -> Result<Json<SessionResource>, ApiError> {
+    let UpdateRepository {
+        authorization_token: token,
+    } = UpdateRepository::decode(body.value())?;
+    let (workspace, keyring) = (caller.workspace_id, Arc::clone(keyring(&api)?));
+    let seal = move |version| seal_next_token(&keyring, workspace, resource, version, &token);
+    let now = api.env.now();
+    let replacing = api
+        .store
+        .replace_repository_token(workspace, session, resource, seal, now);
+    match replacing.await? {
+        TokenReplaced::Replaced(repository) => Ok(Json(SessionResource::Repository(*repository))),
+        TokenReplaced::NotSealed(error) => Err(ApiError::internal(error)),
+        TokenReplaced::NotARepository => Err(ApiError::invalid(
+            "a file has no token: only a repository can be updated",
+        )),
+        TokenReplaced::Terminated => Err(ApiError::invalid(
+            "Cannot update resources of a terminated session",
+        )),
+        TokenReplaced::NoSuchResource => Err(ApiError::not_found(resource)),
+        TokenReplaced::NoSuchSession => Err(ApiError::not_found(session)),
+    }
+}
+
 fn may_add(row: &SessionRow) -> Result<(), ApiError> {
     match row.summary.status {
         SessionStatus::Terminated => Err(ApiError::invalid(
@@ -132,6 +167,7 @@ impl NewResources {
     /// Refuses repositories of hosts that the operator does not permit.
     pub(super) fn new(
         api: &Api,
+        workspace: WorkspaceId,
         resources: Vec<MountResource>,
         at: Timestamp,
     ) -> Result<Self, ApiError> {
@@ -149,7 +185,19 @@ impl NewResources {
                         Invalid::new(format!("resources.{position}.url"), message)
                     })?;
                     let id = api.env.id();
-                    new.repositories.push(NewRepository { id, wish, at });
+                    let sealed = match &wish.authorization_token {
+                        Some(token) => Some(
+                            seal_token(keyring(api)?, workspace, id, token)
+                                .map_err(ApiError::internal)?,
+                        ),
+                        None => None,
+                    };
+                    new.repositories.push(NewRepository {
+                        id,
+                        wish,
+                        at,
+                        sealed,
+                    });
                 }
             }
         }

@@ -201,8 +201,9 @@ fn closed(error: CredentialError) -> ApiError {
 }
 
 /// Without a master key nothing is kept, rather than in clear text.
-fn keyring(api: &Api) -> Result<&Keyring, ApiError> {
-    api.options.keyring.as_deref().ok_or_else(|| {
+/// What seals secrets, and what is said where there is nothing to do it.
+pub(crate) fn keyring(api: &Api) -> Result<&Arc<Keyring>, ApiError> {
+    api.options.keyring.as_ref().ok_or_else(|| {
         let message = "this server has no master key to seal credentials with: its operator has to set \
             vaults.master_key_file";
         ApiError::invalid(message).with_code("feature_not_supported")

@@ -100,6 +100,11 @@ impl RepositoryUrl {
         &self.host
     }
 
+    /// With its leading slash.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The same for all spellings of one address.
     pub fn canonical(&self) -> String {
         format!("{}{}", self.host, self.path)
@@ -160,6 +165,10 @@ impl RepositoryHost {
     /// Without scheme and port.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Whether what is fetched can be read and changed on the way.

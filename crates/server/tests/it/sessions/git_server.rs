@@ -112,8 +112,10 @@ impl World {
                     url: RepositoryUrl::parse(&server.url(path)).unwrap(),
                     mount_path: RepositoryPath::parse(&mount_path).unwrap(),
                     checkout: checkout.clone(),
+                    authorization_token: None,
                 },
                 at: self.env.now(),
+                sealed: None,
             }
         };
         self.cloned = given.iter().enumerate().map(wish).collect();

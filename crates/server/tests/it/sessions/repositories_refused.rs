@@ -90,7 +90,7 @@ async fn each_refusal_has_its_kind_and_the_session_goes_on() {
         "{errors:?}"
     );
     assert!(
-        errors[0].1.contains("tokens are not supported"),
+        errors[0].1.contains("it takes an authorization_token"),
         "{errors:?}"
     );
 }
