@@ -21,6 +21,7 @@ mod metered;
 mod model_call;
 mod network;
 mod options;
+mod out_of_reach;
 mod outputs;
 mod packages;
 mod pool;

@@ -121,3 +121,5 @@ pub(crate) const MCP_REFRESH_LOOK: Duration = Duration::from_millis(100);
 
 /// How often somebody may change a credential in the moment in which its new tokens are written.
 pub(crate) const MCP_REFRESH_KEEP_ATTEMPTS: u32 = 16;
+/// Sessions whose credentials are out of reach and who were not told yet.
+pub(crate) const UNTOLD_SESSIONS_MAX: usize = 1024;

@@ -152,7 +152,7 @@ async fn connect(
     Ok(Some(Metered::new(attachment)))
 }
 
-async fn policy(parts: &Parts, session: SessionId) -> Result<Policy, SandboxError> {
+pub(crate) async fn policy(parts: &Parts, session: SessionId) -> Result<Policy, SandboxError> {
     let reach = reach(parts, session).await?;
     let agent = agent(parts, session).await?;
     Ok(match reach {

@@ -13,6 +13,7 @@ use hostler_store::Store;
 use hostler_vault::Keyring;
 
 use crate::network::Networks;
+use crate::out_of_reach::OutOfReach;
 use crate::outputs::Captures;
 use crate::packages::{Builds, PackageOptions};
 use crate::repositories::{Repositories, RepositoryOptions};
@@ -85,6 +86,7 @@ pub(crate) struct Parts {
     pub(crate) captures: Captures,
     pub(crate) builds: Builds,
     pub(crate) repositories: Repositories,
+    pub(crate) out_of_reach: OutOfReach,
 }
 
 impl Engine {
@@ -112,6 +114,7 @@ impl Engine {
                 captures: Captures::default(),
                 builds: Builds::default(),
                 repositories: Repositories::default(),
+                out_of_reach: OutOfReach::default(),
             }),
         }
     }

@@ -20,6 +20,7 @@ use hostler_store::{SessionVariable, Store};
 use hostler_vault::Keyring;
 
 use crate::options::Parts;
+use crate::out_of_reach;
 use crate::repositories::{git_variables, placeholder_name, substitution};
 
 /// Gives a sandbox that is about to start what it needs of its session's secrets.
@@ -110,6 +111,7 @@ async fn variables(
         let again = parts.store.session_variables(session).await;
         found = again.map_err(unreadable)?;
     }
+    out_of_reach::look(parts, session, &found).await?;
     let known = found
         .into_iter()
         .filter_map(|variable| Some((variable.secret_name, variable.placeholder?)));

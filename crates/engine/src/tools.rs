@@ -149,7 +149,8 @@ impl Asked {
                 if let Some(news) = opened.news {
                     news.told();
                 }
-                let errors = repositories::take_untold(&self.parts, session).await;
+                let mut errors = repositories::take_untold(&self.parts, session).await;
+                errors.extend(self.parts.out_of_reach.take(session));
                 let notes = errors
                     .iter()
                     .map(|error| format!("note: {}", error.message));

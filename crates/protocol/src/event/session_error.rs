@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::credential::Credential;
+use crate::id::{CredentialId, VaultId};
+
 /// `error` of a `session.error` event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SessionError {
@@ -14,10 +17,15 @@ pub struct SessionError {
     /// Of an error about a repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_url: Option<String>,
+    /// Of an error about a credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential_id: Option<CredentialId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vault_id: Option<VaultId>,
 }
 
 impl SessionError {
-    /// One that is not about a repository.
+    /// One that is about nothing but the session.
     pub fn new(
         kind: SessionErrorKind,
         message: impl Into<String>,
@@ -28,6 +36,21 @@ impl SessionError {
             message: message.into(),
             retry_status,
             repository_url: None,
+            credential_id: None,
+            vault_id: None,
+        }
+    }
+
+    /// The session goes on, and what the credential is for does not work.
+    pub fn of_credential(
+        kind: SessionErrorKind,
+        message: impl Into<String>,
+        credential: &Credential,
+    ) -> Self {
+        Self {
+            credential_id: Some(credential.id),
+            vault_id: Some(credential.vault_id),
+            ..Self::new(kind, message, RetryStatus::Retrying)
         }
     }
 
@@ -55,6 +78,8 @@ pub enum SessionErrorKind {
     BillingError,
     ToolUseLimitReachedError,
     CompactionLimitReachedError,
+    /// A credential is for a host that the session's environment does not permit.
+    CredentialHostUnreachableError,
     /// A repository is not there without a sign-in.
     RepositoryAuthenticationError,
     RepositoryForbiddenError,

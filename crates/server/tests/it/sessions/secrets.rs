@@ -3,6 +3,7 @@
 use hostler_egress::Authorities;
 use hostler_protocol::credential::{CreateCredential, Credential};
 use hostler_protocol::decode::At;
+use hostler_protocol::event::{Event, SessionErrorKind};
 use hostler_protocol::id::VaultId;
 use hostler_protocol::vault::{Vault, VaultFields};
 use hostler_store::{CredentialCreated, FIRST_CREDENTIAL_VERSION, seal_credential};
@@ -146,4 +147,45 @@ async fn programs_send_the_secret_and_never_have_it() {
         assert!(told.ends_with(&format!("{SECRET}\n")), "{told}");
     }
     assert!(seen[0].starts_with("HTTP/2.0"), "{}", seen[0]);
+}
+
+#[tokio::test]
+async fn a_host_that_the_environment_does_not_permit_is_told_and_gets_nothing() {
+    let host = SecretHost::start(HOST).await;
+    let limited = json!({"type": "limited", "allowed_hosts": ["other.test"]});
+    let mut world = World::new().await.with_host(HOST).believe(&host);
+    world = world.with_networking(limited);
+    let vault = world.add_vault().await;
+    let auth = variable("API_KEY", SECRET, &[HOST, "other.test"]);
+    let credential = world.add_credential(vault, auth).await;
+    let session = world.session().await;
+    let _engine = world.engine().await;
+    let command = format!(
+        "curl -sS -H \"X-Key: $API_KEY\" https://{HOST}:{}/; true",
+        host.https
+    );
+    world
+        .model
+        .reply(Reply::tool_use("bash", json!({ "command": command })));
+    world.model.reply(Reply::text("Done."));
+    world.say(session, "Work.").await;
+    let log = world.log_after_turns(session, 1).await;
+    let errors: Vec<_> = log
+        .iter()
+        .filter_map(|row| {
+            let Event::SessionError(told) = &row.event else {
+                return None;
+            };
+            Some(&told.error)
+        })
+        .collect();
+    let [error] = errors.as_slice() else {
+        panic!("{errors:?}");
+    };
+    assert_eq!(error.kind, SessionErrorKind::CredentialHostUnreachableError);
+    assert_eq!(error.credential_id, Some(credential.id));
+    assert_eq!(error.vault_id, Some(vault));
+    let expected = format!("The secret API_KEY can't be sent to {HOST}: ");
+    assert!(error.message.starts_with(&expected), "{}", error.message);
+    assert!(host.seen().is_empty());
 }
