@@ -20,7 +20,7 @@ demo: compiler ## Start a server and watch a session work in it; needs no key
 	scripts/demo.sh
 
 .PHONY: test
-test: test-rust test-postgres test-sdk test-kills ## Run all tests, those through the official SDKs too
+test: test-rust test-postgres test-sdk test-kills test-overload ## Run all tests, those through the official SDKs too
 
 .PHONY: test-rust
 test-rust: compiler nextest engines strace file-systems network-clients package-managers s3
@@ -65,6 +65,16 @@ test-kills: compiler ## Kill a server under load (KILLS=1000 SEED=7) and hold it
 	@# The selection of the other tests, so that nothing is built again with other features.
 	cargo test --workspace --locked --no-run --quiet
 	@"$${CARGO_TARGET_DIR:-target}/debug/hostler-bench" kills --kills $(KILLS) --seed $(SEED)
+
+# How long the server is asked for three times what it can take, and how often.
+SECONDS_EACH ?= 1
+ROUNDS ?= 1
+
+.PHONY: test-overload
+test-overload: compiler ## Ask a server for three times what it can take (SECONDS_EACH=5 ROUNDS=4) and judge its refusals
+	@# The selection of the other tests, so that nothing is built again with other features.
+	cargo test --workspace --locked --no-run --quiet
+	@"$${CARGO_TARGET_DIR:-target}/debug/hostler-bench" overload --seconds $(SECONDS_EACH) --rounds $(ROUNDS)
 
 .PHONY: check
 check: compiler nextest ## Check format, lints, Rust tests and documentation

@@ -27,12 +27,18 @@ pub(crate) enum Previews {
     On,
 }
 
+/// What an agent has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tools {
+    /// Each session gets a sandbox.
+    Sandbox,
+    None,
+}
+
 impl Api {
     pub(crate) async fn new(target: Target) -> anyhow::Result<Self> {
         let mut connection = Connection::open(&target).await?;
-        let tools = json!([{ "type": "agent_toolset_20260401" }]);
-        let agent = json!({ "name": "bench", "model": MODEL, "tools": tools });
-        let agent = id_of(&connection.post("/v1/agents", &agent).await?)?;
+        let agent = new_agent(&mut connection, Tools::Sandbox).await?;
         let environment = connection
             .post("/v1/environments", &json!({ "name": "bench" }))
             .await?;
@@ -52,6 +58,21 @@ impl Api {
             connection,
             ..self
         })
+    }
+
+    /// Sessions that are made from now on have an agent with these tools.
+    pub(crate) async fn use_tools(&mut self, tools: Tools) -> anyhow::Result<()> {
+        self.agent = new_agent(&mut self.connection, tools).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn status_of(&mut self, session: &str) -> anyhow::Result<String> {
+        let session = self
+            .connection
+            .get(&format!("/v1/sessions/{session}"))
+            .await?;
+        let status = session["status"].as_str();
+        Ok(status.context("a session without a status")?.to_owned())
     }
 
     pub(crate) async fn create_session(&mut self) -> anyhow::Result<String> {
@@ -117,6 +138,15 @@ impl Api {
         let missing = expected.iter().filter(|id| !distinct.contains(id)).count();
         Ok((missing, listed.len() - distinct.len()))
     }
+}
+
+async fn new_agent(connection: &mut Connection, tools: Tools) -> anyhow::Result<String> {
+    let tools = match tools {
+        Tools::Sandbox => json!([{ "type": "agent_toolset_20260401" }]),
+        Tools::None => json!([]),
+    };
+    let agent = json!({ "name": "bench", "model": MODEL, "tools": tools });
+    id_of(&connection.post("/v1/agents", &agent).await?)
 }
 
 /// Posts a message; the id of the event. Returns when the server has acknowledged it.

@@ -36,6 +36,15 @@ impl std::fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
+/// What a server says, whatever it is.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) retry_after: Option<String>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) body: Bytes,
+}
+
 /// One request at a time. The connection ends with it.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -117,6 +126,24 @@ impl Connection {
         Ok(())
     }
 
+    /// For whoever wants to see refusals too.
+    pub(crate) async fn ask(
+        &mut self,
+        method: &Method,
+        path: &str,
+        body: Bytes,
+    ) -> anyhow::Result<Answer> {
+        let answer = self.exchange(method, path, body).await?;
+        let (status, headers) = (answer.status().as_u16(), answer.headers());
+        let header = |name| Some(headers.get(name)?.to_str().ok()?.to_owned());
+        Ok(Answer {
+            status,
+            retry_after: header("retry-after"),
+            request_id: header("request-id"),
+            body: answer.into_body().collect().await?.to_bytes(),
+        })
+    }
+
     async fn send(
         &mut self,
         method: Method,
@@ -126,8 +153,24 @@ impl Connection {
         let bytes = body
             .map(|body| Bytes::from(body.to_string()))
             .unwrap_or_default();
+        let answer = self.exchange(&method, path, bytes).await?;
+        let status = answer.status();
+        if !status.is_success() {
+            let bytes = answer.into_body().collect().await?.to_bytes();
+            let said = String::from_utf8_lossy(&bytes);
+            bail!(Refusal(format!("{method} {path}: {status}: {said}")));
+        }
+        Ok(answer)
+    }
+
+    async fn exchange(
+        &mut self,
+        method: &Method,
+        path: &str,
+        bytes: Bytes,
+    ) -> anyhow::Result<Response<Incoming>> {
         let request = Request::builder()
-            .method(&method)
+            .method(method)
             .uri(path)
             .header(HOST, self.target.address.to_string())
             .header("x-api-key", &self.target.key)
@@ -137,14 +180,7 @@ impl Connection {
             .header(CONTENT_LENGTH, bytes.len())
             .body(Full::new(bytes))?;
         self.sender.ready().await?;
-        let answer = self.sender.send_request(request).await?;
-        let status = answer.status();
-        if !status.is_success() {
-            let bytes = answer.into_body().collect().await?.to_bytes();
-            let said = String::from_utf8_lossy(&bytes);
-            bail!(Refusal(format!("{method} {path}: {status}: {said}")));
-        }
-        Ok(answer)
+        Ok(self.sender.send_request(request).await?)
     }
 }
 

@@ -37,6 +37,9 @@ pub(crate) struct Options {
     /// How often the server is killed while clients use it
     #[arg(long)]
     kills: Option<usize>,
+    /// How often the server is overloaded, in turns with loads that it can take
+    #[arg(long)]
+    rounds: Option<usize>,
     /// What the choices of clients and the moments of kills are derived from
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
@@ -83,6 +86,8 @@ pub(crate) enum Choice {
     /// R1, R2: killed again and again under load, with the clients' own books as the judge. Not part of
     /// `all`, but for a smoke run
     Kills,
+    /// R6: three times what it can take. Not part of `all`, but for a smoke run
+    Overload,
 }
 
 impl Options {
@@ -136,13 +141,18 @@ impl Options {
         self.past.unwrap_or(self.few_or(100, 1_000)).max(10)
     }
 
+    /// Rounds of what is done in turns.
+    pub(crate) fn rounds(&self) -> usize {
+        self.rounds.unwrap_or(self.few_or(1, 4)).max(1)
+    }
+
     pub(crate) fn kills(&self) -> usize {
         self.kills.unwrap_or(self.few_or(15, 1_000))
     }
 
     /// Whether this scenario is to be run.
     pub(crate) fn wants(&self, scenario: Choice) -> bool {
-        let takes_long = matches!(scenario, Choice::Kills | Choice::Rivals);
+        let takes_long = matches!(scenario, Choice::Kills | Choice::Overload | Choice::Rivals);
         self.scenario == scenario || (self.scenario == Choice::All && (self.smoke || !takes_long))
     }
 

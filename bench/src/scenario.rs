@@ -7,6 +7,7 @@ mod growth;
 mod idle;
 mod kills;
 mod model_path;
+mod overload;
 mod readers;
 mod rivals;
 mod sandbox;
@@ -17,7 +18,7 @@ use crate::outcome::Outcome;
 use crate::rig::Rig;
 
 /// In the order in which they run, with the name of their goal.
-pub(crate) const SCENARIOS: [(Choice, &str, &str); 11] = [
+pub(crate) const SCENARIOS: [(Choice, &str, &str); 12] = [
     (Choice::TurnOverhead, "turn overhead", "P1"),
     (Choice::FirstToken, "time to the first token", "P2"),
     (Choice::Append, "messages acknowledged in a second", "P3"),
@@ -41,6 +42,7 @@ pub(crate) const SCENARIOS: [(Choice, &str, &str); 11] = [
         "P1, P3, P8",
     ),
     (Choice::Kills, "killed under load", "R1, R2"),
+    (Choice::Overload, "three times what it can take", "R6"),
 ];
 
 pub(crate) async fn run(
@@ -61,6 +63,7 @@ pub(crate) async fn run(
         Choice::Capacity => Box::pin(capacity::run(rig, outcome)).await,
         Choice::Growth => Box::pin(growth::run(rig, outcome)).await,
         Choice::Rivals => Box::pin(rivals::run(rig, outcome)).await,
+        Choice::Overload => Box::pin(overload::run(rig, outcome)).await,
         Choice::Kills => Box::pin(kills::run(rig, outcome)).await,
     }
 }

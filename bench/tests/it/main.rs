@@ -30,6 +30,8 @@ fn every_scenario_is_in_the_help() {
         "capacity",
         "growth",
         "rivals",
+        "kills",
+        "overload",
     ] {
         assert!(said.contains(name), "{name} is missing in {said}");
     }
