@@ -250,7 +250,16 @@ impl<'a> Fields<'a> {
     ) -> Result<T, Invalid> {
         match self.take(key) {
             Some(at) => read(at),
-            None => Err(self.at.child(&Value::Null, key).invalid("Field required")),
+            None => {
+                let given = self.object.keys().map(String::as_str);
+                let others: Vec<&str> = given.filter(|given| !self.known.contains(given)).collect();
+                let hint = match nearest(key, &others) {
+                    Some(given) => format!(" (did you mean it by '{given}'?)"),
+                    None => String::new(),
+                };
+                let message = format!("Field required{hint}");
+                Err(self.at.child(&Value::Null, key).invalid(message))
+            }
         }
     }
 
@@ -409,6 +418,12 @@ mod tests {
             refusal(json!({"name": "a", "flag": []})),
             "flag: Extra inputs are not permitted (did you mean 'flags'?)"
         );
+        assert_eq!(
+            refusal(json!({"nmae": "a"})),
+            "name: Field required (did you mean it by 'nmae'?)"
+        );
+        assert_eq!(refusal(json!({"colour": 1})), "name: Field required");
+        // What is known and was read is not meant for another.
         assert_eq!(
             refusal(json!({"name": "a", "colour": []})),
             "colour: Extra inputs are not permitted"
