@@ -25,6 +25,9 @@ pub(crate) const POSTGRES_READERS: usize = 8;
 /// How long a job waits for one of them, and for the answer to a statement.
 pub(crate) const POSTGRES_PLACE: Duration = Duration::from_secs(10);
 pub(crate) const POSTGRES_ANSWER: Duration = Duration::from_secs(15);
+/// How long a server may stand still in the middle of a change of a session before PostgreSQL takes the
+/// change back, and with it the locks that another server waits for. The others have 10 seconds.
+pub(crate) const POSTGRES_PAUSE_IN_CHANGE: Duration = Duration::from_secs(2);
 /// How long a connection may take to be made, and how soon a silent one is asked whether it lives.
 pub(crate) const POSTGRES_CONNECT: Duration = Duration::from_secs(5);
 pub(crate) const POSTGRES_KEEPALIVE: Duration = Duration::from_secs(10);

@@ -24,6 +24,7 @@ use hostler_protocol::id::SessionId;
 use super::{Scope, Tx};
 use crate::StoreError;
 use crate::hub::Hub;
+use crate::limits::POSTGRES_PAUSE_IN_CHANGE;
 use crate::parameter::{Parameter, Value};
 use crate::row::Row;
 pub use address::{AddressError, PostgresAddress};
@@ -115,12 +116,17 @@ const BEGIN_READ: &str = "begin isolation level repeatable read, read only";
 fn begin_write(scope: Scope) -> String {
     let begin = "begin isolation level read committed, read write";
     let shared = "select pg_advisory_xact_lock_shared(1215265644, 0)";
+    // Of the kind that others wait for to take a session over: shorter than a lease.
+    let begin_short = format!(
+        "{begin}; set local idle_in_transaction_session_timeout = {}",
+        POSTGRES_PAUSE_IN_CHANGE.as_millis()
+    );
     match scope {
         Scope::Everything => format!("{begin}; select pg_advisory_xact_lock(1215265644, 0)"),
-        Scope::NewSession | Scope::OwnLeases => format!("{begin}; {shared}"),
+        Scope::NewSession | Scope::OwnLeases => format!("{begin_short}; {shared}"),
         Scope::Session(session) => {
             let key = lock_key(session);
-            format!("{begin}; {shared}; select pg_advisory_xact_lock({key})")
+            format!("{begin_short}; {shared}; select pg_advisory_xact_lock({key})")
         }
     }
 }

@@ -113,3 +113,43 @@ async fn a_panicking_job_leaves_the_store_usable() {
         .await;
     assert_eq!(one.unwrap(), Some(1));
 }
+
+/// **What this shows:** whoever is paused or cut off in the middle of a change holds its locks for less time than
+/// others wait for them, and for less than a lease.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_stands_still_in_a_change_holds_nobody_up_for_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(address) = hostler_testkit::database::database(folder.path()) else {
+        return;
+    };
+    let connect = move || {
+        let options = PostgresOptions::new(address.parse().unwrap());
+        Db::connect(options, Migrations::Apply).unwrap()
+    };
+    let (still, other) = tokio::task::spawn_blocking(move || (connect(), connect()))
+        .await
+        .unwrap();
+    let scope = Scope::Session(hostler_domain::Env::fixed(1).id());
+    let (begun, has_begun) = oneshot::channel();
+    let (go_on, goes_on) = std::sync::mpsc::channel();
+    let stands = still.write_in(
+        scope,
+        move |tx| {
+            tx.one("select 1", &[], |row| row.integer(0))?;
+            begun.send(()).unwrap();
+            goes_on.recv().unwrap();
+            tx.one("select 1", &[], |row| row.integer(0))
+        },
+        |_| {},
+    );
+    let takes_over = async {
+        has_begun.await.unwrap();
+        let one = |tx: &Tx<'_>| tx.one("select 1", &[], |row| row.integer(0));
+        let taken: Result<_, StoreError> = other.write_in(scope, one, |_| {}).await;
+        go_on.send(()).unwrap();
+        taken
+    };
+    let (stood, taken) = tokio::join!(stands, takes_over);
+    assert_eq!(taken.unwrap(), Some(1));
+    assert!(stood.is_err(), "what it had begun was taken back");
+}
