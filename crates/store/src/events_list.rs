@@ -6,7 +6,7 @@ use hostler_protocol::event::Seq;
 use hostler_protocol::id::{SessionId, WorkspaceId};
 
 use crate::db::Tx;
-use crate::limits::LIST_PAGE_EVENTS;
+use crate::limits::{LIST_PAGE_EVENTS, PAGE_BYTES};
 use crate::parameter::Parameter;
 use crate::public_rows::{PageInMaking, PublicRange};
 use crate::sessions_list::word_list;
@@ -78,7 +78,7 @@ fn read_page(
     query: &EventQuery,
 ) -> Result<EventPage, StoreError> {
     let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
-    let mut page = PageInMaking::new(limit.clamp(1, LIST_PAGE_EVENTS));
+    let mut page = PageInMaking::new(limit.clamp(1, LIST_PAGE_EVENTS), PAGE_BYTES);
     let start = match query.order {
         Order::Ascending => Seq(0),
         // Until the log itself is begun, an input that is processed meanwhile shows there.

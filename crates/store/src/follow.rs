@@ -19,7 +19,7 @@ use hostler_protocol::id::{EventId, SessionId, WorkspaceId};
 
 use crate::db::Tx;
 use crate::hub::{Audience, Woken};
-use crate::limits::{FOLLOW_PAGE_EVENTS, PREVIEWED_EVENTS, PREVIEWS};
+use crate::limits::{FOLLOW_PAGE_BYTES, FOLLOW_PAGE_EVENTS, PREVIEWED_EVENTS, PREVIEWS};
 use crate::parameter::Parameter;
 use crate::previews::Lost;
 use crate::public_rows::{PageInMaking, PublicRange};
@@ -286,7 +286,7 @@ fn look(tx: &Tx<'_>, session: SessionId, after: Seq) -> Result<Look, StoreError>
             end: Some(deletion(tx, &id)?),
         });
     };
-    let mut page = PageInMaking::new(FOLLOW_PAGE_EVENTS);
+    let mut page = PageInMaking::new(FOLLOW_PAGE_EVENTS, FOLLOW_PAGE_BYTES);
     let mut read_to = last_seq;
     if after < last_seq {
         let range = PublicRange {

@@ -90,8 +90,11 @@ pub(crate) const DIRTY_SESSIONS: usize = 4_096;
 pub(crate) const TAIL_EVENTS: usize = 256;
 pub(crate) const TAIL_BYTES: usize = 256 * 1024;
 pub(crate) const TAIL_BYTES_ALL: usize = 64 * 1024 * 1024;
-/// Rows that a follower holds in memory, and their text; one event may be longer.
+/// Rows that a follower holds in memory, and their text; one event may be longer. There may be many
+/// whose clients don't read.
 pub(crate) const FOLLOW_PAGE_EVENTS: usize = 256;
+pub(crate) const FOLLOW_PAGE_BYTES: usize = 64 * 1024;
+/// The text of the rows that are read of a log, or shown of it, at once.
 pub(crate) const PAGE_BYTES: usize = 8 * 1024 * 1024;
 /// Events on one page of the list.
 pub(crate) const LIST_PAGE_EVENTS: usize = 1_000;

@@ -6,7 +6,6 @@ use std::ops::ControlFlow;
 use hostler_protocol::event::Seq;
 
 use crate::db::Tx;
-use crate::limits::PAGE_BYTES;
 use crate::parameter::Parameter;
 use crate::wire_event::WireEvent;
 use crate::{Order, StoreError, TimeRange};
@@ -42,15 +41,17 @@ const PUBLIC_DESCENDING: &str = "\
 pub(crate) struct PageInMaking {
     events: Vec<WireEvent>,
     limit: usize,
+    bytes_max: usize,
     bytes: usize,
     is_full: bool,
 }
 
 impl PageInMaking {
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize, bytes_max: usize) -> Self {
         Self {
             events: Vec::new(),
             limit,
+            bytes_max,
             bytes: 0,
             is_full: false,
         }
@@ -67,7 +68,7 @@ impl PageInMaking {
     /// Takes the event, or breaks off because there is no room. The first always has room.
     pub(crate) fn offer(&mut self, event: WireEvent) -> ControlFlow<()> {
         let bytes = self.bytes.saturating_add(event.json.len());
-        if self.events.len() >= self.limit || (bytes > PAGE_BYTES && !self.events.is_empty()) {
+        if self.events.len() >= self.limit || (bytes > self.bytes_max && !self.events.is_empty()) {
             self.is_full = true;
             return ControlFlow::Break(());
         }
