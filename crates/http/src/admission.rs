@@ -1,16 +1,23 @@
 //! What every request of the API passes before its handler, in the order that the hosted service
 //! was seen to use: an unknown route is 404 before anything else (the router), then the key, the
-//! beta header, the version, odd beta values, and the rate limit.
+//! beta header, the version, odd beta values, and the rate limit. Then it is seen whether there is
+//! room for it: a refusal must cost little, so that it comes before the body is read.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use hostler_protocol::id::WorkspaceId;
+use hostler_store::{Place, Wanted};
+use tokio::time::Instant;
 
+use crate::api_error::Excess;
 use crate::beta::{Betas, check_version};
 use crate::caller::{Caller, WORKSPACE, identify};
+use crate::held::held;
+use crate::limits::REQUESTS_ALWAYS;
 use crate::{Api, ApiError};
 
 pub(crate) async fn admit(
@@ -19,15 +26,16 @@ pub(crate) async fn admit(
     mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let Ok(_place) = api.places.try_acquire() else {
-        return Err(ApiError::overloaded("the server is busy; try again"));
-    };
+    let place = api.places.try_acquire();
+    let _place = place.map_err(|_| ApiError::too_much(Excess::Requests))?;
     let caller = identify(&api, request.headers()).await?;
     request.extensions_mut().insert(caller);
     let admitted = check(&api, caller, route.as_str(), &request);
     let mut response = match admitted {
-        Ok(()) => next.run(request).await,
-        Err(error) => axum::response::IntoResponse::into_response(error),
+        Ok(()) => answer(&api, caller.workspace_id, request, next)
+            .await
+            .unwrap_or_else(IntoResponse::into_response),
+        Err(error) => error.into_response(),
     };
     if let Ok(workspace) = HeaderValue::from_str(&caller.workspace_id.to_string()) {
         let name = HeaderName::from_static(WORKSPACE);
@@ -45,4 +53,63 @@ fn check(api: &Api, caller: Caller, route: &str, request: &Request) -> Result<()
     betas.check_known(route)?;
     api.limiter
         .check(caller.workspace_id, request.method(), route)
+}
+
+/// The answer of the handler, if there is room for the request.
+async fn answer(
+    api: &Api,
+    workspace: WorkspaceId,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    api.turns.measure(&api.options.cpu_time).await;
+    if api.turns.are_late(Instant::now()) && !api.requests.is_modest(workspace, REQUESTS_ALWAYS) {
+        return Err(ApiError::too_much(Excess::Waiting));
+    }
+    let part = api.requests.take(workspace, 1);
+    let _part = part.ok_or_else(|| ApiError::too_much(Excess::Requests))?;
+    if request.method().is_safe() {
+        let place = api.store.enter(Wanted::Reads, workspace)?;
+        let response = next.run(request).await;
+        match response.status() {
+            status if status.is_success() => place.read(),
+            status if !status.is_server_error() => place.finished(),
+            _ => {}
+        }
+        return held(api, workspace, response);
+    }
+    if !api.store.has_room(Wanted::Changes, workspace) {
+        return Err(ApiError::too_much(Excess::Waiting));
+    }
+    let ticket = Ticket::default();
+    request.extensions_mut().insert(ticket.clone());
+    let response = next.run(request).await;
+    if let Some(place) = ticket.take()
+        && !response.status().is_server_error()
+    {
+        place.finished();
+    }
+    held(api, workspace, response)
+}
+
+/// The place of a change among those who wait. It is taken when the body is read, since that takes
+/// as long as the client wants.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ticket(Arc<Mutex<Option<Place>>>);
+
+impl Ticket {
+    /// # Errors
+    /// 529 when there is no room any more.
+    pub(crate) fn enter(&self, api: &Api, workspace: WorkspaceId) -> Result<(), ApiError> {
+        let place = api.store.enter(Wanted::Changes, workspace)?;
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .replace(place);
+        Ok(())
+    }
+
+    pub(crate) fn take(&self) -> Option<Place> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }

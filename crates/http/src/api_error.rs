@@ -21,6 +21,7 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// How long a caller should wait when the database is busy or the server full.
 const OVERLOADED_RETRY_AFTER: Duration = Duration::from_secs(1);
 
+
 /// Whether the same request can succeed later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Retry {
@@ -31,6 +32,28 @@ enum Retry {
     After(Duration),
 }
 
+/// What there was too much of, as the metrics call it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Excess {
+    Rate,
+    Requests,
+    Streams,
+    Waiting,
+    Memory,
+}
+
+impl Excess {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Rate => "rate",
+            Self::Requests => "requests",
+            Self::Streams => "streams",
+            Self::Waiting => "waiting",
+            Self::Memory => "memory",
+        }
+    }
+}
+
 /// Why a request wasn't served.
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -39,6 +62,7 @@ pub(crate) struct ApiError {
     message: String,
     code: Option<&'static str>,
     retry: Retry,
+    excess: Option<Excess>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -68,6 +92,7 @@ impl ApiError {
             message: message.into(),
             code: None,
             retry: Retry::ByStatus,
+            excess: None,
             source: None,
         }
     }
@@ -135,12 +160,27 @@ impl ApiError {
         let message = "the rate limit of this workspace is reached; try again later";
         let mut error = Self::new(ErrorKind::RateLimitError, message);
         error.retry = Retry::After(retry_after);
+        error.excess = Some(Excess::Rate);
         error
     }
 
     pub(crate) fn overloaded(message: impl Into<String>) -> Self {
         let mut error = Self::new(ErrorKind::OverloadedError, message);
         error.retry = Retry::After(OVERLOADED_RETRY_AFTER);
+        error
+    }
+
+    /// There is too much of something already.
+    pub(crate) fn too_much(excess: Excess) -> Self {
+        let message = match excess {
+            Excess::Rate => "too many requests in a minute",
+            Excess::Requests => "too many requests are being worked on; try again",
+            Excess::Streams => "too many event streams are open",
+            Excess::Waiting => "the server has more to do than it can; try again later",
+            Excess::Memory => "too many large requests and answers at once; try again later",
+        };
+        let mut error = Self::overloaded(message);
+        error.excess = Some(excess);
         error
     }
 
@@ -194,6 +234,10 @@ impl ApiError {
             cause = next;
         }
         Some(text)
+    }
+
+    pub(crate) fn excess(&self) -> Option<Excess> {
+        self.excess
     }
 
     pub(crate) fn message(&self) -> &str {
@@ -255,7 +299,7 @@ impl From<Invalid> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Busy => Self::overloaded("the database is busy").with_source(error),
+            StoreError::Busy => Self::too_much(Excess::Waiting),
             StoreError::Unreachable(_) => {
                 Self::overloaded("the database can't be reached").with_source(error)
             }

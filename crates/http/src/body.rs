@@ -6,19 +6,30 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use hostler_protocol::decode::{At, Invalid};
+use hostler_protocol::id::WorkspaceId;
+use hostler_store::Place;
 use serde_json::Value;
 use std::sync::Arc;
 
-use crate::limits::DISCARDED_BYTES_MAX;
+use crate::admission::Ticket;
+use crate::api_error::Excess;
+use crate::caller::Caller;
+use crate::fair::{Part, Shared};
+use crate::limits::{BODY_BYTES_HELD, DISCARDED_BYTES_MAX, UNCOUNTED_BODY_BYTES};
 use crate::{Api, ApiError, strict_json};
 
-/// A JSON body.
+/// A JSON body, with what it takes of what may be held, and its request's place among those who wait.
 #[derive(Debug)]
-pub(crate) struct JsonBody(Value);
+pub(crate) struct JsonBody {
+    value: Value,
+    ticket: Ticket,
+    _part: Option<Part>,
+}
 
 impl JsonBody {
     /// Reads the value into a type, as in `body.decode(CreateAgent::decode)`.
@@ -29,12 +40,22 @@ impl JsonBody {
         &self,
         read: impl FnOnce(At<'_>) -> Result<T, Invalid>,
     ) -> Result<T, ApiError> {
-        Ok(read(At::root(&self.0))?)
+        Ok(read(At::root(&self.value))?)
     }
 
     /// The value itself.
     pub(crate) fn value(&self) -> &Value {
-        &self.0
+        &self.value
+    }
+
+    /// The place of the request among those who wait to change something, for a change that keeps it
+    /// for longer than the request lasts.
+    ///
+    /// # Errors
+    /// 500 when it was taken before, which is a bug.
+    pub(crate) fn take_place(&self) -> Result<Place, ApiError> {
+        let place = self.ticket.take();
+        place.ok_or_else(|| ApiError::internal("the request has no place among those who wait"))
     }
 }
 
@@ -44,11 +65,15 @@ impl FromRequest<Arc<Api>> for JsonBody {
     async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let charset = charset_of_json(&parts.headers)?;
-        let bytes = read_all(body, &parts.headers, api).await?;
+        let (bytes, part) = read_all(body, &parts, api).await?;
         if bytes.is_empty() {
             return Err(ApiError::invalid("the request needs a JSON body"));
         }
-        parse(&bytes, charset).map(Self)
+        Ok(Self {
+            ticket: ticket(&parts, api)?,
+            value: parse(&bytes, charset)?,
+            _part: part,
+        })
     }
 }
 
@@ -61,7 +86,8 @@ impl FromRequest<Arc<Api>> for EmptyBody {
 
     async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let bytes = read_all(body, &parts.headers, api).await?;
+        let (bytes, _part) = read_all(body, &parts, api).await?;
+        ticket(&parts, api)?;
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self);
         }
@@ -105,10 +131,56 @@ fn charset_of_json(headers: &HeaderMap) -> Result<Charset, ApiError> {
     }
 }
 
-/// Reads the whole body, within the limits on size and time.
-async fn read_all(body: Body, headers: &HeaderMap, api: &Api) -> Result<Bytes, ApiError> {
-    refuse_encoded(headers)?;
+/// The ticket of the request, with a place from now on.
+fn ticket(parts: &Parts, api: &Api) -> Result<Ticket, ApiError> {
+    let ticket = parts
+        .extensions
+        .get::<Ticket>()
+        .cloned()
+        .unwrap_or_default();
+    if let Some(caller) = parts.extensions.get::<Caller>() {
+        ticket.enter(api, caller.workspace_id)?;
+    }
+    Ok(ticket)
+}
+
+/// Counts what is held of a body that is not short; `None` as long as it is.
+struct Holding<'a> {
+    shared: &'a Arc<Shared>,
+    workspace: Option<WorkspaceId>,
+    part: Option<Part>,
+}
+
+impl Holding<'_> {
+    /// Whether there is room for a body that has become `length` long.
+    fn grow(&mut self, length: usize) -> bool {
+        let Some(workspace) = self.workspace else {
+            return true;
+        };
+        // The text, and the values that it becomes, which take several times as much.
+        let wanted = length.saturating_mul(BODY_BYTES_HELD);
+        match &mut self.part {
+            _ if length <= UNCOUNTED_BODY_BYTES => true,
+            Some(part) => part.grow(wanted.saturating_sub(part.count())),
+            None => {
+                self.part = self.shared.take(workspace, wanted);
+                self.part.is_some()
+            }
+        }
+    }
+}
+
+/// Reads the whole body, within the limits on size and time, and on what is held of all bodies.
+async fn read_all(body: Body, parts: &Parts, api: &Api) -> Result<(Bytes, Option<Part>), ApiError> {
+    refuse_encoded(&parts.headers)?;
     let bytes_max = api.options.body_bytes_max;
+    let caller = parts.extensions.get::<Caller>();
+    let mut holding = Holding {
+        shared: &api.bytes,
+        workspace: caller.map(|caller| caller.workspace_id),
+        part: None,
+    };
+    let mut refusal = ApiError::too_large(format!("the body is larger than {bytes_max} bytes"));
     let read = async {
         let mut chunks = body.into_data_stream();
         let (mut bytes, mut discarded) = (BytesMut::new(), 0);
@@ -116,22 +188,26 @@ async fn read_all(body: Body, headers: &HeaderMap, api: &Api) -> Result<Bytes, A
             let chunk = chunk.map_err(|error| {
                 ApiError::invalid("the body ended too early").with_source(error)
             })?;
-            if discarded == 0 && bytes.len() + chunk.len() <= bytes_max {
-                bytes.extend_from_slice(&chunk);
-                continue;
+            let length = bytes.len() + chunk.len();
+            if discarded == 0 && length <= bytes_max {
+                if holding.grow(length) {
+                    bytes.extend_from_slice(&chunk);
+                    continue;
+                }
+                refusal = ApiError::too_much(Excess::Memory);
             }
             // A client that is still writing reads no answer: take the rest, up to a limit.
             bytes = BytesMut::new();
+            holding.part = None;
             discarded += chunk.len();
             if discarded > DISCARDED_BYTES_MAX {
                 break;
             }
         }
-        if discarded > 0 {
-            let message = format!("the body is larger than {bytes_max} bytes");
-            return Err(ApiError::too_large(message));
+        match discarded {
+            0 => Ok((bytes.freeze(), holding.part)),
+            1.. => Err(refusal),
         }
-        Ok(bytes.freeze())
     };
     in_time(api.options.body_read_time_max, read).await
 }

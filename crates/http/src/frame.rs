@@ -15,6 +15,7 @@ use hostler_protocol::id::RequestId;
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use crate::refusals::Refusals;
 use crate::{Api, ApiError};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
@@ -49,7 +50,7 @@ pub(crate) async fn frame(
     let answer = answer.unwrap_or_else(|panic| {
         ApiError::internal(Panicked(panic_text(panic.as_ref()))).into_response()
     });
-    let mut response = finish(answer, request_id);
+    let mut response = finish(answer, request_id, &api.refusals);
     if let Some(tier) = api.options.isolation_tier
         && route.starts_with(SESSIONS)
     {
@@ -68,7 +69,7 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
 }
 
 /// Gives every failure the one body of errors, and every response its id.
-fn finish(mut response: Response, request_id: RequestId) -> Response {
+fn finish(mut response: Response, request_id: RequestId, refusals: &Refusals) -> Response {
     let status = response.status();
     let error = response.extensions_mut().remove::<Arc<ApiError>>();
     let error = match error {
@@ -81,6 +82,9 @@ fn finish(mut response: Response, request_id: RequestId) -> Response {
     };
     if let Some(error) = error {
         log_failure(&error);
+        if let Some(excess) = error.excess() {
+            refusals.note(excess);
+        }
         let body = serde_json::to_vec(&error.body(request_id)).unwrap_or_default();
         *response.body_mut() = Body::from(body);
         let headers = response.headers_mut();
@@ -99,7 +103,10 @@ fn finish(mut response: Response, request_id: RequestId) -> Response {
 fn log_failure(error: &ApiError) {
     let cause = error.cause();
     let cause = cause.as_deref().unwrap_or_default();
-    if error.status() == StatusCode::INTERNAL_SERVER_ERROR {
+    if error.excess().is_some() {
+        // There may be very many: `refusals.rs` says how many.
+        tracing::debug!(reason = error.message(), "the request was refused");
+    } else if error.status() == StatusCode::INTERNAL_SERVER_ERROR {
         tracing::error!(cause, "the request failed");
     } else if error.status().is_server_error() {
         tracing::warn!(cause, reason = error.message(), "the request was put off");

@@ -17,9 +17,11 @@ mod body;
 mod caller;
 mod cursor;
 mod environments;
+mod fair;
 mod files;
 mod frame;
 mod health;
+mod held;
 mod limits;
 mod model_lookup;
 mod models;
@@ -31,16 +33,19 @@ mod pagination;
 mod path_id;
 mod query;
 mod rate_limit;
+mod refusals;
 mod refused;
 mod routes;
 mod sessions;
 mod sse;
 mod strict_json;
+mod turns;
 mod vaults;
 
 pub use api_key::{ApiKeyText, NoRandomness};
+pub use limits::BODY_BYTES_HELD;
 pub use options::{
-    CredentialTrial, EnvironmentCheck, HttpOptions, MetricsText, RateLimits, TrialError,
+    CpuTime, CredentialTrial, EnvironmentCheck, HttpOptions, MetricsText, RateLimits, TrialError,
 };
 
 use std::sync::Arc;
@@ -54,7 +59,10 @@ use tokio::sync::Semaphore;
 
 use api_error::ApiError;
 use caller::Keyring;
+use fair::Shared;
 use rate_limit::Limiter;
+use refusals::Refusals;
+use turns::Turns;
 
 /// What the handlers work with.
 #[derive(Debug)]
@@ -65,10 +73,16 @@ pub struct Api {
     pub(crate) options: HttpOptions,
     keyring: Keyring,
     limiter: Limiter,
+    refusals: Refusals,
+    turns: Turns,
     /// One for each request that is being worked on.
     places: Semaphore,
+    /// The same by workspace.
+    requests: Arc<Shared>,
     /// One for each open event stream.
-    stream_places: Arc<Semaphore>,
+    streams: Arc<Shared>,
+    /// Bytes of bodies and answers.
+    bytes: Arc<Shared>,
 }
 
 impl Api {
@@ -79,8 +93,12 @@ impl Api {
             catalog,
             keyring: Keyring::default(),
             limiter: Limiter::new(&options.rate_limits),
+            refusals: Refusals::default(),
+            turns: Turns::new(),
             places: Semaphore::new(options.requests_max),
-            stream_places: Arc::new(Semaphore::new(options.streams_max)),
+            requests: Shared::new(options.requests_max),
+            streams: Shared::new(options.streams_max),
+            bytes: Shared::new(options.held_bytes_max),
             options,
         }
     }

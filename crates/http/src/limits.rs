@@ -18,6 +18,20 @@ pub(crate) const CURSOR_CHARS_MAX: usize = 512;
 pub(crate) const CACHED_KEYS_MAX: usize = 1_024;
 /// How long a remembered key is used: a revoked key works at most this much longer.
 pub(crate) const CACHED_KEY_TIME: Duration = Duration::from_secs(1);
+/// How often it is measured for how long a request waits for its turn on the processors, how long that may be,
+/// and for how long it may be longer before requests are refused. So few may be worked on even then.
+pub(crate) const TURN_MEASURED_EVERY: Duration = Duration::from_millis(5);
+pub(crate) const TURN_WAIT_MAX: Duration = Duration::from_millis(20);
+pub(crate) const TURN_BURST_TIME: Duration = Duration::from_secs(1);
+pub(crate) const REQUESTS_ALWAYS: usize = 8;
+/// How much of a shared bound a workspace may have, to what is left of it.
+pub(crate) const SHARE_OF_FREE: usize = 3;
+/// Bytes of a body, or of an answer, that are held without being counted: what each request may.
+pub(crate) const UNCOUNTED_BODY_BYTES: usize = 16 * 1024;
+/// Bytes that are counted for each byte of a JSON body: its text and its values.
+pub const BODY_BYTES_HELD: usize = 4;
+/// How often the log says that requests are refused.
+pub(crate) const REFUSALS_LOGGED_EVERY: Duration = Duration::from_secs(10);
 /// Requests between two clean-ups of the rate limiter's buckets.
 pub(crate) const RATE_CLEANUP_INTERVAL: u64 = 4_096;
 /// What a client is asked to wait before it opens a stream again that the server closed.

@@ -17,6 +17,9 @@ use tokio_util::sync::CancellationToken;
 /// Writes the text of `/metrics`.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
 
+/// What this process has had of the processors, to the number of those.
+pub type CpuTime = Arc<dyn Fn() -> Duration + Send + Sync>;
+
 /// Whether an environment with this metadata can be had here, or why not.
 pub type EnvironmentCheck = Arc<dyn Fn(&Metadata) -> Result<(), String> + Send + Sync>;
 
@@ -46,6 +49,9 @@ pub struct HttpOptions {
     pub require_beta_header: bool,
     /// Largest body of a JSON request.
     pub body_bytes_max: usize,
+    /// Bytes of bodies and answers that are held at the same time; requests that need more are told
+    /// to come back (529).
+    pub held_bytes_max: usize,
     /// Largest uploaded file.
     pub file_bytes_max: u64,
     /// Bytes that the files of one workspace may have together.
@@ -67,6 +73,8 @@ pub struct HttpOptions {
     /// sessions carry it in a header.
     pub isolation_tier: Option<&'static str>,
     pub metrics: MetricsText,
+    /// By it requests are found to come faster than they are read; one that stands still says they never do.
+    pub cpu_time: CpuTime,
     pub environment_check: EnvironmentCheck,
     pub repository_hosts: RepositoryHosts,
     /// What seals credentials; without it none is kept.
@@ -110,6 +118,7 @@ impl Default for HttpOptions {
         Self {
             require_beta_header: true,
             body_bytes_max: 32 * 1024 * 1024,
+            held_bytes_max: 256 * 1024 * 1024,
             file_bytes_max: 500 * 1024 * 1024,
             storage_bytes_max: 1_000_000_000_000,
             uploads_downloadable: false,
@@ -121,6 +130,7 @@ impl Default for HttpOptions {
             rate_limits: RateLimits::default(),
             isolation_tier: None,
             metrics: Arc::new(String::new),
+            cpu_time: Arc::new(|| Duration::ZERO),
             environment_check: Arc::new(|_| Ok(())),
             repository_hosts: RepositoryHosts::default(),
             keyring: None,

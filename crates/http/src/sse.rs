@@ -14,10 +14,11 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::{Stream, StreamExt};
-use hostler_protocol::id::RequestId;
+use hostler_protocol::id::{RequestId, WorkspaceId};
 use hostler_store::{Preview, WireEvent};
 use tokio::time::sleep;
 
+use crate::api_error::Excess;
 use crate::limits::{FRAMES_PER_WRITE, STREAM_RETRY};
 use crate::{Api, ApiError};
 
@@ -79,15 +80,15 @@ impl Drop for OpenStream {
 /// 529 when too many streams are open.
 pub(crate) fn event_stream<S>(
     api: &Api,
+    workspace: WorkspaceId,
     request_id: RequestId,
     frames: S,
 ) -> Result<Response, ApiError>
 where
     S: Stream<Item = Result<Frame, ApiError>> + Send + 'static,
 {
-    let place = Arc::clone(&api.stream_places)
-        .try_acquire_owned()
-        .map_err(|_| ApiError::overloaded("too many event streams are open"))?;
+    let place = api.streams.take(workspace, 1);
+    let place = place.ok_or_else(|| ApiError::too_much(Excess::Streams))?;
     let (draining, ping_interval) = (api.options.draining.clone(), api.options.ping_interval);
     let body = stream! {
         let _held = (place, OpenStream::new());
@@ -190,7 +191,7 @@ mod tests {
     async fn frames_have_the_form_that_sdks_read() {
         let (api, _folder) = api(HttpOptions::default());
         let frames = stream::iter([Ok(event(7, "session.status_idle")), Ok(delta())]);
-        let response = event_stream(&api, api.env.id(), frames).unwrap();
+        let response = event_stream(&api, api.env.id(), api.env.id(), frames).unwrap();
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["cache-control"], "no-cache");
         assert_eq!(
@@ -205,7 +206,7 @@ mod tests {
         let (api, _folder) = api(HttpOptions::default());
         let failure = ApiError::internal("the disk caught fire");
         let frames = stream::iter([Err(failure), Ok(event(1, "never"))]);
-        let written = text(event_stream(&api, api.env.id(), frames).unwrap()).await;
+        let written = text(event_stream(&api, api.env.id(), api.env.id(), frames).unwrap()).await;
         assert!(written.starts_with("event: error\ndata: {\"type\":\"error\""));
         assert!(!written.contains("fire") && !written.contains("never"));
     }
@@ -215,7 +216,7 @@ mod tests {
         let options = HttpOptions::default();
         let draining = options.draining.clone();
         let (api, _folder) = api(options);
-        let response = event_stream(&api, api.env.id(), stream::pending()).unwrap();
+        let response = event_stream(&api, api.env.id(), api.env.id(), stream::pending()).unwrap();
         draining.cancel();
         assert_eq!(text(response).await, "retry: 1000\n\n");
     }
@@ -226,7 +227,7 @@ mod tests {
             ping_interval: std::time::Duration::from_millis(1),
             ..HttpOptions::default()
         });
-        let response = event_stream(&api, api.env.id(), stream::pending()).unwrap();
+        let response = event_stream(&api, api.env.id(), api.env.id(), stream::pending()).unwrap();
         let mut chunks = response.into_body().into_data_stream();
         for _ in 0..2 {
             assert_eq!(chunks.next().await.unwrap().unwrap(), PING);
@@ -236,13 +237,15 @@ mod tests {
     #[tokio::test]
     async fn a_stream_holds_its_place_until_it_is_dropped() {
         let (api, _folder) = api(HttpOptions {
-            streams_max: 1,
+            // Of which one workspace may have three quarters.
+            streams_max: 2,
             ..HttpOptions::default()
         });
-        let first = event_stream(&api, api.env.id(), stream::pending()).unwrap();
-        let refused = event_stream(&api, api.env.id(), stream::pending()).unwrap_err();
+        let first = event_stream(&api, api.env.id(), api.env.id(), stream::pending()).unwrap();
+        let refused =
+            event_stream(&api, api.env.id(), api.env.id(), stream::pending()).unwrap_err();
         assert_eq!(refused.status().as_u16(), 529);
         drop(first);
-        assert!(event_stream(&api, api.env.id(), stream::pending()).is_ok());
+        assert!(event_stream(&api, api.env.id(), api.env.id(), stream::pending()).is_ok());
     }
 }

@@ -215,6 +215,22 @@ impl<B> Write for Socket<B> {
         }
     }
 
+    /// So that hyper writes long answers from where they are, and holds no copy of them.
+    fn is_write_vectored(&self) -> bool {
+        self.io.as_ref().is_some_and(|io| io.is_write_vectored())
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut().io() {
+            Some(io) => io.poll_write_vectored(context, pieces),
+            None => Poll::Ready(Ok(pieces.iter().map(|piece| piece.len()).sum())),
+        }
+    }
+
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let Some(io) = this.io() else {

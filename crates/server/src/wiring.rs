@@ -8,11 +8,12 @@ mod providers;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hostler_domain::Env;
 use hostler_egress::{Gateway, GatewayOptions};
 use hostler_engine::{McpTokens, PackageOptions, RootOptions};
-use hostler_http::{HttpOptions, MetricsText, RateLimits};
+use hostler_http::{CpuTime, HttpOptions, MetricsText, RateLimits};
 use hostler_image::{ImageError, ImageStore};
 use hostler_protocol::id::EventId;
 use hostler_sandbox::{
@@ -145,6 +146,7 @@ pub(crate) fn http(
     HttpOptions {
         require_beta_header: server.require_beta_header,
         body_bytes_max: usize::try_from(server.max_body_bytes).unwrap_or(usize::MAX),
+        held_bytes_max: usize::try_from(server.max_held_bytes).unwrap_or(usize::MAX),
         file_bytes_max: server.max_upload_bytes,
         uploads_downloadable: server.uploads_downloadable,
         requests_max: server.max_requests,
@@ -158,6 +160,7 @@ pub(crate) fn http(
             None => RateLimits::OFF,
         },
         isolation_tier: Some(isolation_tier),
+        cpu_time: cpu_time(),
         metrics,
         draining,
         environment_check: Arc::new(move |metadata| roots.choose(metadata).map(drop)),
@@ -166,6 +169,17 @@ pub(crate) fn http(
         credential_trial: Some(mcp::credential_trial(tokens)),
         ..HttpOptions::default()
     }
+}
+
+/// Shared by all processors that this process may use.
+fn cpu_time() -> CpuTime {
+    use rustix::time::{ClockId, clock_gettime};
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let processors = u32::try_from(processors).unwrap_or(u32::MAX);
+    Arc::new(move || {
+        let used = clock_gettime(ClockId::ProcessCPUTime);
+        Duration::try_from(used).unwrap_or_default() / processors
+    })
 }
 
 /// How sessions are run. The owner of leases is new with each start, so that a server never takes a lease

@@ -79,6 +79,7 @@ pub use follow::{Follow, Followed, From};
 pub use hub::Wakes;
 pub use keys::{ApiKey, KeyCreated, KeyRevoked, Workspace};
 pub use lease::{Claim, Lease};
+pub use load::{Place, Wanted};
 pub use log::AppendError;
 pub use migrate::Schema;
 pub use options::{LeaseClock, Migrations, PostgresOptions, StoreOptions, WakeUps};
@@ -114,7 +115,9 @@ pub struct Store {
     db: Db,
     hub: Arc<Hub>,
     blobs: Blobs,
-    load: Arc<Load>,
+    /// Who waits to read, and to change something.
+    reads: Arc<Load>,
+    changes: Arc<Load>,
     /// See [`MountsGeneration`].
     mounts_generation: Arc<AtomicU64>,
     lease_clock: LeaseClock,
@@ -215,7 +218,8 @@ impl Store {
             hub,
             blobs: Blobs::in_folder(folder)?,
             lease_clock: options.lease_clock,
-            load: Arc::new(Load::new()),
+            reads: Load::of_reads(),
+            changes: Load::of_changes(),
             mounts_generation: Arc::default(),
             power_cut: options.runner_appends_max.map(|appends| {
                 Arc::new(PowerCut {

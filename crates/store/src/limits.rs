@@ -6,11 +6,17 @@ use std::time::Duration;
 pub(crate) const WRITE_QUEUE: usize = 1_024;
 /// Jobs that share one commit, and so one sync.
 pub(crate) const COMMIT_JOBS_MAX: usize = 256;
-/// How long what a client sends may be expected to wait for the database; beyond that it is refused.
-pub(crate) const CHANGE_WAIT_MAX: Duration = Duration::from_millis(500);
+/// How long what a client wants may be expected to wait for the database, if it is a burst; beyond
+/// that it is refused. A burst is over after the second; what waits for longer is a crowd, and may
+/// wait so long. It is one until nobody was refused for the last.
+pub(crate) const BURST_WAIT_MAX: Duration = Duration::from_millis(500);
+pub(crate) const BURST_TIME: Duration = Duration::from_secs(1);
+pub(crate) const CROWD_WAIT_MAX: Duration = Duration::from_millis(20);
+pub(crate) const CROWD_CALM: Duration = Duration::from_secs(1);
 /// What one is expected to take before any was measured, and how many may wait in any case.
-pub(crate) const CHANGE_TIME_FIRST: Duration = Duration::from_micros(250);
+pub(crate) const TIME_EACH_FIRST: Duration = Duration::from_micros(250);
 pub(crate) const CHANGES_ALWAYS: usize = 64;
+pub(crate) const READS_ALWAYS: usize = 64;
 /// Where nothing has been written for so long, nobody joins the queue.
 pub(crate) const STALLED_AFTER: Duration = Duration::from_secs(5);
 /// Connections that read side by side.

@@ -1,9 +1,10 @@
 //! How much waits for the database: who would have to wait too long is told so at once, before
 //! latency or memory run away.
 //!
-//! How long it takes is measured: a change that found `n` others waiting and took `t` says that
-//! one takes `t / n`. When it gets crowded each workspace has its share, so that one which sends
-//! too much is refused and the others are not.
+//! How long it takes is measured: one that found `n` others waiting and took `t` says that one takes
+//! `t / n`. A burst may wait for longer than a crowd that stays: where more comes than can be done, a
+//! long queue only makes everybody late. When it gets crowded each workspace has its share, so that
+//! one which sends too much is refused and the others are not.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,27 +13,68 @@ use std::time::Duration;
 use hostler_protocol::id::WorkspaceId;
 use tokio::time::Instant;
 
-use crate::limits::{CHANGE_TIME_FIRST, CHANGE_WAIT_MAX, CHANGES_ALWAYS, STALLED_AFTER};
+use crate::limits::{
+    BURST_TIME, BURST_WAIT_MAX, CHANGES_ALWAYS, CROWD_CALM, CROWD_WAIT_MAX, READS_ALWAYS,
+    STALLED_AFTER, TIME_EACH_FIRST,
+};
+use crate::{Store, StoreError};
 
 /// New measurements count one to this many.
 const SMOOTHING: u32 = 16;
+
+/// What somebody wants of the database. The two wait for different things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    Reads,
+    Changes,
+}
+
+impl Store {
+    /// A place among the clients who wait for the database.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`], at once, where it would wait for too long.
+    pub fn enter(&self, wanted: Wanted, workspace: WorkspaceId) -> Result<Place, StoreError> {
+        let place = self.load(wanted).enter(workspace, Instant::now());
+        place.ok_or(StoreError::Busy)
+    }
+
+    /// Whether [`Store::enter`] would give a place now.
+    pub fn has_room(&self, wanted: Wanted, workspace: WorkspaceId) -> bool {
+        let now = Instant::now();
+        self.load(wanted).waiting().has_room_for(workspace, now)
+    }
+
+    fn load(&self, wanted: Wanted) -> &Arc<Load> {
+        match wanted {
+            Wanted::Reads => &self.reads,
+            Wanted::Changes => &self.changes,
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Load(Mutex<Waiting>);
 
 #[derive(Debug)]
 struct Waiting {
+    /// So many may wait in any case: what they wait for works on some of them together.
+    always: usize,
     count: usize,
     by_workspace: HashMap<WorkspaceId, usize>,
-    /// What one change takes, while others are made too.
+    /// What one takes, while others are done too.
     each: Duration,
-    /// When a change was last made, or waiting began.
+    /// When one was last done, or waiting began.
     progress_at: Instant,
+    /// Since when more wait than a crowd may.
+    long_since: Option<Instant>,
+    /// Until then there is a crowd: it is more than a burst, or was lately.
+    crowd_until: Option<Instant>,
 }
 
 /// A place among those who wait. Dropping it gives it back.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub struct Place {
     load: Arc<Load>,
     workspace: WorkspaceId,
     since: Instant,
@@ -41,17 +83,28 @@ pub(crate) struct Place {
 }
 
 impl Load {
-    pub(crate) fn new() -> Self {
-        Self(Mutex::new(Waiting {
+    pub(crate) fn of_changes() -> Arc<Self> {
+        Self::new(CHANGES_ALWAYS)
+    }
+
+    pub(crate) fn of_reads() -> Arc<Self> {
+        Self::new(READS_ALWAYS)
+    }
+
+    fn new(always: usize) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Waiting {
+            always,
             count: 0,
             by_workspace: HashMap::new(),
-            each: CHANGE_TIME_FIRST,
+            each: TIME_EACH_FIRST,
             progress_at: Instant::now(),
-        }))
+            long_since: None,
+            crowd_until: None,
+        })))
     }
 
     /// `None`: it would take too long, for this workspace.
-    pub(crate) fn enter(self: &Arc<Self>, workspace: WorkspaceId, now: Instant) -> Option<Place> {
+    fn enter(self: &Arc<Self>, workspace: WorkspaceId, now: Instant) -> Option<Place> {
         let mut waiting = self.waiting();
         if waiting.count == 0 {
             waiting.progress_at = now;
@@ -75,31 +128,65 @@ impl Load {
 }
 
 impl Waiting {
-    fn has_room_for(&self, workspace: WorkspaceId, now: Instant) -> bool {
+    fn has_room_for(&mut self, workspace: WorkspaceId, now: Instant) -> bool {
         if self.count > 0 && now.duration_since(self.progress_at) > STALLED_AFTER {
             return false;
         }
         let expected = times(self.each, self.count);
-        if self.count < CHANGES_ALWAYS || expected <= CHANGE_WAIT_MAX / 2 {
+        let most = self.wait_max(expected, now);
+        if self.count < self.always || expected <= most / 2 {
             return true;
         }
         // Its part of the time that may be waited, while others want theirs.
         let own = self.by_workspace.get(&workspace).copied().unwrap_or(0);
         let workspaces = self.by_workspace.len() + usize::from(own == 0);
-        let has_share = times(self.each, own.saturating_mul(workspaces)) <= CHANGE_WAIT_MAX;
-        // Who was alone has filled the time before others came.
-        has_share && expected <= 2 * CHANGE_WAIT_MAX
+        let has_share = times(self.each, own.saturating_mul(workspaces)) <= most;
+        // Who was alone has filled the time before others came, or before there was a crowd.
+        let has_room = has_share && expected <= 2 * BURST_WAIT_MAX;
+        if !has_room {
+            self.crowd_until = Some(now + CROWD_CALM);
+        }
+        has_room
+    }
+
+    /// How long one may wait: for a burst, until it has lasted for longer than bursts do.
+    fn wait_max(&mut self, expected: Duration, now: Instant) -> Duration {
+        if self.count < self.always || expected <= CROWD_WAIT_MAX {
+            self.long_since = None;
+        } else if now.duration_since(*self.long_since.get_or_insert(now)) > BURST_TIME {
+            self.crowd_until = Some(now + CROWD_CALM);
+        }
+        match self.crowd_until.is_some_and(|until| now < until) {
+            true => CROWD_WAIT_MAX,
+            false => BURST_WAIT_MAX,
+        }
     }
 }
 
 impl Place {
-    /// The change has been made.
+    /// Waiting begins now: what it did before had nothing to do with the database.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        self.count = self.load.waiting().count;
+        self.since = now;
+    }
+
+    /// What it waited for has been done, and how long that took is to be learned from.
     pub(crate) fn done(self, now: Instant) {
         let mut waiting = self.load.waiting();
         let took = now.duration_since(self.since);
         let each = took / u32::try_from(self.count).unwrap_or(u32::MAX).max(1);
         waiting.each = (waiting.each * (SMOOTHING - 1) + each) / SMOOTHING;
         waiting.progress_at = now;
+    }
+
+    /// A read was answered.
+    pub fn read(self) {
+        self.done(Instant::now());
+    }
+
+    /// It need not wait any more, whatever it did besides.
+    pub fn finished(self) {
+        self.load.waiting().progress_at = Instant::now();
     }
 }
 
@@ -126,7 +213,7 @@ mod tests {
     use hostler_domain::Env;
 
     fn load() -> (Arc<Load>, Instant) {
-        (Arc::new(Load::new()), Instant::now())
+        (Load::of_changes(), Instant::now())
     }
 
     /// As many places as the workspace gets.
@@ -138,17 +225,18 @@ mod tests {
     fn as_many_wait_as_can_be_served_in_time() {
         let (load, now) = load();
         let workspace = Env::fixed(1).id();
-        let most = CHANGE_WAIT_MAX.as_micros() / CHANGE_TIME_FIRST.as_micros();
+        let most = BURST_WAIT_MAX.as_micros() / TIME_EACH_FIRST.as_micros();
         let mut places = fill(&load, workspace, now);
         assert_eq!(places.len() as u128, most + 1);
         // The last of them was served at ten times the speed, again and again.
         for _ in 0..100 {
-            let took = CHANGE_TIME_FIRST / 10 * u32::try_from(places.len()).unwrap();
             let last = places.pop().unwrap();
+            let took = TIME_EACH_FIRST / 10 * u32::try_from(last.count).unwrap();
             last.done(now + took);
-            places.extend(load.enter(workspace, now + took));
         }
-        places.extend(fill(&load, workspace, now));
+        // So were all, and the next burst may be as much longer.
+        places.clear();
+        places.extend(fill(&load, workspace, now + CROWD_CALM));
         assert!(places.len() as u128 > 9 * most, "{}", places.len());
         drop(places);
         assert_eq!(load.waiting().count, 0);
@@ -164,8 +252,39 @@ mod tests {
         let _modest = load.enter(modest, now).expect("it has had nothing yet");
         assert!(load.enter(greedy, now).is_none());
         let rest = fill(&load, modest, now);
-        let most = 2 * CHANGE_WAIT_MAX.as_micros() / CHANGE_TIME_FIRST.as_micros();
+        let most = 2 * BURST_WAIT_MAX.as_micros() / TIME_EACH_FIRST.as_micros();
         assert!(!rest.is_empty() && load.waiting().count as u128 <= most + 1);
+    }
+
+    #[test]
+    fn a_burst_may_wait_for_longer_than_a_crowd_that_stays() {
+        let (load, start) = load();
+        let workspace = Env::fixed(1).id();
+        let burst = fill(&load, workspace, start);
+        let later = start + BURST_TIME + Duration::from_millis(1);
+        let most = CROWD_WAIT_MAX.as_micros() / TIME_EACH_FIRST.as_micros();
+        assert!(burst.len() as u128 > 10 * most);
+        // As fast as it was thought, but as many come as go.
+        let mut waiting = burst;
+        let now = start + BURST_WAIT_MAX / 4;
+        for _ in 0..100 {
+            waiting.remove(0);
+            waiting.extend(load.enter(workspace, now));
+        }
+        assert!(
+            load.enter(workspace, later).is_none(),
+            "this has lasted for too long"
+        );
+        // It is worked off, until it is what a crowd may be.
+        while load.enter(workspace, later).is_none() {
+            waiting.remove(0);
+        }
+        let kept = waiting.len() as u128;
+        assert!(kept <= most && kept > most / 2, "{kept} of {most}");
+        // Nobody was refused for a while: the next burst is one again.
+        drop(waiting);
+        let calm = later + CROWD_CALM;
+        assert!(fill(&load, workspace, calm).len() as u128 > 10 * most);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use hostler_protocol::environment::Environment;
 use hostler_protocol::event::{Draft, Seq};
 use hostler_protocol::id::{EnvironmentId, FileId, SessionId, ThreadId, VaultId, WorkspaceId};
 use hostler_protocol::session_resource::SessionResource;
+use tokio::time::Instant;
 
 use crate::db::{Scope, Tx};
 use crate::environments::find_environment;
@@ -20,7 +21,7 @@ use crate::session_environments::insert_session_environment;
 use crate::session_repositories::{NewRepository, insert_repositories};
 use crate::session_resources::{MountRefusal, NewMount, find_resources, insert_mounts};
 use crate::vaults::find_vault;
-use crate::{Store, StoreError};
+use crate::{Place, Store, StoreError};
 
 /// A session: what was chosen for it, and what follows from its log.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,9 +115,25 @@ impl Store {
     /// # Panics
     /// Without any events: the log of a session begins with its creation.
     pub async fn create_session(&self, new: NewSession) -> Result<CreateSession, StoreError> {
+        self.create_session_in(None, new).await
+    }
+
+    /// As [`Store::create_session`], for a client, who has a place of [`crate::Wanted::Changes`].
+    ///
+    /// # Panics
+    /// As [`Store::create_session`].
+    pub async fn create_session_in(
+        &self,
+        mut place: Option<Place>,
+        new: NewSession,
+    ) -> Result<CreateSession, StoreError> {
         assert!(!new.events.is_empty(), "a new session has a first event");
         if let Err(refusal) = self.copy_blobs(&new.mounts).await? {
             return Ok(CreateSession::NotMounted(refusal));
+        }
+        // However long its files took.
+        if let Some(place) = &mut place {
+            place.begin(Instant::now());
         }
         let copies: Vec<FileId> = new.mounts.iter().map(|mount| mount.copy).collect();
         let create = move |tx: &Tx<'_>| {
@@ -129,6 +146,9 @@ impl Store {
         // Nobody can follow it yet.
         let hub = Arc::clone(&self.hub);
         let tell = move |created: &CreateSession| {
+            if let Some(place) = place {
+                place.done(Instant::now());
+            }
             if let CreateSession::Created(row) = created {
                 hub.wake_supervisor_for(row.id, &row.summary);
             }

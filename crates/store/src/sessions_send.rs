@@ -12,25 +12,24 @@ use crate::db::{Scope, Tx};
 use crate::hub::{Growth, Urgency};
 use crate::log::{Appended, LogEnd, Writer, insert_events};
 use crate::parameter::Parameter;
-use crate::{ChangeError, Store, StoreError};
+use crate::{ChangeError, Place, Store};
 
 const LOG_END: &str = "\
     select key, last_seq, summary from sessions where workspace_id = $1 and id = $2";
 
 impl Store {
     /// Appends what `decide`, which must say something, says on seeing the summary of the session,
-    /// in one transaction.
+    /// in one transaction. `place` is of [`crate::Wanted::Changes`].
     ///
     /// # Errors
-    /// See [`ChangeError`]. [`StoreError::Busy`] where it would wait for too long, at once.
+    /// See [`ChangeError`].
     pub async fn send_to_session<R: Send + 'static>(
         &self,
+        place: Place,
         workspace: WorkspaceId,
         id: SessionId,
         decide: impl FnOnce(&Summary) -> Result<Vec<Draft>, R> + Send + 'static,
     ) -> Result<(), ChangeError<R>> {
-        let place = self.load.enter(workspace, Instant::now());
-        let place = place.ok_or(ChangeError::Store(StoreError::Busy))?;
         let send = move |tx: &Tx<'_>| {
             let parameters: [&dyn Parameter; 2] = [&workspace.to_string(), &id.to_string()];
             let end = tx.one(LOG_END, &parameters, |row| {

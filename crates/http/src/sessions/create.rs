@@ -57,7 +57,8 @@ pub(crate) async fn create(
         repositories: resources.repositories,
         vault_ids: request.vault_ids,
     };
-    match api.store.create_session(new).await? {
+    let place = body.take_place()?;
+    match api.store.create_session_in(Some(place), new).await? {
         Outcome::Created(row) => Ok(Json(shown(*row, at))),
         // It was there a moment ago.
         Outcome::NoSuchEnvironment => Err(no_such_environment(environment_id)),

@@ -38,6 +38,7 @@ pub(crate) async fn send(
     body: JsonBody,
 ) -> Result<impl IntoResponse, ApiError> {
     let sent = decode_sent_events(body.value())?;
+    let place = body.take_place()?;
     let messages = sent.iter().enumerate().filter_map(|(position, event)| {
         let SentEvent::Message(message) = event else {
             return None;
@@ -58,7 +59,9 @@ pub(crate) async fn send(
         }
         Ok(drafts)
     };
-    let sending = api.store.send_to_session(caller.workspace_id, id, decide);
+    let sending = api
+        .store
+        .send_to_session(place, caller.workspace_id, id, decide);
     sending.await.map_err(|error| not_changed(id, error))?;
     Ok(json(format!("{{\"data\":[{}]}}", answer.join(","))))
 }

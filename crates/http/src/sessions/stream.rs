@@ -42,7 +42,12 @@ pub(crate) async fn stream(
     // Subscribed before the headers leave: what is sent once they are seen can't be missed.
     let follow = api.store.follow(caller.workspace_id, id, from).await?;
     let follow = follow.ok_or_else(|| ApiError::not_found(id))?;
-    event_stream(&api, request_id, frames(follow, previewed))
+    event_stream(
+        &api,
+        caller.workspace_id,
+        request_id,
+        frames(follow, previewed),
+    )
 }
 
 /// The header is what browsers and SSE libraries send by themselves when they come back, so it

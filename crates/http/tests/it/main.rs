@@ -16,6 +16,7 @@ mod harness;
 mod models;
 mod operations;
 mod operators;
+mod overload;
 mod sessions;
 mod streams;
 mod vaults;

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use axum::body::BodyDataStream;
 use futures::StreamExt;
+use hostler_http::HttpOptions;
 use serde_json::{Value, json};
 
-use crate::harness::{Call, Service};
+use crate::harness::{Call, Service, options};
 
 pub(crate) struct World {
     pub(crate) service: Service,
@@ -16,7 +17,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let service = Service::start().await;
+        Self::with(options()).await
+    }
+
+    pub(crate) async fn with(options: HttpOptions) -> Self {
+        let service = Service::with(options).await;
         let toolset = json!([{"type": "agent_toolset_20260401"}]);
         let agent = json!({"name": "a", "model": "test-model", "tools": toolset});
         let agent = created(&service, "agents", agent).await;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hostler_http::BODY_BYTES_HELD;
 use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
@@ -23,6 +24,9 @@ pub struct RawServer {
     pub public_url: Option<String>,
     /// The longest body of a JSON request.
     pub max_body_bytes: ByteSize,
+    /// Memory for the bodies of requests and for long answers that clients have not taken yet; requests that need
+    /// more are told to come back later (529). A body counts four times, for the values that it becomes.
+    pub max_held_bytes: ByteSize,
     /// The longest file that can be uploaded.
     pub max_upload_bytes: ByteSize,
     /// Let uploaded files be downloaded again. The hosted service refuses that.
@@ -46,6 +50,7 @@ impl Default for RawServer {
             data_dir: PathBuf::from("./hostler-data"),
             public_url: None,
             max_body_bytes: ByteSize(32 << 20),
+            max_held_bytes: ByteSize(512 << 20),
             max_upload_bytes: ByteSize(500_000_000),
             uploads_downloadable: false,
             max_requests: 2048,
@@ -64,6 +69,7 @@ pub struct ServerOptions {
     /// Without a slash at the end.
     pub public_url: Option<String>,
     pub max_body_bytes: u64,
+    pub max_held_bytes: u64,
     pub max_upload_bytes: u64,
     pub uploads_downloadable: bool,
     pub max_requests: usize,
@@ -101,6 +107,15 @@ impl RawServer {
                 problems.push(at.problem(&["server", key], "must be at least 1 byte"));
             }
         }
+        // A body is held with its values; an answer as it is.
+        let held_min = self.max_body_bytes.0.saturating_mul(BODY_BYTES_HELD as u64);
+        if self.max_held_bytes.0 < held_min {
+            let message = format!(
+                "must be at least {held_min} bytes, {BODY_BYTES_HELD} times max_body_bytes: \
+                 a body of that length could never be taken"
+            );
+            problems.push(at.problem(&["server", "max_held_bytes"], message));
+        }
         for (key, count) in [
             ("max_requests", self.max_requests),
             ("max_streams", self.max_streams),
@@ -114,6 +129,7 @@ impl RawServer {
             data_dir: at.path(&["server", "data_dir"], &self.data_dir),
             public_url,
             max_body_bytes: self.max_body_bytes.0,
+            max_held_bytes: self.max_held_bytes.0,
             max_upload_bytes: self.max_upload_bytes.0,
             uploads_downloadable: self.uploads_downloadable,
             max_requests: self.max_requests as usize,

@@ -10,7 +10,7 @@ use hostler_protocol::event::{
     AgentMessage, Empty, Event, ModelFailed, ModelResponse, ModelStop, Seq, SessionErrorKind,
     SessionUpdated, TokenUsage, UserInterrupt, UserMessage,
 };
-use hostler_store::{AppendError, From, Lease, Order, Store, StoreOptions, WakeUps};
+use hostler_store::{AppendError, From, Lease, Order, Store, StoreOptions, WakeUps, Wanted};
 use tokio::task::JoinSet;
 
 use crate::session_folder::{
@@ -140,7 +140,8 @@ async fn a_runner_in_a_step_is_told_of_interrupts_and_not_of_messages() {
     let send = |event: Event| {
         let drafts = vec![at.draft(event)];
         let decide = |_: &Summary| Ok::<_, Refusal>(drafts);
-        at.store.send_to_session(at.workspace, id, decide)
+        let place = at.store.enter(Wanted::Changes, at.workspace).unwrap();
+        at.store.send_to_session(place, at.workspace, id, decide)
     };
     let content = vec![ContentBlock::text("hi")];
     send(Event::UserMessage(UserMessage { content }))

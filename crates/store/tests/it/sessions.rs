@@ -11,7 +11,7 @@ use hostler_protocol::event::Event;
 use hostler_protocol::id::SessionId;
 use hostler_store::{
     ChangeError, CreateSession, From, Order, SessionEdit, SessionFilter, SessionPage, SessionRow,
-    StoreError, TimeRange,
+    StoreError, TimeRange, Wanted,
 };
 use hostler_testkit::database::database;
 use tokio::task::JoinSet;
@@ -305,7 +305,10 @@ async fn say(at: &SessionFolder, id: SessionId) -> Result<(), ChangeError<Refusa
         let events = accept(summary, vec![message("hi")])?;
         Ok(events.into_iter().map(|event| draft(&env, event)).collect())
     };
-    at.store.send_to_session(at.workspace, id, decide).await
+    let place = at.store.enter(Wanted::Changes, at.workspace);
+    let place = place.map_err(ChangeError::Store)?;
+    let sending = at.store.send_to_session(place, at.workspace, id, decide);
+    sending.await
 }
 
 #[tokio::test]

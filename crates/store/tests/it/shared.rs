@@ -9,7 +9,7 @@ use hostler_protocol::content::ContentBlock;
 use hostler_protocol::event::{Event, Seq, UserInterrupt, UserMessage};
 use hostler_store::{
     ChangeError, From, PostgresAddress, PostgresOptions, Schema, SessionEdit, Store, StoreError,
-    StoreOptions,
+    StoreOptions, Wanted,
 };
 use hostler_testkit::database::{database, postgres_server};
 use hostler_testkit::open_store;
@@ -67,7 +67,10 @@ async fn a_runner_there_is_told_in_a_step_of_interrupts_and_not_of_messages() {
     let send = async |event: Event| {
         let drafts = vec![here.draft(event)];
         let decide = |_: &Summary| Ok::<_, Refusal>(drafts);
-        let sent = here.store.send_to_session(here.workspace, id, decide);
+        let place = here.store.enter(Wanted::Changes, here.workspace).unwrap();
+        let sent = here
+            .store
+            .send_to_session(place, here.workspace, id, decide);
         sent.await.unwrap();
     };
     let content = vec![ContentBlock::text("hi")];

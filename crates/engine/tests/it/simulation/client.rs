@@ -13,7 +13,7 @@ use hostler_protocol::content::ContentBlock;
 use hostler_protocol::event::{Draft, Event, SessionCreated, UserInterrupt, UserMessage};
 use hostler_protocol::id::{AgentId, EnvironmentId, EventId, SessionId, WorkspaceId};
 use hostler_store::{
-    ChangeError, CreateSession, NewSession, SessionEdit, SessionRow, Store, StoreError,
+    ChangeError, CreateSession, NewSession, SessionEdit, SessionRow, Store, StoreError, Wanted,
 };
 use serde_json::json;
 
@@ -304,7 +304,12 @@ async fn send(
         drafts[0].id = id;
         Ok::<_, Refusal>(drafts)
     };
-    answer_of(store.send_to_session(workspace, session, decide).await)
+    let place = match store.enter(Wanted::Changes, workspace) {
+        Ok(place) => place,
+        Err(error) => return after_failure(&error),
+    };
+    let sending = store.send_to_session(place, workspace, session, decide);
+    answer_of(sending.await)
 }
 
 async fn edit(
