@@ -21,6 +21,8 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// How long a caller should wait when the database is busy or the server full.
 const OVERLOADED_RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// The same where somebody has to make room first.
+const FULL_RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// Whether the same request can succeed later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,6 +186,13 @@ impl ApiError {
         error
     }
 
+    /// Nothing can be written until somebody makes room.
+    pub(crate) fn no_room() -> Self {
+        let mut error = Self::new(ErrorKind::ApiError, "the disk of the server is full");
+        error.retry = Retry::After(FULL_RETRY_AFTER);
+        error.with_status(StatusCode::SERVICE_UNAVAILABLE)
+    }
+
     /// For `/readyz`: no traffic, please.
     pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::ApiError, message).with_status(StatusCode::SERVICE_UNAVAILABLE)
@@ -306,6 +315,7 @@ impl From<StoreError> for ApiError {
             StoreError::BlobsUnreachable(_) => {
                 Self::overloaded("the store of the files can't be reached").with_source(error)
             }
+            StoreError::Full(_) => Self::no_room().with_source(error),
             StoreError::NotStorable(_) => Self::invalid(error.to_string()),
             // A uniqueness that a caller can violate is an outcome of the store's function.
             StoreError::Unique

@@ -214,7 +214,7 @@ impl Blobs {
 }
 
 fn folder_failure(error: object_store::Error) -> StoreError {
-    StoreError::Blob(Box::new(error))
+    StoreError::of_folder(error)
 }
 
 /// The bytes, which end with an error if they are not those with this sum.

@@ -14,6 +14,9 @@ pub enum StoreError {
     /// Others hold the database for too long, or too much waits for it. Nothing was written.
     #[error("the database is busy")]
     Busy,
+    /// There is no room on the disk. Nothing was written.
+    #[error("the disk is full")]
+    Full(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The server of the database can't be reached, or broke off. Whether the last change was
     /// written is not known.
     #[error("the database can't be reached")]
@@ -66,6 +69,7 @@ impl From<rusqlite::Error> for StoreError {
             {
                 Self::Busy
             }
+            Some(code) if code.code == ErrorCode::DiskFull => Self::Full(Box::new(error)),
             _ => Self::Db(Box::new(error)),
         }
     }
@@ -104,6 +108,7 @@ impl From<tokio_postgres::Error> for StoreError {
         ];
         match state {
             state if *state == SqlState::UNIQUE_VIOLATION => Self::Unique,
+            state if *state == SqlState::DISK_FULL => Self::Full(Box::new(error)),
             state if busy.contains(state) => Self::Busy,
             state if unreachable.contains(state) || state.code().starts_with("08") => {
                 Self::Unreachable(Box::new(error))
@@ -111,6 +116,29 @@ impl From<tokio_postgres::Error> for StoreError {
             _ => Self::Db(Box::new(error)),
         }
     }
+}
+
+impl StoreError {
+    /// A failure of a folder that holds blobs.
+    pub(crate) fn of_folder(error: impl Error + Send + Sync + 'static) -> Self {
+        match is_for_want_of_room(&error) {
+            true => Self::Full(Box::new(error)),
+            false => Self::Blob(Box::new(error)),
+        }
+    }
+}
+
+fn is_for_want_of_room(error: &(dyn Error + 'static)) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|io| matches!(io.kind(), StorageFull | QuotaExceeded)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn is_io(error: &tokio_postgres::Error) -> bool {

@@ -49,5 +49,5 @@ impl Folder {
 }
 
 pub(super) fn io_failure(error: std::io::Error) -> StoreError {
-    StoreError::Blob(Box::new(error))
+    StoreError::of_folder(error)
 }

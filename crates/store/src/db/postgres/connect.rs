@@ -171,6 +171,7 @@ fn explain(address: &PostgresAddress, error: StoreError) -> StoreError {
         }
         other @ (StoreError::Unique
         | StoreError::Busy
+        | StoreError::Full(_)
         | StoreError::NotStorable(_)
         | StoreError::Corrupt { .. }
         | StoreError::TooNew { .. }

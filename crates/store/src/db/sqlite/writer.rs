@@ -131,6 +131,7 @@ pub(super) fn write_loop(prepared: Prepared, mut jobs: mpsc::Receiver<Box<dyn Wr
 fn commit_failure(error: Option<&StoreError>, reason: &str) -> StoreError {
     match error {
         Some(StoreError::Busy) => StoreError::Busy,
+        Some(StoreError::Full(_)) => StoreError::Full(format!("commit: {reason}").into()),
         _ => StoreError::Blob(format!("commit: {reason}").into()),
     }
 }
