@@ -51,6 +51,8 @@ pub struct ModelSpec {
     /// Whether requests ask for thinking that the model meters itself.
     pub adaptive_thinking: bool,
     pub supports_fast: bool,
+    /// Whether it takes words of the system in the middle of a conversation.
+    pub system_messages: bool,
     pub price: Option<Price>,
 }
 
@@ -122,6 +124,7 @@ mod tests {
             default_effort: EffortLevel::High,
             adaptive_thinking: false,
             supports_fast: false,
+            system_messages: false,
             price: None,
         }
     }

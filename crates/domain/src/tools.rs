@@ -1,27 +1,55 @@
-//! What an agent may call, and what becomes of a call that it may not.
+//! What an agent may call, and what becomes of a call before anybody carries it out.
 
-use hostler_protocol::agent::{BuiltinTool, PermissionPolicy, SessionAgent, Tool};
-use hostler_protocol::event::{EvaluatedPermission, Evaluation};
+use hostler_protocol::agent::{BuiltinTool, CustomTool, PermissionPolicy, SessionAgent, Tool};
+use hostler_protocol::event::{Evaluation, Judgement};
 
 /// The built-in tools that a model is offered, always in the same order: the list is part of the
 /// prefix that a provider caches. Web tools are not among them yet.
 pub fn offered(agent: &SessionAgent) -> Vec<BuiltinTool> {
     BuiltinTool::ALL
         .into_iter()
-        .filter(|tool| {
-            !tool.is_web() && policy(agent, *tool) == Some(PermissionPolicy::AlwaysAllow)
-        })
+        .filter(|tool| !tool.is_web() && policy(agent, *tool).is_some())
         .collect()
 }
 
-/// Whether a call of `name` is carried out. A tool that is unknown or switched off is denied
-/// before any policy applies.
-pub fn evaluate(agent: &SessionAgent, name: &str) -> (EvaluatedPermission, Option<Evaluation>) {
-    let offered = BuiltinTool::from_name(name).is_some_and(|tool| offered(agent).contains(&tool));
-    if offered {
-        (EvaluatedPermission::Allow, Some(Evaluation::AlwaysAllow))
-    } else {
-        (EvaluatedPermission::Deny, None)
+/// The tools that the client runs, in the order of the agent's list.
+pub fn custom(agent: &SessionAgent) -> impl Iterator<Item = &CustomTool> {
+    agent.tools.iter().filter_map(|tool| match tool {
+        Tool::Custom(custom) => Some(custom),
+        Tool::AgentToolset(_) | Tool::McpToolset(_) => None,
+    })
+}
+
+/// What is to be made of a call.
+#[derive(Debug, Clone, Copy)]
+pub enum Verdict<'a> {
+    /// The client runs it, and nobody is asked.
+    Custom(&'a CustomTool),
+    Evaluated(Evaluation),
+    /// A judge is to be asked.
+    Judge,
+    /// Unknown or switched off: denied before any policy applies.
+    NoSuchTool,
+}
+
+/// Which policy holds for a call of `name`.
+pub fn evaluate<'a>(agent: &'a SessionAgent, name: &str) -> Verdict<'a> {
+    if let Some(tool) = custom(agent).find(|tool| tool.name == name) {
+        return Verdict::Custom(tool);
+    }
+    let tool = BuiltinTool::from_name(name).filter(|tool| !tool.is_web());
+    match tool.and_then(|tool| policy(agent, tool)) {
+        Some(PermissionPolicy::AlwaysAllow) => Verdict::Evaluated(Evaluation::AlwaysAllow),
+        Some(PermissionPolicy::AlwaysAsk) => Verdict::Evaluated(Evaluation::AlwaysAsk),
+        Some(PermissionPolicy::Auto) => Verdict::Judge,
+        None => Verdict::NoSuchTool,
+    }
+}
+
+/// A call under the policy `auto`, once it is judged.
+pub fn judged(judgement: Judgement) -> Evaluation {
+    Evaluation::Auto {
+        evaluated_permission: judgement,
     }
 }
 

@@ -48,10 +48,7 @@ pub(crate) async fn load(
         Earlier::Message(message) => Some(message),
     });
     let blocks = earlier.chain(newest).flat_map(|message| &message.blocks);
-    let named = blocks.filter_map(|block| match block {
-        Block::WithFile { file_id, block } => Some((file_id, block)),
-        Block::Json(_) => None,
-    });
+    let named = blocks.flat_map(Block::files);
     for (file_id, block) in named {
         let json = match loaded.get(file_id) {
             Some(json) => Ok(Some(Arc::clone(json))),
@@ -59,11 +56,11 @@ pub(crate) async fn load(
         };
         match json {
             Ok(Some(json)) if json.get().len() > room => {
-                loaded.insert(file_id.clone(), text_block(TOO_LARGE));
+                loaded.insert(file_id.to_owned(), text_block(TOO_LARGE));
             }
             Ok(Some(json)) => {
                 room -= json.get().len();
-                loaded.insert(file_id.clone(), json);
+                loaded.insert(file_id.to_owned(), json);
             }
             Ok(None) => {}
             Err(error) => tracing::error!(%session, %error, "a file can't be read"),
@@ -125,7 +122,7 @@ fn shown(block: &ContentBlock, bytes: Vec<u8>) -> Option<ContentBlock> {
                 context: context.clone(),
             })
         }
-        ContentBlock::Text { .. } => None,
+        ContentBlock::Text { .. } | ContentBlock::SearchResult { .. } => None,
     }
 }
 

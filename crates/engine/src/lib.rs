@@ -6,6 +6,7 @@
 //!
 //! It answers no requests, and it keeps nothing in memory that the log does not hold.
 
+mod announcing;
 mod attachments;
 mod backoff;
 mod checkpoints;
@@ -13,6 +14,7 @@ mod fence;
 mod folding;
 mod giving_up;
 mod journal;
+mod judging;
 mod keeping;
 mod leases;
 mod limits;
@@ -43,7 +45,7 @@ mod tools;
 mod uploads;
 
 pub use mcp::{EgressGuard, McpTokens, ValidationError};
-pub use options::{Checkpoints, Engine, EngineOptions};
+pub use options::{Checkpoints, Engine, EngineOptions, JudgeOptions};
 pub use packages::PackageOptions;
 pub use repositories::RepositoryOptions;
 pub use root_choice::{ROOT_METADATA_KEY, RootChoice, RootOptions};

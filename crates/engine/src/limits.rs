@@ -45,6 +45,10 @@ pub(crate) const TOOL_CALLS_MAX: usize = 128;
 /// Answers in a row that call tools, before a turn is given up: far above what work takes, so that
 /// only a model that goes in circles meets it.
 pub(crate) const TOOL_ROUNDS_MAX: u32 = 10_000;
+/// Tokens that a judge of calls may answer, thoughts included.
+pub(crate) const JUDGE_TOKENS: u32 = 4_096;
+/// Attempts at one judgement, all within its time.
+pub(crate) const JUDGE_ATTEMPTS_MAX: u32 = 2;
 /// Characters of a message about a failed model request.
 pub(crate) const ERROR_CHARS_MAX: usize = 1_000;
 /// Bytes of JSON that files take in one request to a model: what providers take in all.

@@ -6,21 +6,20 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use hostler_domain::catalog::ModelSpec;
 use hostler_domain::session::{ModelCall, Purpose, State};
-use hostler_domain::tools;
 use hostler_protocol::agent::SessionAgent;
 use hostler_protocol::content::ContentBlock;
 use hostler_protocol::event::{
-    AgentMessage, AgentToolUse, ContextCompacted, Draft, Empty, Event, ModelFailed,
-    ModelRequestEnd, ModelResponse, ModelStop, ModelUsage, ProviderToolUse, Seq, SessionErrorKind,
-    TokenUsage,
+    AgentMessage, ContextCompacted, Draft, Empty, Event, ModelFailed, ModelRequestEnd,
+    ModelResponse, ModelStop, ModelUsage, Seq, SessionErrorKind, TokenUsage,
 };
 use hostler_protocol::id::{EventId, SessionId};
 use hostler_provider::{
     BlockKind, Chunk, Finished, ModelError, ModelErrorKind, ModelRequest, Provider, StopReason,
-    ToolUse, Usage,
+    Usage,
 };
 use serde_json::value::RawValue;
 
+use crate::announcing::announce;
 use crate::attachments;
 use crate::backoff::pause;
 use crate::limits::{ERROR_CHARS_MAX, TOOL_CALLS_MAX};
@@ -108,7 +107,7 @@ async fn ask(asked: &Asked, state: &State, model: Option<ModelSpec>) -> Vec<Draf
             failed(asked, &error)
         }
         Ok(answer) if asked.call.purpose == Purpose::Compact => compacted(asked, answer),
-        Ok(answer) => answered(asked, answer, message_id, &mut previews),
+        Ok(answer) => answered(asked, state, answer, message_id, &mut previews).await,
         Err(error) => failed(asked, &error),
     }
 }
@@ -174,8 +173,9 @@ async fn listen(
 }
 
 /// `agent.thinking* agent.message? agent.tool_use*`, the internal response, the end of the span.
-fn answered(
+async fn answered(
     asked: &Asked,
+    state: &State,
     answer: Answer,
     message_id: EventId,
     previews: &mut Previews,
@@ -184,7 +184,6 @@ fn answered(
     let mut thinking = Vec::new();
     let mut texts = Vec::new();
     let mut uses = Vec::new();
-    let mut tool_uses = Vec::new();
     let mut blocks = Vec::with_capacity(answer.blocks.len());
     for block in answer.blocks {
         match block.kind {
@@ -202,14 +201,7 @@ fn answered(
             }
             BlockKind::Text { text } if text.is_empty() => continue,
             BlockKind::Text { text } => texts.push(ContentBlock::Text { text }),
-            BlockKind::ToolUse(tool_use) if uses.len() < TOOL_CALLS_MAX => {
-                let draft = parts.draft(tool_use_event(&asked.agent, &tool_use));
-                tool_uses.push(ProviderToolUse {
-                    event_id: draft.id,
-                    provider_id: tool_use.id,
-                });
-                uses.push(draft);
-            }
+            BlockKind::ToolUse(tool_use) if uses.len() < TOOL_CALLS_MAX => uses.push(tool_use),
             // A call over the limit is not run, so it may not stand in the conversation either.
             BlockKind::ToolUse(_) => continue,
             BlockKind::Other { .. } => {}
@@ -227,28 +219,20 @@ fn answered(
             event,
         });
     }
-    drafts.extend(uses);
+    let announced = announce(parts, asked.session, &asked.agent, state.intent(), uses).await;
+    drafts.extend(announced.calls);
     drafts.push(parts.draft(Event::ModelResponse(ModelResponse {
         model_request_start_id: asked.call.start_id,
         based_on: asked.based_on,
         blocks,
-        tool_uses,
+        tool_uses: announced.tool_uses,
         stop: stop(answer.finished.stop),
         usage,
         cost_nano_dollars: asked.cost(&usage),
     })));
     drafts.push(end_of_request(asked, &usage, false));
+    drafts.extend(announced.notes);
     drafts
-}
-
-fn tool_use_event(agent: &SessionAgent, tool_use: &ToolUse) -> Event {
-    let (evaluated_permission, evaluation) = tools::evaluate(agent, &tool_use.name);
-    Event::AgentToolUse(AgentToolUse {
-        name: tool_use.name.clone(),
-        input: RawValue::to_owned(&tool_use.input),
-        evaluated_permission,
-        evaluation,
-    })
 }
 
 fn compacted(asked: &Asked, answer: Answer) -> Vec<Draft> {
@@ -350,7 +334,7 @@ fn stop(reason: StopReason) -> ModelStop {
     }
 }
 
-fn tokens(usage: &Usage) -> TokenUsage {
+pub(crate) fn tokens(usage: &Usage) -> TokenUsage {
     TokenUsage {
         input_tokens: usage.input_tokens,
         output_tokens: usage.output_tokens,

@@ -55,6 +55,17 @@ pub struct EngineOptions {
     pub sandbox_checkpoints: Checkpoints,
     /// What opens the credentials of vaults. `None`: there are none.
     pub vault_keys: Option<Arc<Keyring>>,
+    /// Who judges calls under the policy `auto`. `None`: each is asked about.
+    pub judge: Option<JudgeOptions>,
+}
+
+/// The judge of calls.
+#[derive(Debug, Clone)]
+pub struct JudgeOptions {
+    /// As the catalog names it.
+    pub model: String,
+    /// How long one judgement may take, attempts included. Then the call is asked about.
+    pub timeout: Duration,
 }
 
 /// Where the files of sandboxes at rest are.

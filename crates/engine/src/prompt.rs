@@ -7,10 +7,11 @@ use hostler_domain::catalog::ModelSpec;
 use hostler_domain::session::{self, Block, Purpose, Role, State};
 use hostler_domain::{compaction, tools};
 use hostler_protocol::agent::{EffortLevel, SessionAgent, Speed};
+use hostler_protocol::content::ContentBlock;
 use hostler_provider::{Effort, Message, ModelRequest, Thinking, ToolDefinition};
 use hostler_sandbox::tool_schemas;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::limits::{OUTPUT_TOKENS_DEFAULT, SUMMARY_TOKENS};
 use crate::network::Reach;
@@ -94,6 +95,7 @@ fn message_of(
         role: match message.role {
             Role::User => hostler_provider::Role::User,
             Role::Assistant => hostler_provider::Role::Assistant,
+            Role::System => hostler_provider::Role::System,
         },
         content: message
             .blocks
@@ -114,15 +116,21 @@ fn system(agent: &SessionAgent, sandbox: &Told) -> Vec<String> {
 
 fn definitions(agent: &SessionAgent, reach: &Reach) -> Vec<ToolDefinition> {
     let offered = tools::offered(agent);
-    tool_schemas(sandbox_prompt::network(reach))
+    let schemas = tool_schemas(sandbox_prompt::network(reach));
+    let built_in = schemas
         .iter()
         .filter(|schema| offered.iter().any(|tool| tool.name() == schema.name))
         .map(|schema| ToolDefinition {
             name: schema.name.to_owned(),
             description: schema.description.to_owned(),
             input_schema: raw(schema.input_schema.to_owned()),
-        })
-        .collect()
+        });
+    let custom = tools::custom(agent).map(|tool| ToolDefinition {
+        name: tool.name.clone(),
+        description: tool.description.clone(),
+        input_schema: raw(Value::Object(tool.shown_schema()).to_string()),
+    });
+    built_in.chain(custom).collect()
 }
 
 fn effort(agent: &SessionAgent, model: &ModelSpec) -> Option<Effort> {
@@ -140,6 +148,16 @@ fn block_json(block: &Block, files: &dyn Fn(&str) -> Option<Arc<RawValue>>) -> A
     match block {
         Block::Json(json) => Arc::clone(json),
         Block::WithFile { file_id, .. } => files(file_id).unwrap_or_else(|| text_block(FILE_GONE)),
+        Block::Result(result) => {
+            let mut shown = |block: &ContentBlock| match block.file_id() {
+                None => serde_json::to_value(block).ok(),
+                Some(id) => {
+                    let json = files(id).unwrap_or_else(|| text_block(FILE_GONE));
+                    serde_json::from_str(json.get()).ok()
+                }
+            };
+            raw(result.json(&mut shown).to_string())
+        }
     }
 }
 
@@ -163,7 +181,7 @@ fn leave_out_long_results(messages: &mut [Message]) {
         if json.len() <= compaction::OMITTED_ABOVE_BYTES {
             continue;
         }
-        let Ok(mut value) = serde_json::from_str::<serde_json::Value>(json) else {
+        let Ok(mut value) = serde_json::from_str::<Value>(json) else {
             continue;
         };
         match value["type"].as_str() {

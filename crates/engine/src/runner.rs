@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use futures::stream::BoxStream;
+use futures::stream::{BoxStream, SelectAll};
 use hostler_domain::session::{ModelCall, SessionStatus, Step, ToolRun};
 use hostler_protocol::Timestamp;
 use hostler_protocol::event::{Draft, Seq};
 use hostler_protocol::id::EventId;
 use hostler_sandbox::Parting;
 use hostler_store::{Lease, Wakes};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +37,9 @@ struct Activity {
     fence: Fence,
     /// For the tools: what it means to leave them.
     parting: Parting,
-    facts: BoxStream<'static, Vec<Draft>>,
+    facts: SelectAll<BoxStream<'static, Vec<Draft>>>,
+    /// How many tools run side by side, whenever they have joined.
+    places: Arc<Semaphore>,
 }
 
 impl Drop for Activity {
@@ -161,7 +164,8 @@ fn carry_on(
     around: &Surroundings,
     journal: &Journal,
 ) -> Activity {
-    if let Some(current) = current.take_if(|current| current.covers(&kind)) {
+    if let Some(mut current) = current.take_if(|current| current.continues_with(&kind)) {
+        current.join(&kind, around, journal);
         return current;
     }
     give_up(&mut current);
@@ -169,19 +173,23 @@ fn carry_on(
     let session = journal.lease().session;
     let parting = Parting::default();
     let parts = || Arc::clone(&around.parts);
+    let places = Arc::new(Semaphore::new(
+        around.parts.options.parallel_tools_max.max(1),
+    ));
     let facts = match &kind {
         Kind::Model(call) => {
             let telling = around.telling.clone();
             let facts = call_model(parts(), session, state, *call, telling);
             outputs::before_the_end(parts(), session, facts)
         }
-        Kind::Tools(runs) => run_tools(parts(), session, state, runs, parting.clone()),
+        Kind::Tools(runs) => run_tools(parts(), session, state, runs, &parting, &places),
     };
     Activity {
         kind,
         fence: around.fence.clone(),
         parting,
-        facts,
+        facts: SelectAll::from_iter([facts]),
+        places,
     }
 }
 
@@ -202,13 +210,31 @@ fn inherited_calls(journal: &Journal, activity: Option<&Activity>) -> Vec<EventI
 }
 
 impl Activity {
-    /// Whether this activity does what `wanted` says: of several tools some may be done.
-    fn covers(&self, wanted: &Kind) -> bool {
+    /// Whether this activity does what `wanted` says: of several tools some may be done, and others
+    /// may have been allowed meanwhile.
+    fn continues_with(&self, wanted: &Kind) -> bool {
         match (&self.kind, wanted) {
             (Kind::Model(mine), Kind::Model(call)) => mine == call,
-            (Kind::Tools(mine), Kind::Tools(runs)) => runs.iter().all(|run| mine.contains(run)),
+            (Kind::Tools(mine), Kind::Tools(runs)) => runs.iter().any(|run| mine.contains(run)),
             (Kind::Model(_), Kind::Tools(_)) | (Kind::Tools(_), Kind::Model(_)) => false,
         }
+    }
+
+    /// Begins with what is new in `wanted`.
+    fn join(&mut self, wanted: &Kind, around: &Surroundings, journal: &Journal) {
+        let (Kind::Tools(mine), Kind::Tools(runs)) = (&mut self.kind, wanted) else {
+            return;
+        };
+        let is_new = |run: &&ToolRun| !mine.contains(run);
+        let new: Vec<ToolRun> = runs.iter().filter(is_new).copied().collect();
+        if new.is_empty() {
+            return;
+        }
+        let (session, state) = (journal.lease().session, journal.state());
+        let parts = Arc::clone(&around.parts);
+        let facts = run_tools(parts, session, state, &new, &self.parting, &self.places);
+        self.facts.push(facts);
+        mine.extend(new);
     }
 }
 

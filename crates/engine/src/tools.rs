@@ -15,21 +15,24 @@ use hostler_protocol::id::{EventId, SessionId};
 use hostler_provider::INVALID_INPUT_FIELD;
 use hostler_sandbox::{Call, News, Output, Parting, Tool};
 
+use tokio::sync::Semaphore;
+
 use crate::options::Parts;
 use crate::outputs;
 use crate::resume::resume;
 use crate::{repositories, sandbox_news, session_sandbox};
 
-/// One fact for each call, in the order in which the calls end. Dropping the stream leaves them,
-/// and `parting` says what that means.
+/// One fact for each call, in the order in which the calls end. Each waits for one of the `places`.
+/// Dropping the stream leaves them, and `parting` says what that means.
 pub(crate) fn run_tools(
     parts: Arc<Parts>,
     session: SessionId,
     state: &State,
     runs: &[ToolRun],
-    parting: Parting,
+    parting: &Parting,
+    places: &Arc<Semaphore>,
 ) -> BoxStream<'static, Vec<Draft>> {
-    let side_by_side = parts.options.parallel_tools_max.max(1);
+    let count = runs.len().max(1);
     let runs: Vec<_> = runs
         .iter()
         .filter_map(|run| Some((run, state.unanswered_call(run.id)?)))
@@ -42,8 +45,10 @@ pub(crate) fn run_tools(
                 input: serde_json::from_str(call.input.get()).unwrap_or_default(),
                 parting: parting.clone(),
             };
-            let how = run.how;
+            let (how, places) = (run.how, Arc::clone(places));
             async move {
+                // Nobody closes the places.
+                let _place = places.acquire_owned().await;
                 let started = std::time::Instant::now();
                 let events = match how {
                     ToolStart::Fresh => match asked.run().await {
@@ -67,9 +72,7 @@ pub(crate) fn run_tools(
             }
         })
         .collect();
-    futures::stream::iter(runs)
-        .buffer_unordered(side_by_side)
-        .boxed()
+    futures::stream::iter(runs).buffer_unordered(count).boxed()
 }
 
 /// One call, and what it takes to carry it out.

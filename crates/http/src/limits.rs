@@ -50,6 +50,8 @@ pub(crate) const FILE_IDS_MAX: usize = 100;
 pub(crate) const FORM_HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a part of an upload that isn't the file.
 pub(crate) const FORM_FIELD_BYTES_MAX: usize = 64;
+/// Answers of one request to calls that don't wait: each is looked for in the session's log.
+pub(crate) const LATE_ANSWERS_MAX: usize = 16;
 /// Different files that the messages of one request can name: each is looked up.
 pub(crate) const FILES_OF_REQUEST_MAX: usize = 500;
 /// How often a credential's update is made again when others changed the credential meanwhile.

@@ -17,6 +17,8 @@ const IMAGE_TYPES: &[(&str, &str)] = &[
 ];
 const DOCUMENT_TYPES: &[(&str, &str)] = &[("application/pdf", "application/pdf")];
 const TITLE_CHARS_MAX: usize = 4_096;
+/// Pieces of text in one search result.
+const SEARCH_TEXTS_MAX: usize = 1_000;
 const FILE_ID_CHARS: std::ops::RangeInclusive<usize> = 1..=128;
 
 /// A block of a `user.message` or of a tool's result.
@@ -36,6 +38,25 @@ pub enum ContentBlock {
         #[serde(skip_serializing_if = "Option::is_none")]
         context: Option<String>,
     },
+    /// In results of tools only.
+    SearchResult {
+        source: String,
+        title: String,
+        content: Vec<SearchText>,
+        citations: Citations,
+    },
+}
+
+/// A piece of what a search has found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum SearchText {
+    Text { text: String },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Citations {
+    pub enabled: bool,
 }
 
 /// Where the bytes of an image or a document are.
@@ -65,10 +86,43 @@ impl ContentBlock {
         Self::Text { text: text.into() }
     }
 
+    /// The file that holds its bytes, if one does.
+    pub fn file_id(&self) -> Option<&str> {
+        match self {
+            Self::Image { source } | Self::Document { source, .. } => match source {
+                Source::File { file_id } => Some(file_id),
+                Source::Base64 { .. } | Source::Text { .. } | Source::Url { .. } => None,
+            },
+            Self::Text { .. } | Self::SearchResult { .. } => None,
+        }
+    }
+
     /// A block of a `user.message`.
     pub fn decode_user(at: At<'_>) -> Result<Self, Invalid> {
+        Self::decode(at, &["text", "image", "document"])
+    }
+
+    /// A block of the result of a tool that the client runs.
+    pub fn decode_result(at: At<'_>) -> Result<Self, Invalid> {
+        Self::decode(at, &["text", "image", "document", "search_result"])
+    }
+
+    /// A block of a `system.message`.
+    pub fn decode_system(at: At<'_>) -> Result<Self, Invalid> {
+        Self::decode(at, &["text"])
+    }
+
+    fn decode(at: At<'_>, kinds: &[&str]) -> Result<Self, Invalid> {
         let mut fields = at.fields()?;
-        let block = match fields.tag()? {
+        let kind = fields.tag()?;
+        if kind == "redacted" {
+            let message = "a redacted block is only ever sent by the server";
+            return Err(fields.at().invalid(message));
+        }
+        if !kinds.contains(&kind) {
+            return Err(fields.unknown_tag(kind, kinds));
+        }
+        let block = match kind {
             "text" => Self::Text {
                 text: fields.required("text", |at| at.text(1..=TEXT_CHARS_MAX))?,
             },
@@ -80,15 +134,39 @@ impl ContentBlock {
                 title: fields.nullable("title", |at| at.text(0..=TITLE_CHARS_MAX))?,
                 context: fields.nullable("context", |at| at.text(0..=TEXT_CHARS_MAX))?,
             },
-            "redacted" => {
-                return Err(fields
-                    .at()
-                    .invalid("a redacted block is only ever sent by the server"));
-            }
-            other => return Err(fields.unknown_tag(other, &["text", "image", "document"])),
+            _ => Self::SearchResult {
+                source: fields.required("source", |at| at.text(1..=URL_CHARS_MAX))?,
+                title: fields.required("title", |at| at.text(1..=TITLE_CHARS_MAX))?,
+                content: fields.required("content", |at| {
+                    at.list(1..=SEARCH_TEXTS_MAX, SearchText::decode)
+                })?,
+                citations: fields.required("citations", Citations::decode)?,
+            },
         };
         fields.finish()?;
         Ok(block)
+    }
+}
+
+impl SearchText {
+    fn decode(at: At<'_>) -> Result<Self, Invalid> {
+        let mut fields = at.fields()?;
+        match fields.tag()? {
+            "text" => {}
+            other => return Err(fields.unknown_tag(other, &["text"])),
+        }
+        let text = fields.required("text", |at| at.text(1..=TEXT_CHARS_MAX))?;
+        fields.finish()?;
+        Ok(Self::Text { text })
+    }
+}
+
+impl Citations {
+    fn decode(at: At<'_>) -> Result<Self, Invalid> {
+        let mut fields = at.fields()?;
+        let enabled = fields.required("enabled", |at| at.boolean())?;
+        fields.finish()?;
+        Ok(Self { enabled })
     }
 }
 

@@ -8,16 +8,21 @@
 //! stand together. A type that this program doesn't know is kept verbatim and skipped.
 
 mod body;
+mod calls;
 mod recorded;
 mod session_error;
 mod usage;
 
 pub use body::{
-    AgentMessage, AgentToolResult, AgentToolUse, ContextCompacted, Empty, EvaluatedPermission,
-    Evaluation, InputProcessed, ModelFailed, ModelRequestEnd, ModelResponse, ModelStop,
-    ProviderToolUse, SessionCreated, SessionErrorEvent, SessionIdle, SessionUpdated,
-    SessionUsageEvent, StopDetails, StopReason, ThreadIdle, ThreadStatus, ToolStarted,
-    UserInterrupt, UserMessage,
+    AgentMessage, ContextCompacted, Empty, InputProcessed, ModelFailed, ModelRequestEnd,
+    ModelResponse, ModelStop, ProviderToolUse, SessionCreated, SessionErrorEvent, SessionIdle,
+    SessionUpdated, SessionUsageEvent, StopDetails, StopReason, SystemMessage, ThreadIdle,
+    ThreadStatus, UserInterrupt, UserMessage,
+};
+pub use calls::{
+    AgentCustomToolUse, AgentToolResult, AgentToolUse, Confirmed, CustomToolResult,
+    EvaluatedPermission, Evaluation, Judgement, PermissionJudged, ReasonCode, ResultDeadline,
+    ToolConfirmation, ToolStarted,
 };
 pub use recorded::{Draft, Epoch, Recorded, Seq};
 pub use session_error::{RetryStatus, SessionError, SessionErrorKind};
@@ -100,11 +105,15 @@ macro_rules! events {
 events! {
     "user.message" UserMessage(UserMessage) Queued;
     "user.interrupt" UserInterrupt(UserInterrupt) Queued;
+    "user.tool_confirmation" UserToolConfirmation(ToolConfirmation) Public;
+    "user.custom_tool_result" UserCustomToolResult(CustomToolResult) Public;
+    "system.message" SystemMessage(SystemMessage) Queued;
 
     "agent.message" AgentMessage(AgentMessage) Public;
     "agent.thinking" AgentThinking(Empty) Public;
     "agent.tool_use" AgentToolUse(AgentToolUse) Public;
     "agent.tool_result" AgentToolResult(AgentToolResult) Public;
+    "agent.custom_tool_use" AgentCustomToolUse(AgentCustomToolUse) Public;
     "agent.thread_context_compacted" AgentThreadContextCompacted(Empty) Public;
 
     "session.status_running" SessionStatusRunning(Empty) Public;
@@ -127,6 +136,8 @@ events! {
     "hostler.model_response" ModelResponse(ModelResponse) Internal;
     "hostler.model_failed" ModelFailed(ModelFailed) Internal;
     "hostler.tool_started" ToolStarted(ToolStarted) Internal;
+    "hostler.result_deadline" ResultDeadline(ResultDeadline) Internal;
+    "hostler.permission_judged" PermissionJudged(PermissionJudged) Internal;
     "hostler.context_compacted" ContextCompacted(ContextCompacted) Internal;
 }
 

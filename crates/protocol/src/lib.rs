@@ -21,6 +21,7 @@ pub mod limits;
 pub mod model;
 pub mod page;
 pub mod secret;
+pub mod sent_event;
 pub mod session;
 pub mod session_repository;
 pub mod session_resource;

@@ -75,5 +75,10 @@ pub(crate) const INITIAL_EVENTS_MAX: usize = 50;
 pub(crate) const FILE_DOCUMENTS_MAX: usize = 100;
 /// Events of one request.
 pub(crate) const SENT_EVENTS_MAX: usize = 1_000;
+/// What a client may say to a model about a call that it denies.
+pub(crate) const DENY_MESSAGE_CHARS_MAX: usize = 10_000;
+pub(crate) const SYSTEM_CONTENT_BLOCKS: RangeInclusive<usize> = 1..=1_000;
+/// How long a client may be given for the result of a custom tool, in seconds.
+pub(crate) const RESULT_DEADLINE_SECONDS: RangeInclusive<i64> = 1..=30 * 24 * 3_600;
 /// Content blocks of one message.
 pub(crate) const EVENT_CONTENT_BLOCKS_MAX: usize = 1_000;

@@ -8,11 +8,11 @@ use crate::Timestamp;
 use crate::agent::{SessionAgent, SessionAgentParams, SessionAgentUpdate};
 use crate::content::{ContentBlock, Source};
 use crate::decode::{At, Fields, Invalid, Metadata, Patch, metadata, metadata_patch};
-use crate::event::{SessionUsage, UserInterrupt, UserMessage};
+use crate::event::{SessionUsage, UserMessage};
 use crate::id::{EnvironmentId, SessionId, VaultId};
 use crate::limits::{
-    EVENT_CONTENT_BLOCKS_MAX, FILE_DOCUMENTS_MAX, INITIAL_EVENTS_MAX, SENT_EVENTS_MAX,
-    SESSION_TITLE_CHARS_MAX, SESSION_VAULTS_MAX,
+    EVENT_CONTENT_BLOCKS_MAX, FILE_DOCUMENTS_MAX, INITIAL_EVENTS_MAX, SESSION_TITLE_CHARS_MAX,
+    SESSION_VAULTS_MAX,
 };
 use crate::session_resource::{MountResource, SessionResource, decode_resources};
 
@@ -63,13 +63,6 @@ pub struct DeletedSession {
     /// Always `session_deleted`.
     #[serde(rename = "type")]
     pub kind: &'static str,
-}
-
-/// An event that a client sends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SentEvent {
-    Message(UserMessage),
-    Interrupt(UserInterrupt),
 }
 
 /// `POST /v1/sessions`.
@@ -152,34 +145,6 @@ impl UpdateSession {
     }
 }
 
-/// `POST /v1/sessions/{id}/events`: one to [`SENT_EVENTS_MAX`] events, all or none.
-pub fn decode_sent_events(body: &Value) -> Result<Vec<SentEvent>, Invalid> {
-    let mut fields = At::root(body).fields()?;
-    let read = |at: At<'_>| at.list(1..=SENT_EVENTS_MAX, sent_event);
-    let events = fields.required("events", read)?;
-    fields.finish()?;
-    Ok(events)
-}
-
-fn sent_event(at: At<'_>) -> Result<SentEvent, Invalid> {
-    const TYPES: &[&str] = &["user.message", "user.interrupt"];
-    let path = at.path.clone();
-    let mut fields = at.fields()?;
-    let event = match fields.tag()? {
-        "user.message" => SentEvent::Message(user_message(&mut fields)?),
-        "user.interrupt" => SentEvent::Interrupt(UserInterrupt {
-            session_thread_id: fields.nullable("session_thread_id", |at| at.id())?,
-        }),
-        other => {
-            return Err(
-                later_event(&path, other).unwrap_or_else(|| fields.unknown_tag(other, TYPES))
-            );
-        }
-    };
-    fields.finish()?;
-    Ok(event)
-}
-
 fn initial_event(at: At<'_>) -> Result<UserMessage, Invalid> {
     let path = at.path.clone();
     let mut fields = at.fields()?;
@@ -192,21 +157,7 @@ fn initial_event(at: At<'_>) -> Result<UserMessage, Invalid> {
     Ok(message)
 }
 
-/// Events of the contract that this version can't take yet.
-fn later_event(path: &str, name: &str) -> Option<Invalid> {
-    const LATER: &[&str] = &[
-        "user.tool_confirmation",
-        "user.custom_tool_result",
-        "user.tool_result",
-        "user.define_outcome",
-        "system.message",
-    ];
-    LATER
-        .contains(&name)
-        .then(|| Invalid::unsupported(format!("{path}.type"), name))
-}
-
-fn user_message(fields: &mut Fields<'_>) -> Result<UserMessage, Invalid> {
+pub(crate) fn user_message(fields: &mut Fields<'_>) -> Result<UserMessage, Invalid> {
     let blocks = 1..=EVENT_CONTENT_BLOCKS_MAX;
     let content = fields.required("content", |at| at.list(blocks, ContentBlock::decode_user))?;
     Ok(UserMessage { content })
@@ -302,33 +253,5 @@ mod tests {
             with("initial_events", json!([{"type": "user.interrupt"}])),
             "initial_events.0.type: 'user.interrupt' is not one of 'user.message', 'user.define_outcome'"
         );
-    }
-
-    #[test]
-    fn sent_events_are_all_or_none() {
-        let text = json!({"type": "text", "text": "hi"});
-        let good = json!({"events": [{"type": "user.message", "content": [text]}, {"type": "user.interrupt"}]});
-        assert_eq!(decode_sent_events(&good).unwrap().len(), 2);
-        for (events, message) in [
-            (json!([]), "events: List should have at least 1 item(s)"),
-            (
-                json!([{"type": "user.message", "content": []}]),
-                "events.0.content: List should have at least 1 item(s)",
-            ),
-            (
-                json!([{"type": "user.message"}]),
-                "events.0.content: Field required",
-            ),
-            (
-                json!([{"type": "agent.message"}]),
-                "events.0.type: 'agent.message' is not one of 'user.message', 'user.interrupt'",
-            ),
-        ] {
-            let error = decode_sent_events(&json!({"events": events})).unwrap_err();
-            assert_eq!(error.to_string(), message);
-        }
-        let later =
-            decode_sent_events(&json!({"events": [{"type": "system.message"}]})).unwrap_err();
-        assert_eq!(later.code, Some("feature_not_supported"));
     }
 }

@@ -102,6 +102,9 @@ pub struct Message {
 pub enum Role {
     User,
     Assistant,
+    /// What is added to the instructions in the middle of a conversation. Only for models whose
+    /// entry says that they take it.
+    System,
 }
 
 impl Role {
@@ -109,6 +112,7 @@ impl Role {
         match self {
             Self::User => "user",
             Self::Assistant => "assistant",
+            Self::System => "system",
         }
     }
 }

@@ -180,6 +180,7 @@ fn place_in_conversation(messages: &[Message]) -> Place {
     for message in messages.iter().rev() {
         match message.role {
             Role::Assistant => step += 1,
+            Role::System => {}
             Role::User => {
                 let user_text = text_of(message);
                 if !user_text.is_empty() {

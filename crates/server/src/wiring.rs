@@ -215,6 +215,7 @@ pub(crate) fn engine(
         repositories: config.repositories.clone(),
         roots,
         vault_keys,
+        judge: config.judge.clone(),
         sandbox_checkpoints: match config.sandbox.checkpoint {
             CheckpointPlace::Local => hostler_engine::Checkpoints::Local,
             CheckpointPlace::Blobs => hostler_engine::Checkpoints::Blobs {

@@ -57,10 +57,15 @@ impl Store {
     }
 }
 
-/// A message waits for the end of a step; an interrupt ends it.
+/// A message waits for the end of a step; an interrupt ends it, and a call that is allowed joins it.
 fn urgency(drafts: &[Draft]) -> Urgency {
-    let interrupts = |draft: &Draft| matches!(draft.event, Event::UserInterrupt(_));
-    match drafts.iter().any(interrupts) {
+    let breaks_in = |draft: &Draft| {
+        matches!(
+            draft.event,
+            Event::UserInterrupt(_) | Event::UserToolConfirmation(_)
+        )
+    };
+    match drafts.iter().any(breaks_in) {
         true => Urgency::BreaksIn,
         false => Urgency::Waits,
     }

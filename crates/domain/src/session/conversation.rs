@@ -5,14 +5,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use hostler_protocol::content::{ContentBlock, Source};
+use hostler_protocol::content::ContentBlock;
 use hostler_protocol::event::AgentToolResult;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::calls::ToolCall;
 use super::sealed::{Earlier, seal};
-use super::state::ToolCall;
 
 /// Messages that are not sealed, and their text: beyond that all but the newest are. What is kept
 /// holds the messages that can still change, which is the last, and those that get cache marks.
@@ -31,6 +31,8 @@ const LEFT_OUT: &str = "[An image or a document that was attached here is left o
 pub enum Role {
     User,
     Assistant,
+    /// What the operator adds to the instructions in the middle of a conversation.
+    System,
 }
 
 impl Role {
@@ -39,6 +41,7 @@ impl Role {
         match self {
             Self::User => "user",
             Self::Assistant => "assistant",
+            Self::System => "system",
         }
     }
 }
@@ -52,6 +55,16 @@ pub enum Block {
         file_id: String,
         block: Arc<ContentBlock>,
     },
+    /// The result of a call of which some blocks have their bytes in the file store.
+    Result(Arc<ResultWithFiles>),
+}
+
+/// What a [`Block::Result`] is made of.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ResultWithFiles {
+    provider_id: String,
+    content: Vec<ContentBlock>,
+    is_error: bool,
 }
 
 impl Block {
@@ -59,7 +72,28 @@ impl Block {
         match self {
             Self::Json(json) => json.get().len(),
             Self::WithFile { file_id, .. } => file_id.len(),
+            Self::Result(result) => {
+                let text = |block: &ContentBlock| match block {
+                    ContentBlock::Text { text } => text.len(),
+                    ContentBlock::Image { .. }
+                    | ContentBlock::Document { .. }
+                    | ContentBlock::SearchResult { .. } => 0,
+                };
+                result.content.iter().map(text).sum()
+            }
         }
+    }
+
+    /// The blocks whose bytes are in the file store, with the ids of their files.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &ContentBlock)> {
+        let blocks: &[ContentBlock] = match self {
+            Self::Json(_) => &[],
+            Self::WithFile { block, .. } => std::slice::from_ref(block.as_ref()),
+            Self::Result(result) => &result.content,
+        };
+        blocks
+            .iter()
+            .filter_map(|block| Some((block.file_id()?, block)))
     }
 
     /// About how many tokens it costs, for deciding when to compact: four bytes each, and a flat
@@ -70,6 +104,10 @@ impl Block {
             Self::Json(json) if is_media(json.get()) => TOKENS_PER_MEDIA,
             Self::Json(json) => u64::try_from(json.get().len() / 4).unwrap_or(u64::MAX),
             Self::WithFile { .. } => TOKENS_PER_MEDIA,
+            Self::Result(result) => result
+                .content
+                .iter()
+                .fold(0, |sum: u64, _| sum.saturating_add(TOKENS_PER_MEDIA)),
         }
     }
 }
@@ -103,6 +141,12 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
+    /// Or with what the system has said to the user's last words.
+    pub(super) fn ends_with_the_user(&self) -> bool {
+        let last = self.recent.last();
+        last.is_some_and(|last| last.role != Role::Assistant)
+    }
+
     /// Whether it is more than one message.
     pub(super) fn has_several(&self) -> bool {
         !self.earlier.is_empty() || self.recent.len() > 1
@@ -146,9 +190,9 @@ impl Conversation {
 
     /// Puts a sentence in the place of each image and document that the model has not answered.
     pub(super) fn leave_out_unanswered_media(&mut self) {
-        if let Some(last) = self.recent.last_mut()
-            && last.role == Role::User
-        {
+        let unanswered = self.recent.iter_mut().rev();
+        let mut unanswered = unanswered.take_while(|message| message.role != Role::Assistant);
+        if let Some(last) = unanswered.find(|message| message.role == Role::User) {
             let blocks = &mut Arc::make_mut(last).blocks;
             blocks.iter_mut().for_each(leave_out_media);
             self.count_bytes();
@@ -179,6 +223,7 @@ fn leave_out_media(block: &mut Block) {
     let mut value = match block {
         Block::Json(json) => serde_json::from_str(json.get()).unwrap_or_default(),
         Block::WithFile { .. } => sentence(),
+        Block::Result(result) => result.json(&mut |block| serde_json::to_value(block).ok()),
     };
     if shows(&value) {
         value = sentence();
@@ -193,7 +238,7 @@ fn leave_out_media(block: &mut Block) {
 pub(super) fn user_blocks(content: &[ContentBlock]) -> Vec<Block> {
     shown(content)
         .iter()
-        .map(|block| match file_of(block) {
+        .map(|block| match block.file_id() {
             Some(file_id) => Block::WithFile {
                 file_id: file_id.to_owned(),
                 block: Arc::new(block.clone()),
@@ -203,32 +248,32 @@ pub(super) fn user_blocks(content: &[ContentBlock]) -> Vec<Block> {
         .collect()
 }
 
-fn file_of(block: &ContentBlock) -> Option<&str> {
-    match block {
-        ContentBlock::Image {
-            source: Source::File { file_id },
-        }
-        | ContentBlock::Document {
-            source: Source::File { file_id },
-            ..
-        } => Some(file_id),
-        ContentBlock::Text { .. } | ContentBlock::Image { .. } | ContentBlock::Document { .. } => {
-            None
-        }
-    }
-}
-
 /// The result of a call, under the id that the provider gave the call.
 pub(super) fn tool_result_block(provider_id: &str, result: &AgentToolResult) -> Block {
-    let mut block = json!({
-        "type": "tool_result",
-        "tool_use_id": provider_id,
-        "content": shown(&result.content),
-    });
-    if result.is_error {
-        block["is_error"] = json!(true);
+    let result = ResultWithFiles {
+        provider_id: provider_id.to_owned(),
+        content: shown(&result.content).into_owned(),
+        is_error: result.is_error,
+    };
+    if result.content.iter().any(|block| block.file_id().is_some()) {
+        return Block::Result(Arc::new(result));
     }
-    json_block(&block)
+    json_block(&result.json(&mut |block| serde_json::to_value(block).ok()))
+}
+
+impl ResultWithFiles {
+    /// The block of the Messages form. `shown` says what stands for each block of the content.
+    pub fn json(&self, shown: &mut dyn FnMut(&ContentBlock) -> Option<Value>) -> Value {
+        let mut block = json!({
+            "type": "tool_result",
+            "tool_use_id": self.provider_id,
+            "content": self.content.iter().filter_map(shown).collect::<Vec<_>>(),
+        });
+        if self.is_error {
+            block["is_error"] = json!(true);
+        }
+        block
+    }
 }
 
 /// What a model said, without what the next request could not repeat: text without a word and

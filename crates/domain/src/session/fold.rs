@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use hostler_protocol::agent::SessionAgent;
 use hostler_protocol::event::{
-    AgentToolResult, Draft, Epoch, Event, ModelFailed, ModelResponse, ModelStop, Recorded, Seq,
-    StopDetails, StopReason,
+    Draft, Epoch, Event, ModelFailed, ModelResponse, ModelStop, Recorded, Seq, StopDetails,
+    StopReason,
 };
-use hostler_protocol::id::EventId;
 
-use super::conversation::{Block, Role, assistant_blocks, tool_result_block, user_blocks};
-use super::state::{Interrupt, OpenRequest, Queued, State, ToolCall};
+use super::calls::{Announced, ToolCall};
+use super::conversation::{Block, Role, assistant_blocks, user_blocks};
+use super::state::{Interrupt, OpenRequest, Queued, QueuedInput, State};
 use super::summary::SessionStatus;
 
 /// Pauses in a row that a provider is granted before the turn counts as ended.
@@ -32,11 +32,7 @@ impl State {
         let at_rest = self.summary.status == SessionStatus::Idle;
         self.summary.apply(recorded);
         match &recorded.event {
-            Event::UserMessage(message) => self.messages.push(Queued {
-                seq: recorded.seq,
-                id: recorded.id,
-                message: message.clone(),
-            }),
+            Event::UserMessage(_) | Event::SystemMessage(_) => self.queue(recorded),
             Event::UserInterrupt(_) => self.interrupts.push(Interrupt {
                 seq: recorded.seq,
                 id: recorded.id,
@@ -45,16 +41,14 @@ impl State {
             Event::InputProcessed(processed) => {
                 self.input_processed(recorded.seq, processed.received_seq);
             }
-            Event::ModelRequestStart(_) => {
-                self.failure = None;
-                self.announced.clear();
-                self.open_request = Some(OpenRequest {
-                    id: recorded.id,
-                    epoch: recorded.epoch,
-                });
-            }
+            Event::ModelRequestStart(_) => self.model_request_started(recorded),
             Event::ModelRequestEnd(_) => self.open_request = None,
-            Event::AgentToolUse(call) => self.announced.push((recorded.id, call.clone())),
+            Event::AgentToolUse(_) | Event::AgentCustomToolUse(_) => {
+                let announced = Announced::from_event(&recorded.event);
+                self.announced.extend(announced.map(|call| (recorded.id, call)));
+            }
+            Event::UserToolConfirmation(confirmation) => self.confirmed(confirmation),
+            Event::UserCustomToolResult(result) => self.custom_result(recorded.seq, result),
             Event::ModelResponse(response) => self.model_response(recorded.seq, response),
             Event::ModelFailed(failed) => self.model_failed(failed),
             Event::ToolStarted(started) => {
@@ -66,12 +60,13 @@ impl State {
             Event::ContextCompacted(compacted) => self.compacted(&compacted.summary),
             Event::SessionStatusRunning(_) => {
                 self.failure = None;
-                if at_rest {
+                let resumes = std::mem::take(&mut self.paused);
+                if at_rest && !resumes {
                     self.turn_started = recorded.seq;
                 }
             }
             Event::SessionStatusRescheduled(_) => self.failure = None,
-            Event::SessionStatusIdle(_) => self.came_to_rest(),
+            Event::SessionStatusIdle(idle) => self.came_to_rest(&idle.stop_reason),
             Event::SessionUpdated(updated) => {
                 if let Some(agent) = &updated.agent {
                     self.agent = Arc::new(SessionAgent::clone(agent));
@@ -88,6 +83,9 @@ impl State {
             | Event::SessionThreadStatusRescheduled(_)
             | Event::SessionThreadStatusTerminated(_)
             | Event::SessionCreated(_)
+            // Those two are for the summary.
+            | Event::ResultDeadline(_)
+            | Event::PermissionJudged(_)
             | Event::Unknown { .. } => {}
         }
     }
@@ -98,7 +96,31 @@ impl State {
         self.apply(&recorded);
     }
 
-    fn came_to_rest(&mut self) {
+    fn queue(&mut self, recorded: &Recorded) {
+        self.queued.extend(
+            QueuedInput::from_event(&recorded.event).map(|input| Queued {
+                seq: recorded.seq,
+                id: recorded.id,
+                input,
+            }),
+        );
+    }
+
+    fn model_request_started(&mut self, recorded: &Recorded) {
+        self.failure = None;
+        self.announced.clear();
+        self.open_request = Some(OpenRequest {
+            id: recorded.id,
+            epoch: recorded.epoch,
+        });
+    }
+
+    fn came_to_rest(&mut self, reason: &StopReason) {
+        self.paused = matches!(reason, StopReason::RequiresAction { .. });
+        if self.paused {
+            // The turn is not over.
+            return;
+        }
         self.failure = None;
         self.stop = (StopReason::EndTurn, None);
         self.attempts = 0;
@@ -120,26 +142,25 @@ impl State {
         self.attempts = 0;
     }
 
-    fn call(&mut self, id: EventId) -> Option<&mut ToolCall> {
-        self.calls.iter_mut().find(|call| call.id == id)
-    }
-
     fn input_processed(&mut self, seq: Seq, received: Seq) {
         self.interrupts.retain(|waiting| waiting.seq != received);
-        let Some(position) = self
-            .messages
-            .iter()
-            .position(|queued| queued.seq == received)
-        else {
+        let Some(position) = self.queued.iter().position(|one| one.seq == received) else {
             return;
         };
-        let queued = self.messages.remove(position);
-        self.add(Role::User, user_blocks(&queued.message.content));
+        match self.queued.remove(position).input {
+            QueuedInput::Message(message) => {
+                self.add(Role::User, user_blocks(&message.content));
+                self.intent.add(&message);
+                self.tool_rounds = 0;
+            }
+            QueuedInput::System(message) => {
+                self.add(Role::System, user_blocks(&message.content));
+            }
+        }
         self.last_input = seq;
-        self.tool_rounds = 0;
     }
 
-    fn add(&mut self, role: Role, blocks: Vec<Block>) {
+    pub(super) fn add(&mut self, role: Role, blocks: Vec<Block>) {
         let tokens = blocks.iter().map(Block::estimated_tokens).sum();
         self.added_tokens = self.added_tokens.saturating_add(tokens);
         self.conversation.push(role, blocks);
@@ -151,16 +172,8 @@ impl State {
             .tool_uses
             .iter()
             .filter_map(|used| {
-                let (id, call) = announced.iter().find(|(id, _)| *id == used.event_id)?;
-                Some(ToolCall {
-                    id: *id,
-                    name: call.name.clone(),
-                    input: Arc::from(call.input.clone()),
-                    permission: call.evaluated_permission,
-                    provider_id: used.provider_id.clone(),
-                    started_by: None,
-                    result: None,
-                })
+                let (_, call) = announced.iter().find(|(id, _)| *id == used.event_id)?;
+                Some(ToolCall::new(used, call))
             })
             .collect();
         self.add(
@@ -228,27 +241,6 @@ impl State {
             self.conversation.leave_out_unanswered_media();
         }
         self.failure = Some(failed.clone());
-    }
-
-    fn tool_result(&mut self, seq: Seq, result: &AgentToolResult) {
-        let Some(call) = self.call(result.tool_use_id) else {
-            return;
-        };
-        // The first result is the one that clients have seen.
-        call.result.get_or_insert_with(|| result.clone());
-        if self.calls.iter().any(|call| call.result.is_none()) {
-            return;
-        }
-        let calls = std::mem::take(&mut self.calls);
-        let blocks = calls
-            .iter()
-            .filter_map(|call| Some(tool_result_block(&call.provider_id, call.result.as_ref()?)));
-        self.add(Role::User, blocks.collect());
-        self.last_input = seq;
-        if self.refused() {
-            // Nobody waits for an answer to these: the refusal ends the turn.
-            self.answered = seq;
-        }
     }
 
     /// Whether the model's last answer was a refusal.

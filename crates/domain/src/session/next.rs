@@ -1,14 +1,12 @@
 //! What to do next. New behaviour of the loop is a new arm here, never an `if` in the runner.
 
 use hostler_protocol::Timestamp;
-use hostler_protocol::event::{
-    Empty, Epoch, EvaluatedPermission, Event, SessionErrorKind, ToolStarted,
-};
+use hostler_protocol::event::{Empty, Epoch, Event, SessionErrorKind};
 use hostler_protocol::id::EventId;
 
 use super::accept::start_of_turn;
-use super::closing::{not_run_after_refusal, permission_denied, request_end};
-use super::state::{State, ToolCall};
+use super::closing::request_end;
+use super::state::State;
 use super::summary::SessionStatus;
 
 /// Summaries in a row without an answer of the model before the turn is given up.
@@ -82,19 +80,38 @@ impl State {
             SessionStatus::Running | SessionStatus::Rescheduling if self.interrupted() => {
                 Step::Record(self.close_interrupted(now))
             }
+            SessionStatus::Idle if self.paused && !self.interrupts.is_empty() => {
+                Step::Record(self.close_paused(now))
+            }
             // There was nothing to interrupt: the event is taken and that is all.
             _ if !self.interrupts.is_empty() => Step::Record(self.take_interrupts()),
-            SessionStatus::Idle => self.next_idle(),
+            SessionStatus::Idle => self.next_idle(now),
             SessionStatus::Running => self.next_running(epoch, now, policy),
             SessionStatus::Rescheduling => self.next_rescheduling(now),
         }
     }
 
-    fn next_idle(&self) -> Step {
-        if self.messages.is_empty() {
+    fn next_idle(&self, now: Timestamp) -> Step {
+        if self.paused {
+            return self.next_paused(now);
+        }
+        if !self.has_message() {
             return Step::Wait { until: None };
         }
         Step::Record(start_of_turn(&self.summary).into())
+    }
+
+    /// The client has something to answer. Until it has, messages wait as well.
+    fn next_paused(&self, now: Timestamp) -> Step {
+        let mut events = self.expired(now);
+        if self.pending(now).is_empty() {
+            events.extend(start_of_turn(&self.summary));
+        } else if events.is_empty() {
+            return Step::Wait { until: None };
+        } else {
+            events.extend(self.wait_for_client(now));
+        }
+        Step::Record(events)
     }
 
     fn next_rescheduling(&self, now: Timestamp) -> Step {
@@ -106,7 +123,7 @@ impl State {
 
     fn next_running(&self, epoch: Epoch, now: Timestamp, policy: &Policy) -> Step {
         if !self.calls.is_empty() {
-            return self.next_tools(epoch);
+            return self.next_tools(epoch, now);
         }
         if let Some(request) = self.open_request {
             if request.epoch != epoch {
@@ -122,10 +139,12 @@ impl State {
         if let Some(step) = self.next_after_failure(now, policy) {
             return step;
         }
-        if !self.messages.is_empty() {
-            return Step::Record(self.take_messages());
+        let unanswered = self.last_input > self.answered;
+        let takable = self.take_queued();
+        if !takable.is_empty() && (unanswered || self.has_message()) {
+            return Step::Record(takable);
         }
-        if self.last_input > self.answered {
+        if unanswered {
             if self.tool_rounds >= policy.tool_rounds_max {
                 let message = "the agent has called tools too often without a word from the user; \
                                send a message to let it go on";
@@ -142,41 +161,6 @@ impl State {
         }
         let (reason, details) = self.stop.clone();
         Step::Record(self.come_to_rest(reason, details, now))
-    }
-
-    fn next_tools(&self, epoch: Epoch) -> Step {
-        let waiting = || self.calls.iter().filter(|call| call.result.is_none());
-        let settled: Vec<Event> = waiting()
-            .filter_map(|call| match (call.permission, call.started_by) {
-                (EvaluatedPermission::Deny, _) => Some(permission_denied(call.id, &call.name)),
-                (EvaluatedPermission::Allow, None) if self.refused() => {
-                    Some(not_run_after_refusal(call.id))
-                }
-                (EvaluatedPermission::Allow, _) => None,
-            })
-            .collect();
-        if !settled.is_empty() {
-            return Step::Record(settled);
-        }
-        let unstarted: Vec<Event> = waiting()
-            .filter(|call| call.started_by.is_none())
-            .map(|call| {
-                Event::ToolStarted(ToolStarted {
-                    tool_use_id: call.id,
-                })
-            })
-            .collect();
-        if !unstarted.is_empty() {
-            return Step::Record(unstarted);
-        }
-        let run = |call: &ToolCall| ToolRun {
-            id: call.id,
-            how: match call.started_by {
-                Some(by) if by != epoch => ToolStart::Resumed,
-                Some(_) | None => ToolStart::Fresh,
-            },
-        };
-        Step::RunTools(waiting().map(run).collect())
     }
 
     fn next_after_failure(&self, now: Timestamp, policy: &Policy) -> Option<Step> {
@@ -214,18 +198,5 @@ impl State {
             return Purpose::Compact;
         }
         Purpose::Answer
-    }
-
-    /// The calls that were begun and have no result yet.
-    pub fn calls_under_way(&self) -> impl Iterator<Item = &ToolCall> {
-        let begun = |call: &&ToolCall| call.started_by.is_some() && call.result.is_none();
-        self.calls.iter().filter(begun)
-    }
-
-    /// A call by its id, if it has no result yet.
-    pub fn unanswered_call(&self, id: EventId) -> Option<&ToolCall> {
-        self.calls
-            .iter()
-            .find(|call| call.id == id && call.result.is_none())
     }
 }

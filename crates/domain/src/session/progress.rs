@@ -18,7 +18,11 @@ pub fn is_progress(event: &Event) -> bool {
         | Event::InputProcessed(_)
         | Event::AgentMessage(_)
         | Event::AgentThinking(_)
+        | Event::UserToolConfirmation(_)
+        | Event::UserCustomToolResult(_)
+        | Event::SystemMessage(_)
         | Event::AgentToolUse(_)
+        | Event::AgentCustomToolUse(_)
         | Event::AgentThreadContextCompacted(_)
         | Event::SessionCreated(_)
         | Event::SessionUpdated(_)
@@ -33,6 +37,8 @@ pub fn is_progress(event: &Event) -> bool {
         | Event::ModelRequestStart(_)
         | Event::ModelRequestEnd(_)
         | Event::ToolStarted(_)
+        | Event::ResultDeadline(_)
+        | Event::PermissionJudged(_)
         | Event::Unknown { .. } => false,
     }
 }

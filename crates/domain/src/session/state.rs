@@ -5,37 +5,50 @@ use std::sync::Arc;
 
 use hostler_protocol::agent::SessionAgent;
 use hostler_protocol::event::{
-    AgentToolResult, AgentToolUse, Epoch, EvaluatedPermission, Event, ModelFailed, Recorded, Seq,
-    StopDetails, StopReason, UserMessage,
+    Epoch, Event, ModelFailed, Recorded, Seq, StopDetails, StopReason, SystemMessage, UserMessage,
 };
 use hostler_protocol::id::EventId;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
+use super::calls::{Announced, ToolCall};
 use super::conversation::{Conversation, Message};
+use super::intent::Intent;
 use super::sealed::Earlier;
 use super::summary::{SessionStatus, Summary};
-
-/// A call that the model made in its last response.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ToolCall {
-    /// The id of the `agent.tool_use` event.
-    pub id: EventId,
-    pub name: String,
-    pub input: Arc<RawValue>,
-    pub permission: EvaluatedPermission,
-    pub(super) provider_id: String,
-    /// Who recorded the intent to run it.
-    pub(super) started_by: Option<Epoch>,
-    pub(super) result: Option<AgentToolResult>,
-}
 
 /// An input that was received and is not yet part of the conversation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Queued {
     pub(super) seq: Seq,
     pub(super) id: EventId,
-    pub(super) message: UserMessage,
+    pub(super) input: QueuedInput,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum QueuedInput {
+    Message(UserMessage),
+    /// It begins no turn of its own.
+    System(SystemMessage),
+}
+
+impl QueuedInput {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "there are two kinds of inputs that become part of a conversation"
+    )]
+    pub(super) fn from_event(event: &Event) -> Option<Self> {
+        match event {
+            Event::UserMessage(message) => Some(Self::Message(message.clone())),
+            Event::SystemMessage(message) => Some(Self::System(message.clone())),
+            _ => None,
+        }
+    }
+}
+
+impl Queued {
+    pub(super) fn is_message(&self) -> bool {
+        matches!(self.input, QueuedInput::Message(_))
+    }
 }
 
 /// An interrupt that was received and is not yet applied.
@@ -61,13 +74,17 @@ pub struct State {
     pub(super) summary: Summary,
     pub(super) agent: Arc<SessionAgent>,
     pub(super) last_seq: Seq,
-    pub(super) messages: Vec<Queued>,
+    pub(super) queued: Vec<Queued>,
     pub(super) interrupts: Vec<Interrupt>,
     /// The row with which the present turn, or the last one, began.
     pub(super) turn_started: Seq,
+    /// At rest in the middle of a turn: calls wait for the client.
+    pub(super) paused: bool,
+    /// What the users have asked for, as far as it is kept for judging calls.
+    pub(super) intent: Intent,
     pub(super) conversation: Conversation,
     /// Calls of the response that is being recorded, until the response itself is.
-    pub(super) announced: Vec<(EventId, AgentToolUse)>,
+    pub(super) announced: Vec<(EventId, Announced)>,
     pub(super) calls: Vec<ToolCall>,
     pub(super) open_request: Option<OpenRequest>,
     /// The last input that became part of the conversation, and the last that was answered.
@@ -111,9 +128,11 @@ impl State {
             summary: Summary::new(created.session_thread_id, name, first.at),
             agent: Arc::new(created.agent.clone()),
             last_seq: first.seq,
-            messages: Vec::new(),
+            queued: Vec::new(),
             interrupts: Vec::new(),
             turn_started: Seq::default(),
+            paused: false,
+            intent: Intent::default(),
             conversation: Conversation::default(),
             announced: Vec::new(),
             calls: Vec::new(),
@@ -172,6 +191,16 @@ impl State {
     /// Whether the model has refused the conversation as too long.
     pub fn context_overflowed(&self) -> bool {
         self.context_overflowed
+    }
+
+    /// What the users have asked for.
+    pub fn intent(&self) -> &Intent {
+        &self.intent
+    }
+
+    /// Whether something waits that begins a turn.
+    pub(super) fn has_message(&self) -> bool {
+        self.queued.iter().any(Queued::is_message)
     }
 
     /// Whether what a runner is doing right now has been interrupted.

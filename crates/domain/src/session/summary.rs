@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use hostler_protocol::Timestamp;
 use hostler_protocol::event::{
-    CacheCreation, Event, Money, Recorded, Seq, ServerToolUse, SessionUsage, TokenUsage,
+    CacheCreation, EvaluatedPermission, Event, Money, Recorded, ResultDeadline, Seq, ServerToolUse,
+    SessionUsage, TokenUsage,
 };
-use hostler_protocol::id::ThreadId;
+use hostler_protocol::id::{EventId, ThreadId};
 use serde::{Deserialize, Serialize};
 
 /// The status machine of the contract. Finished work is `idle`, never `terminated`.
@@ -34,6 +35,26 @@ impl SessionStatus {
     }
 }
 
+/// A call that the session can't go on without, and that the client has not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Awaited {
+    /// The id of the call's event.
+    pub id: EventId,
+    pub awaits: Awaits,
+    /// When it is answered without the client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Awaits {
+    /// `user.tool_confirmation`
+    Confirmation,
+    /// `user.custom_tool_result`
+    Result,
+}
+
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
@@ -43,6 +64,15 @@ pub struct Summary {
     /// Rows of inputs that were received and are not processed, oldest first.
     #[serde(with = "super::runs")]
     pub queued: Vec<Seq>,
+    /// Those of them that are interrupts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interrupts: Vec<Seq>,
+    /// Those of them that begin no turn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub system_messages: Vec<Seq>,
+    /// Calls that wait for the client, in the order in which the model made them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub awaited: Vec<Awaited>,
     pub tokens: TokenUsage,
     pub cost_nano_dollars: u64,
     pub active_micros: u64,
@@ -63,6 +93,9 @@ impl Summary {
             thread,
             agent_name,
             queued: Vec::new(),
+            interrupts: Vec::new(),
+            system_messages: Vec::new(),
+            awaited: Vec::new(),
             tokens: TokenUsage::default(),
             cost_nano_dollars: 0,
             active_micros: 0,
@@ -80,9 +113,18 @@ impl Summary {
             SessionStatus::Running => Some(self.updated_at),
             SessionStatus::Rescheduling if self.queued.is_empty() => self.retry_at,
             SessionStatus::Rescheduling => Some(self.updated_at),
-            SessionStatus::Idle if self.queued.is_empty() => None,
-            SessionStatus::Idle => Some(self.updated_at),
+            SessionStatus::Idle if self.has_work_at_rest() => Some(self.updated_at),
+            SessionStatus::Idle => self.awaited.iter().filter_map(|one| one.deadline).min(),
             SessionStatus::Terminated => None,
+        }
+    }
+
+    /// Messages wait while the client has something to answer, and words of the system alone wait
+    /// for a message.
+    fn has_work_at_rest(&self) -> bool {
+        match self.awaited.is_empty() {
+            true => self.queued.len() > self.system_messages.len(),
+            false => !self.interrupts.is_empty(),
         }
     }
 
@@ -113,9 +155,28 @@ impl Summary {
     pub fn apply(&mut self, recorded: &Recorded) {
         let at = recorded.at;
         match &recorded.event {
-            Event::UserMessage(_) | Event::UserInterrupt(_) => self.queued.push(recorded.seq),
-            Event::InputProcessed(processed) => {
-                self.queued.retain(|seq| *seq != processed.received_seq);
+            Event::UserMessage(_) => self.queued.push(recorded.seq),
+            Event::UserInterrupt(_) => {
+                self.queued.push(recorded.seq);
+                self.interrupts.push(recorded.seq);
+            }
+            Event::SystemMessage(_) => {
+                self.queued.push(recorded.seq);
+                self.system_messages.push(recorded.seq);
+            }
+            Event::InputProcessed(processed) => self.input_processed(processed.received_seq),
+            Event::AgentToolUse(call) if call.evaluated_permission == EvaluatedPermission::Ask => {
+                self.wait_for(recorded.id, Awaits::Confirmation);
+            }
+            Event::AgentCustomToolUse(_) => self.wait_for(recorded.id, Awaits::Result),
+            Event::ResultDeadline(deadline) => self.limit(deadline),
+            Event::UserToolConfirmation(word) => self.answered(word.tool_use_id, at),
+            Event::UserCustomToolResult(result) => self.answered(result.custom_tool_use_id, at),
+            Event::AgentToolResult(result) if !self.awaited.is_empty() => {
+                self.answered(result.tool_use_id, at);
+            }
+            Event::PermissionJudged(judged) => {
+                self.spend(&judged.usage, judged.cost_nano_dollars, at);
             }
             Event::SessionStatusRunning(_) => self.enter(SessionStatus::Running, at),
             Event::SessionStatusIdle(_) => self.enter(SessionStatus::Idle, at),
@@ -152,6 +213,36 @@ impl Summary {
             | Event::ToolStarted(_)
             | Event::Unknown { .. } => {}
         }
+    }
+
+    fn wait_for(&mut self, id: EventId, awaits: Awaits) {
+        self.awaited.push(Awaited {
+            id,
+            awaits,
+            deadline: None,
+        });
+    }
+
+    fn limit(&mut self, deadline: &ResultDeadline) {
+        let id = deadline.custom_tool_use_id;
+        if let Some(awaited) = self.awaited.iter_mut().find(|awaited| awaited.id == id) {
+            awaited.deadline = Some(deadline.at);
+        }
+    }
+
+    fn input_processed(&mut self, received: Seq) {
+        for waiting in [
+            &mut self.queued,
+            &mut self.interrupts,
+            &mut self.system_messages,
+        ] {
+            waiting.retain(|seq| *seq != received);
+        }
+    }
+
+    fn answered(&mut self, call: EventId, at: Timestamp) {
+        self.awaited.retain(|awaited| awaited.id != call);
+        self.updated_at = at;
     }
 
     fn enter(&mut self, status: SessionStatus, at: Timestamp) {

@@ -6,11 +6,14 @@
 //! running              rescheduled             are their public places
 //! idle                 terminated              statuses, the thread's included
 //! start                end | end error         a model request; in between:
-//! says: hi             calls bash [denied]           thinks
+//! says: hi             calls bash [denied | asked]   thinks
+//! asks look_up [within 10s]                          a custom tool
 //! answered [refusal | pause_turn | max_tokens] [tokens 900]
 //! failed [too_long | rejected] [in 10s]
 //! compacted: so far
 //! started 1            result 1: done          the first call of the log
+//! allow 1   deny 1: no   given 1: done         the client's word on a call, and a custom result
+//! system: be brief                             the client's, too; `took system`
 //! ```
 //!
 //! `@2` at the end says which epoch wrote the row (else 1), `pass 10s` moves the clock.
@@ -22,10 +25,11 @@ use hostler_domain::session::{Policy, State, Step};
 use hostler_protocol::agent::SessionAgent;
 use hostler_protocol::content::ContentBlock;
 use hostler_protocol::event::{
-    AgentMessage, AgentToolResult, AgentToolUse, ContextCompacted, Draft, Empty, Epoch,
-    EvaluatedPermission, Event, InputProcessed, ModelFailed, ModelRequestEnd, ModelResponse,
-    ModelStop, ModelUsage, ProviderToolUse, Recorded, Seq, SessionCreated, SessionErrorKind,
-    SessionIdle, SessionUsageEvent, StopReason, ThreadIdle, ThreadStatus, TokenUsage, ToolStarted,
+    AgentCustomToolUse, AgentMessage, AgentToolResult, AgentToolUse, Confirmed, ContextCompacted,
+    CustomToolResult, Draft, Empty, Epoch, EvaluatedPermission, Event, InputProcessed, ModelFailed,
+    ModelRequestEnd, ModelResponse, ModelStop, ModelUsage, ProviderToolUse, Recorded,
+    ResultDeadline, Seq, SessionCreated, SessionErrorKind, SessionIdle, SessionUsageEvent,
+    StopReason, SystemMessage, ThreadIdle, ThreadStatus, TokenUsage, ToolConfirmation, ToolStarted,
     UserInterrupt, UserMessage,
 };
 use hostler_protocol::id::{EventId, ThreadId};
@@ -129,8 +133,18 @@ impl Log {
                 let interrupt = UserInterrupt::default();
                 self.push_as(Epoch::CLIENT, Event::UserInterrupt(interrupt));
             }
+            "system" => {
+                self.push_as(Epoch::CLIENT, Event::SystemMessage(system_message(rest)));
+            }
+            "allow" | "deny" | "given" => {
+                let answer = self.answer(head, rest);
+                self.push_as(Epoch::CLIENT, answer);
+            }
             "took" => {
-                let wanted = format!("user.{rest}");
+                let wanted = match rest {
+                    "system" => "system.message".to_owned(),
+                    _ => format!("user.{rest}"),
+                };
                 let processed = self
                     .rows
                     .iter()
@@ -166,6 +180,7 @@ impl Log {
                 self.push(Event::AgentThinking(Empty {}));
             }
             "calls" => self.calls(rest),
+            "asks" => self.asks(rest),
             "answered" => self.answered(rest),
             "end" => self.end(match rest {
                 "" => Some(false),
@@ -230,6 +245,7 @@ impl Log {
 
     fn calls(&mut self, rest: &str) {
         let (name, permission) = match rest.split_once(' ') {
+            Some((name, "asked")) => (name, EvaluatedPermission::Ask),
             Some((name, _denied)) => (name, EvaluatedPermission::Deny),
             None => (rest, EvaluatedPermission::Allow),
         };
@@ -240,6 +256,29 @@ impl Log {
             evaluation: None,
         };
         let event_id = self.push(Event::AgentToolUse(call));
+        self.called(event_id, name);
+    }
+
+    fn asks(&mut self, rest: &str) {
+        let (name, within) = match rest.split_once(" within ") {
+            Some((name, seconds)) => (name, Some(seconds)),
+            None => (rest, None),
+        };
+        let event_id = self.push(Event::AgentCustomToolUse(AgentCustomToolUse {
+            name: name.to_owned(),
+            input: RawValue::from_string("{}".to_owned()).unwrap(),
+        }));
+        if let Some(seconds) = within {
+            let seconds = seconds.trim_end_matches('s').parse().unwrap();
+            self.push(Event::ResultDeadline(ResultDeadline {
+                custom_tool_use_id: event_id,
+                at: self.env.now().plus(Duration::from_secs(seconds)),
+            }));
+        }
+        self.called(event_id, name);
+    }
+
+    fn called(&mut self, event_id: EventId, name: &str) {
         let provider_id = format!("toolu_{}", self.label(event_id));
         let block = json!({"type": "tool_use", "id": provider_id, "name": name, "input": {}});
         self.blocks.push(to_raw_value(&block).unwrap());
@@ -333,6 +372,28 @@ impl Log {
         start.expect("a request has started").id
     }
 
+    /// `allow 1`, `deny 1: why`, `given 1: done`.
+    pub(crate) fn answer(&self, head: &str, rest: &str) -> Event {
+        let (label, text) = rest.split_once(':').unwrap_or((rest, ""));
+        let (id, text) = (self.call(label), text.trim());
+        let confirmation = |result, deny_message| {
+            Event::UserToolConfirmation(ToolConfirmation {
+                tool_use_id: id,
+                result,
+                deny_message,
+            })
+        };
+        match head {
+            "allow" => confirmation(Confirmed::Allow, None),
+            "deny" => confirmation(Confirmed::Deny, Some(text.to_owned())),
+            _ => Event::UserCustomToolResult(CustomToolResult {
+                custom_tool_use_id: id,
+                content: vec![ContentBlock::text(text)],
+                is_error: false,
+            }),
+        }
+    }
+
     /// The calls of the log are numbered from 1.
     pub(crate) fn label(&self, id: EventId) -> usize {
         1 + self.call_ids().position(|call| call == id).unwrap()
@@ -347,8 +408,14 @@ impl Log {
         let calls = self
             .rows
             .iter()
-            .filter(|row| row.event.name() == "agent.tool_use");
+            .filter(|row| row.event.name().ends_with("tool_use"));
         calls.map(|row| row.id)
+    }
+}
+
+pub(crate) fn system_message(text: &str) -> SystemMessage {
+    SystemMessage {
+        content: vec![ContentBlock::text(text)],
     }
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod compaction;
+mod consent;
 mod conversation;
 mod failure;
 mod input;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::show::block_json;
 
-/// Users begin, roles alternate, no message and no text is empty, and every call is answered at
+/// Users begin, roles alternate, words of the system stand behind the user's, no message and no text is empty, and every call is answered at
 /// the beginning of the message that follows it. No answer ends with a thought.
 pub(crate) fn check(messages: &[Arc<Message>]) {
     let first = messages.first().expect("a conversation");
@@ -16,6 +16,10 @@ pub(crate) fn check(messages: &[Arc<Message>]) {
     let mut before = None;
     for message in messages {
         assert_ne!(before, Some(message.role), "{messages:#?}");
+        if message.role == Role::System {
+            assert_eq!(before, Some(Role::User), "{messages:#?}");
+            assert!(open.is_empty(), "{messages:#?}");
+        }
         before = Some(message.role);
         let blocks: Vec<Value> = message.blocks.iter().map(block_json).collect();
         assert!(!blocks.is_empty(), "{messages:#?}");

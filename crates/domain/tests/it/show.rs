@@ -56,14 +56,36 @@ impl Log {
                 let row = self.rows.iter().find(|row| row.seq == received).unwrap();
                 self.show(&row.event)
             }
-            "user.message" | "agent.message" => format!("{name} {}", word("/content/0/text")),
-            "agent.tool_use" => format!("{name} {}", word("/name")),
+            "user.message" | "agent.message" | "system.message" => {
+                format!("{name} {}", word("/content/0/text"))
+            }
+            "agent.tool_use" if word("/evaluated_permission") == "ask" => {
+                format!("{name} {} ask", word("/name"))
+            }
+            "agent.tool_use" | "agent.custom_tool_use" => format!("{name} {}", word("/name")),
+            "user.tool_confirmation" => format!("{name} {} {}", label(), word("/result")),
+            "user.custom_tool_result" => {
+                let label = self.label(word("/custom_tool_use_id").parse().unwrap());
+                format!("{name} {label}: {}", word("/content/0/text"))
+            }
             "agent.tool_result" => format!("{name} {}: {}", label(), word("/content/0/text")),
             "hostler.tool_started" => format!("{name} {}", label()),
             "session.status_idle" | "session.thread_status_idle" => {
                 let details = json.pointer("/stop_details/category");
                 let details = details.map_or(String::new(), |category| format!(" {category}"));
-                format!("{name} {}{details}", word("/stop_reason/type"))
+                let ids = json.pointer("/stop_reason/event_ids");
+                let ids = ids.and_then(Value::as_array).into_iter().flatten();
+                let ids: Vec<String> = ids
+                    .map(|id| {
+                        self.label(id.as_str().unwrap().parse().unwrap())
+                            .to_string()
+                    })
+                    .collect();
+                let ids = match ids.is_empty() {
+                    true => String::new(),
+                    false => format!(" {}", ids.join(" ")),
+                };
+                format!("{name} {}{ids}{details}", word("/stop_reason/type"))
             }
             "session.error" => {
                 let (kind, status) = (word("/error/type"), word("/error/retry_status/type"));
@@ -84,6 +106,7 @@ impl Log {
             let role = match message.role {
                 Role::User => "user",
                 Role::Assistant => "assistant",
+                Role::System => "system",
             };
             let blocks: Vec<String> = message.blocks.iter().map(show_block).collect();
             format!("{role}: {}", blocks.join(" | "))
@@ -97,6 +120,7 @@ pub(crate) fn block_json(block: &Block) -> Value {
     match block {
         Block::Json(json) => serde_json::from_str(json.get()).unwrap(),
         Block::WithFile { block, .. } => serde_json::to_value(block).unwrap(),
+        Block::Result(result) => result.json(&mut |block| serde_json::to_value(block).ok()),
     }
 }
 

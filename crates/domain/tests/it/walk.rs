@@ -3,8 +3,8 @@
 //! A random walk of the runner in miniature makes the logs: at each step the world does something
 //! that is possible there, or a client sends something.
 
-use hostler_domain::session::{Purpose, State, Step, Summary};
-use hostler_protocol::event::{Epoch, Event};
+use hostler_domain::session::{Awaits, Purpose, Refusal, SessionStatus, State, Step, Summary};
+use hostler_protocol::event::{Epoch, Event, Recorded};
 use proptest::prelude::*;
 
 use crate::log::Log;
@@ -26,11 +26,14 @@ pub(crate) fn walk(chances: &[Chance]) -> Log {
     let mut log = Log::new();
     for chance in chances {
         match chance.client % 16 {
-            0 => log.happen("user: x"),
+            0 => tries(&mut log, "user: x"),
             1 => log.happen("interrupt"),
             2 => log.happen("interrupt; user: x"),
-            3 => log.happen("user: x; interrupt"),
+            3 => tries(&mut log, "user: x; interrupt"),
             4 => log.happen("restart"),
+            5 => answers(&mut log, chance.world),
+            6 => tries(&mut log, "user: x; system: s"),
+            7 => tries(&mut log, "system: s"),
             _ => world_does(&mut log, chance.world),
         }
         // Sometimes more arrives before a runner looks.
@@ -44,8 +47,18 @@ pub(crate) fn walk(chances: &[Chance]) -> Log {
 fn world_does(log: &mut Log, world: u8) {
     match log.settle() {
         Step::Wait { until: Some(_) } => log.happen("pass 4s"),
+        Step::Wait { until: None } if !log.state.summary().awaited.is_empty() => {
+            match world.is_multiple_of(7) {
+                true => log.happen("pass 9s"),
+                false => answers(log, world),
+            }
+        }
         Step::Wait { until: None } => log.happen("user: x"),
-        Step::CallModel(call) if call.purpose == Purpose::Answer => log.happen(match world % 12 {
+        Step::CallModel(call) if call.purpose == Purpose::Answer => log.happen(match world % 16 {
+            12 => "says: x; asks look_up; asks look_up within 7s",
+            13 => "calls bash; calls bash asked; asks look_up",
+            14 => "calls bash asked; calls web denied; answered refusal",
+            15 => "calls bash asked; calls read asked",
             0..3 => "says: x",
             3 | 4 => "says: x; calls bash; calls read",
             5 => "calls bash; calls web denied; answered tokens 8500",
@@ -70,6 +83,37 @@ fn world_does(log: &mut Log, world: u8) {
             ));
         }
         Step::Record(_) => unreachable!("settled"),
+    }
+}
+
+/// What is refused where it comes at the wrong time.
+fn tries(log: &mut Log, entry: &str) {
+    let inputs = entry.split("; ").map(|part| log.input(part)).collect();
+    match log.send(inputs) {
+        Ok(()) => {}
+        Err(refusal) => assert!(
+            matches!(refusal, Refusal::WaitsForAction { .. }),
+            "{refusal}"
+        ),
+    }
+}
+
+/// The client answers some of what waits for it, or answers again what it has answered.
+fn answers(log: &mut Log, world: u8) {
+    let awaited = log.state.summary().awaited.clone();
+    let Some(one) = awaited.get(usize::from(world) % awaited.len().max(1)) else {
+        return;
+    };
+    let label = log.label(one.id);
+    let answer = match one.awaits {
+        Awaits::Confirmation if world.is_multiple_of(2) => format!("deny {label}: no"),
+        Awaits::Confirmation => format!("allow {label}"),
+        Awaits::Result => format!("given {label}: y"),
+    };
+    match world % 5 {
+        0 => log.happen(&format!("{answer}; {answer}")),
+        1 => log.happen(&format!("{answer}; interrupt")),
+        _ => log.happen(&answer),
     }
 }
 
@@ -186,12 +230,25 @@ proptest! {
     #[test]
     fn at_rest_nothing_waits(chances in chances(0..40)) {
         let mut log = walk(&chances);
-        let due_before = log.state.summary().needs_runner_at();
+        // A deadline is no work before it has passed.
+        let is_due = |log: &Log| {
+            let at = log.state.summary().needs_runner_at();
+            at.is_some_and(|at| log.state.status() != SessionStatus::Idle || at <= log.env.now())
+        };
+        let due_before = is_due(&log);
         let rests = matches!(log.step(), Step::Wait { until: None });
-        prop_assert_eq!(due_before.is_none(), rests);
+        prop_assert_eq!(!due_before, rests);
         if let Step::Wait { until: None } = log.settle() {
-            prop_assert!(log.state.summary().queued.is_empty());
-            prop_assert_eq!(log.state.summary().needs_runner_at(), None);
+            prop_assert!(!is_due(&log));
+            // Rests until the client has answered, or a deadline has passed.
+            let waits = !log.state.summary().awaited.is_empty();
+            let queued = &log.state.summary().queued;
+            let waiting = log.rows.iter().filter(|row| queued.contains(&row.seq));
+            let is_system = |row: &Recorded| row.event.name() == "system.message";
+            prop_assert!(waits || waiting.clone().all(is_system));
+            if waits {
+                return Ok(());
+            }
             let public = log.public();
             let sent = log.rows.iter().filter(|row| row.event.name() == "user.message").count();
             let shown = public.lines().filter(|line| line.starts_with("user.message")).count();
@@ -211,6 +268,12 @@ proptest! {
             match name {
                 "session.status_running" => { prop_assert!(!running); running = true; }
                 "session.status_rescheduled" => { prop_assert!(running && !request); running = false; }
+                "session.status_idle" if line.contains("requires_action") => {
+                    let waiting = line.split(' ').count() - 2;
+                    prop_assert!(!request && waiting > 0 && uses - results >= waiting);
+                    prop_assert_eq!(before, "session.usage");
+                    running = false;
+                }
                 "session.status_idle" => {
                     prop_assert!(!request && uses == results);
                     prop_assert_eq!(before, "session.usage");
@@ -218,8 +281,14 @@ proptest! {
                 }
                 "span.model_request_start" => { prop_assert!(running && !request); request = true; }
                 "span.model_request_end" => { prop_assert!(request); request = false; }
-                "agent.tool_use" => { prop_assert!(request); uses += 1; }
-                "agent.tool_result" => { prop_assert!(!request); results += 1; }
+                "agent.tool_use" | "agent.custom_tool_use" => {
+                    prop_assert!(request);
+                    uses += 1;
+                }
+                "agent.tool_result" | "user.custom_tool_result" => {
+                    prop_assert!(!request);
+                    results += 1;
+                }
                 "user.message" => prop_assert!(running && !request && uses == results),
                 _ => {}
             }

@@ -7,12 +7,15 @@
 //! fails in 10s              fails too_long; fails rejected     the model, not answering
 //! summary: so far           result 1: done; result 2: done     a summary; tools
 //! restart                   pass 10s
+//! asks look_up; calls bash asked                       calls that wait for the client
+//! allow 1; deny 2: no; given 3: done; system: so       the client's answers
 //! ```
 
-use hostler_domain::session::{Input, Purpose, Refusal, Step, accept};
-use hostler_protocol::event::{Epoch, Event, UserInterrupt};
+use hostler_domain::session::{CallSeen, Input, Purpose, Refusal, Step, accept};
+use hostler_protocol::event::{Epoch, EvaluatedPermission, Event, UserInterrupt};
+use hostler_protocol::id::EventId;
 
-use crate::log::{Log, message};
+use crate::log::{Log, message, system_message};
 
 /// More decisions in a row than any log should ask for.
 pub(crate) const DECISIONS_MAX: usize = 16;
@@ -54,7 +57,8 @@ impl Log {
 
     /// Lets clients send this, as the transaction that appends would take it.
     pub(crate) fn send(&mut self, inputs: Vec<Input>) -> Result<(), Refusal> {
-        for event in accept(self.state.summary(), inputs)? {
+        let accepted = accept(self.state.summary(), inputs, self.env.now())?;
+        for event in accepted.into_events() {
             self.push_as(Epoch::CLIENT, event);
         }
         Ok(())
@@ -65,13 +69,13 @@ impl Log {
         let (head, rest) = parts[0].split_once([' ', ':']).unwrap_or((parts[0], ""));
         let step = self.step();
         match head {
-            "user" | "interrupt" => {
-                let inputs = parts.iter().map(|part| input(part)).collect();
+            "user" | "interrupt" | "system" | "allow" | "deny" | "given" => {
+                let inputs = parts.iter().map(|part| self.input(part)).collect();
                 self.send(inputs).expect("inputs that are taken");
             }
             "restart" => self.epoch = Epoch(self.epoch.0 + 1),
             "pass" => self.line(entry),
-            "says" | "calls" | "thinks" | "answered" => {
+            "says" | "calls" | "asks" | "thinks" | "answered" => {
                 assert_call(&step, Purpose::Answer, entry);
                 for part in &parts {
                     self.line(part);
@@ -100,18 +104,57 @@ impl Log {
             _ => panic!("no such thing can happen: {entry}"),
         }
     }
+
+    pub(crate) fn input(&self, part: &str) -> Input {
+        let (head, rest) = part.split_once([' ', ':']).unwrap_or((part, ""));
+        let rest = rest.trim();
+        match head {
+            "user" => Input::Message(message(rest)),
+            "system" => Input::System(system_message(rest)),
+            "interrupt" => Input::Interrupt(UserInterrupt::default()),
+            _ => self.answering(head, rest),
+        }
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "there are two kinds of answers"
+    )]
+    fn answering(&self, head: &str, rest: &str) -> Input {
+        match self.answer(head, rest) {
+            Event::UserToolConfirmation(confirmation) => {
+                let seen = self.seen(confirmation.tool_use_id);
+                Input::Confirmation(confirmation, seen)
+            }
+            Event::UserCustomToolResult(result) => {
+                let seen = self.seen(result.custom_tool_use_id);
+                Input::CustomToolResult(result, seen)
+            }
+            other => panic!("no answer: {other:?}"),
+        }
+    }
+
+    /// What the log says of a call.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "there are two kinds of calls"
+    )]
+    fn seen(&self, id: EventId) -> Option<CallSeen> {
+        let row = self.rows.iter().find(|row| row.id == id)?;
+        match &row.event {
+            Event::AgentCustomToolUse(_) => Some(CallSeen::Custom),
+            Event::AgentToolUse(call) if call.evaluated_permission == EvaluatedPermission::Ask => {
+                Some(CallSeen::Asked)
+            }
+            Event::AgentToolUse(_) => Some(CallSeen::Other),
+            _ => None,
+        }
+    }
 }
 
 fn assert_call(step: &Step, purpose: Purpose, entry: &str) {
     let asked = matches!(step, Step::CallModel(call) if call.purpose == purpose);
     assert!(asked, "{entry}: {step:?}");
-}
-
-fn input(part: &str) -> Input {
-    match part.split_once(':') {
-        Some((_, text)) => Input::Message(message(text.trim())),
-        None => Input::Interrupt(UserInterrupt::default()),
-    }
 }
 
 /// An event of a client that needs no acceptance.

@@ -30,8 +30,9 @@ pub(crate) async fn create(
     let environment_id = request.environment_id;
     let agent = snapshot(&api, workspace_id, request.agent).await?;
     check_environment(&api, workspace_id, environment_id).await?;
-    let messages = request.initial_events.iter().enumerate();
-    check_files(&api, workspace_id, "initial_events", messages).await?;
+    let messages = request.initial_events.iter();
+    let contents = messages.map(|message| message.content.as_slice());
+    check_files(&api, workspace_id, "initial_events", contents.enumerate()).await?;
     let (at, thread): (_, ThreadId) = (api.env.now(), api.env.id());
     let inputs = request.initial_events.into_iter().map(Input::Message);
     let summary = Summary::new(thread, agent.name.clone(), at);
@@ -40,7 +41,7 @@ pub(crate) async fn create(
         environment_id,
         session_thread_id: thread,
     }))];
-    events.extend(accept(&summary, inputs.collect())?);
+    events.extend(accept(&summary, inputs.collect(), at)?.into_events());
     let resources = NewResources::new(&api, workspace_id, request.resources, at)?;
     let vault_ids = request.vault_ids.clone();
     let new = NewSession {

@@ -7,17 +7,18 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use hostler_domain::session::{Input, Summary, accept};
-use hostler_protocol::content::{ContentBlock, Source};
-use hostler_protocol::event::{Event, Seq, UserMessage};
+use hostler_protocol::Timestamp;
+use hostler_protocol::content::ContentBlock;
+use hostler_protocol::event::{Draft, Event, Seq};
 use hostler_protocol::id::{EventId, FileId, SessionId, WorkspaceId};
-use hostler_protocol::session::{SentEvent, decode_sent_events};
-use hostler_store::{EventCursor, EventPage, EventQuery, Order};
+use hostler_protocol::sent_event::{SentEvent, decode_sent_events};
+use hostler_store::{CallsSeen, EventCursor, EventPage, EventQuery, Order};
 
 use super::listed_types::LISTED_TYPES;
-use super::{drafts, not_changed};
+use super::not_changed;
 use crate::body::JsonBody;
 use crate::caller::Caller;
-use crate::limits::{EVENT_TYPES_MAX, FILES_OF_REQUEST_MAX};
+use crate::limits::{EVENT_TYPES_MAX, FILES_OF_REQUEST_MAX, LATE_ANSWERS_MAX};
 use crate::pagination::{List, OverMax, PageRequest, Position};
 use crate::path_id::PathId;
 use crate::query::Query;
@@ -39,24 +40,25 @@ pub(crate) async fn send(
 ) -> Result<impl IntoResponse, ApiError> {
     let sent = decode_sent_events(body.value())?;
     let place = body.take_place()?;
-    let messages = sent.iter().enumerate().filter_map(|(position, event)| {
-        let SentEvent::Message(message) = event else {
-            return None;
-        };
-        Some((position, message))
-    });
-    check_files(&api, caller.workspace_id, "events", messages).await?;
+    let contents = sent.iter().map(SentEvent::content).enumerate();
+    check_files(&api, caller.workspace_id, "events", contents).await?;
+    check_model(&api, &caller, id, &sent).await?;
+    let seen = calls_seen(&api, &caller, id, &sent).await?;
     // The ids are made here, so that the answer can be written from what was sent.
     let ids: Vec<EventId> = sent.iter().map(|_| api.env.id()).collect();
-    let answer: Vec<String> = ids.iter().zip(&sent).map(queued_json).collect();
     let (env, at) = (api.env.clone(), api.env.now());
+    let answer: Vec<String> = ids
+        .iter()
+        .zip(&sent)
+        .map(|one| sent_json(one, at))
+        .collect();
     let decide = move |summary: &Summary| {
-        let inputs = sent.into_iter().map(input_of).collect();
-        // What was sent comes first, one for one.
-        let mut drafts = drafts(&env, at, accept(summary, inputs)?);
-        for (draft, id) in drafts.iter_mut().zip(ids) {
-            draft.id = id;
-        }
+        let inputs = sent.into_iter().map(|sent| input_of(sent, &seen)).collect();
+        let accepted = accept(summary, inputs, at)?;
+        let inputs = accepted.inputs.into_iter().zip(ids);
+        let own = inputs.filter_map(|(event, id)| Some(draft(id, at, event?)));
+        let mut drafts: Vec<Draft> = own.collect();
+        drafts.extend(super::drafts(&env, at, accepted.then));
         Ok(drafts)
     };
     let sending = api
@@ -66,31 +68,109 @@ pub(crate) async fn send(
     Ok(json(format!("{{\"data\":[{}]}}", answer.join(","))))
 }
 
-fn input_of(sent: SentEvent) -> Input {
-    match sent {
-        SentEvent::Message(message) => Input::Message(message),
-        SentEvent::Interrupt(interrupt) => Input::Interrupt(interrupt),
+fn draft(id: EventId, at: Timestamp, event: Event) -> Draft {
+    Draft {
+        id,
+        at,
+        thread: None,
+        event,
     }
 }
 
-/// An event as it was stored: received, and not yet processed.
-fn queued_json((id, sent): (&EventId, &SentEvent)) -> String {
-    let body = Event::from(input_of(sent.clone())).to_json();
-    let keys = body.strip_prefix('{').unwrap_or(&body);
-    format!("{{\"id\":\"{id}\",\"processed_at\":null,{keys}")
+fn input_of(sent: SentEvent, seen: &CallsSeen) -> Input {
+    let seen = sent
+        .answers()
+        .and_then(|call| seen.seen.get(&call).copied());
+    match sent {
+        SentEvent::Message(message) => Input::Message(message),
+        SentEvent::Interrupt(interrupt) => Input::Interrupt(interrupt),
+        SentEvent::System(message) => Input::System(message),
+        SentEvent::Confirmation(confirmation) => Input::Confirmation(confirmation, seen),
+        SentEvent::CustomToolResult(result) => Input::CustomToolResult(result, seen),
+    }
 }
 
-/// Refuses messages that name a file which isn't there, before a model has to find out.
+/// What the calls are that these events answer.
+async fn calls_seen(
+    api: &Api,
+    caller: &Caller,
+    session: SessionId,
+    sent: &[SentEvent],
+) -> Result<CallsSeen, ApiError> {
+    let calls: Vec<EventId> = sent.iter().filter_map(SentEvent::answers).collect();
+    if calls.is_empty() {
+        return Ok(CallsSeen::default());
+    }
+    let (workspace, most) = (caller.workspace_id, LATE_ANSWERS_MAX);
+    let seen = api
+        .store
+        .calls_seen(workspace, session, calls, most)
+        .await?;
+    match seen.too_many {
+        true => Err(ApiError::invalid(format!(
+            "events: more than {most} answers to calls that are not waiting for one"
+        ))),
+        false => Ok(seen),
+    }
+}
+
+/// Not every model takes words of the system in the middle of a conversation.
+async fn check_model(
+    api: &Api,
+    caller: &Caller,
+    session: SessionId,
+    sent: &[SentEvent],
+) -> Result<(), ApiError> {
+    const CODE: &str = "model_does_not_support_mid_conversation_system";
+    let is_system = |event: &SentEvent| matches!(event, SentEvent::System(_));
+    let Some(position) = sent.iter().position(is_system) else {
+        return Ok(());
+    };
+    let row = api.store.session(caller.workspace_id, session).await?;
+    let row = row.ok_or_else(|| ApiError::not_found(session))?;
+    let model = &row.agent.model.id;
+    let known = api.catalog.find(model);
+    match known.is_some_and(|known| known.system_messages) {
+        true => Ok(()),
+        false => {
+            let message = format!("{CODE}: events.{position}: '{model}' takes no system.message");
+            Err(ApiError::invalid(message).with_code(CODE))
+        }
+    }
+}
+
+/// An event as it was stored. What answers a call is processed when it comes.
+fn sent_json((id, sent): (&EventId, &SentEvent), at: Timestamp) -> String {
+    let event = match sent.clone() {
+        SentEvent::Message(message) => Event::UserMessage(message),
+        SentEvent::Interrupt(interrupt) => Event::UserInterrupt(interrupt),
+        SentEvent::System(message) => Event::SystemMessage(message),
+        // Of this one clients are told that it waits, though it never does for long.
+        SentEvent::Confirmation(confirmation) => Event::UserToolConfirmation(confirmation),
+        SentEvent::CustomToolResult(result) => {
+            let body = Event::UserCustomToolResult(result).to_json();
+            return event_json(id, &format!("\"{at}\""), &body);
+        }
+    };
+    event_json(id, "null", &event.to_json())
+}
+
+fn event_json(id: &EventId, processed_at: &str, body: &str) -> String {
+    let keys = body.strip_prefix('{').unwrap_or(body);
+    format!("{{\"id\":\"{id}\",\"processed_at\":{processed_at},{keys}")
+}
+
+/// Refuses content that names a file which isn't there, before a model has to find out.
 pub(super) async fn check_files<'m>(
     api: &Api,
     workspace: WorkspaceId,
     path: &str,
-    messages: impl Iterator<Item = (usize, &'m UserMessage)>,
+    contents: impl Iterator<Item = (usize, &'m [ContentBlock])>,
 ) -> Result<(), ApiError> {
     let mut found: HashSet<&str> = HashSet::new();
-    for (position, message) in messages {
-        for (block, content) in message.content.iter().enumerate() {
-            let Some(file_id) = file_of(content) else {
+    for (position, content) in contents {
+        for (block, content) in content.iter().enumerate() {
+            let Some(file_id) = content.file_id() else {
                 continue;
             };
             if !found.insert(file_id) {
@@ -114,16 +194,6 @@ pub(super) async fn check_files<'m>(
         }
     }
     Ok(())
-}
-
-fn file_of(block: &ContentBlock) -> Option<&str> {
-    match block {
-        ContentBlock::Image { source } | ContentBlock::Document { source, .. } => match source {
-            Source::File { file_id } => Some(file_id),
-            Source::Base64 { .. } | Source::Text { .. } | Source::Url { .. } => None,
-        },
-        ContentBlock::Text { .. } => None,
-    }
 }
 
 pub(crate) async fn list(

@@ -35,6 +35,7 @@ async fn a_refused_event_refuses_the_request() {
     let world = World::new().await;
     let id = world.session().await;
     let file: hostler_protocol::id::FileId = world.service.env.id();
+    let call: hostler_protocol::id::EventId = world.service.env.id();
     let image = json!({"type": "image", "source": {"type": "file", "file_id": file}});
     for (event, place) in [
         (json!({"type": "user.shout"}), "events.1.type"),
@@ -44,7 +45,15 @@ async fn a_refused_event_refuses_the_request() {
         ),
         (
             json!({"type": "system.message"}),
-            "events.1.type: system.message is not supported",
+            "events.1.content: Field required",
+        ),
+        (
+            json!({"type": "user.define_outcome"}),
+            "events.1.type: user.define_outcome is not supported",
+        ),
+        (
+            json!({"type": "user.tool_confirmation", "tool_use_id": call, "result": "allow"}),
+            "events.1.tool_use_id: no tool call of this session has this id",
         ),
         (
             json!({"type": "user.message", "content": [image]}),

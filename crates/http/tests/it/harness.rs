@@ -51,6 +51,7 @@ fn catalog() -> Arc<ModelCatalog> {
         default_effort: EffortLevel::High,
         adaptive_thinking: false,
         supports_fast: false,
+        system_messages: true,
         price: None,
     }]))
 }

@@ -1,5 +1,7 @@
 //! Tools that the client runs itself: name, description and the schema of the input.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -8,6 +10,7 @@ use super::toolset::BuiltinTool;
 use crate::decode::{At, Fields, Invalid};
 use crate::limits::{
     CUSTOM_TOOL_DESCRIPTION_CHARS, CUSTOM_TOOL_NAME_CHARS, CUSTOM_TOOL_PROPERTY_CHARS,
+    RESULT_DEADLINE_SECONDS,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -19,6 +22,9 @@ pub struct CustomTool {
     pub input_schema: Map<String, Value>,
 }
 
+/// A key of the schema that is ours and not the model's: seconds that the client has for a result.
+/// It stands there because a schema is the one place of a tool where SDKs pass on unknown keys.
+const DEADLINE_KEY: &str = "x-hostler-deadline-seconds";
 /// Prefixes that name tools of MCP servers and tools of the service's own.
 const RESERVED_PREFIXES: [&str; 2] = ["mcp__", "ant__"];
 /// Keywords that the models' providers don't take at the top of a schema.
@@ -59,6 +65,19 @@ impl CustomTool {
                 .required("description", |at| at.text(CUSTOM_TOOL_DESCRIPTION_CHARS))?,
             input_schema: fields.required("input_schema", |at| input_schema(&at))?,
         })
+    }
+
+    /// How long the client has for the result of a call; for ever if the tool does not say.
+    pub fn deadline(&self) -> Option<Duration> {
+        let seconds = self.input_schema.get(DEADLINE_KEY)?.as_u64()?;
+        Some(Duration::from_secs(seconds))
+    }
+
+    /// The schema that a model is shown.
+    pub fn shown_schema(&self) -> Map<String, Value> {
+        let mut schema = self.input_schema.clone();
+        schema.remove(DEADLINE_KEY);
+        schema
     }
 }
 
@@ -103,6 +122,10 @@ fn input_schema(at: &At<'_>) -> Result<Map<String, Value>, Invalid> {
         None | Some(Value::Null) => {}
         Some(Value::Array(names)) if names.iter().all(Value::is_string) => {}
         Some(_) => return below("required", "Input should be a list of property names"),
+    }
+    if let Some(value) = schema.get(DEADLINE_KEY) {
+        let path = format!("{}.{DEADLINE_KEY}", at.path);
+        At { value, path }.integer(RESULT_DEADLINE_SECONDS)?;
     }
     check_schema(schema, &at.path)?;
     Ok(schema.clone())

@@ -4,10 +4,9 @@
 //! nothing is accepted and then ignored.
 
 use super::identity::ExecutionIdentity;
-use super::permission::PermissionPolicy;
 use super::session_agent::SessionAgent;
 use super::tool_list::Tool;
-use super::toolset::{AgentToolset, BuiltinTool};
+use super::toolset::AgentToolset;
 use crate::decode::Invalid;
 
 impl SessionAgent {
@@ -37,7 +36,7 @@ impl SessionAgent {
             let path = format!("agent.tools.{position}");
             match tool {
                 Tool::McpToolset(_) => Some(Invalid::unsupported(path, "mcp_toolset")),
-                Tool::Custom(_) => Some(Invalid::unsupported(path, "a custom tool")),
+                Tool::Custom(_) => None,
                 Tool::AgentToolset(toolset) => unsupported_toolset(toolset, &path),
             }
         })
@@ -46,37 +45,10 @@ impl SessionAgent {
 
 /// The web tools are on by default, and are simply not offered unless an entry asks for them.
 fn unsupported_toolset(toolset: &AgentToolset, path: &str) -> Option<Invalid> {
-    let entries = toolset.configs.iter().enumerate();
-    for (position, config) in entries.filter(|(_, config)| config.switch().enabled) {
+    let mut entries = toolset.configs.iter().enumerate();
+    entries.find_map(|(position, config)| {
+        let is_asked_for = config.switch().enabled && config.tool().is_web();
         let path = format!("{path}.configs.{position}");
-        if config.tool().is_web() {
-            return Some(Invalid::unsupported(path, config.tool().name()));
-        }
-        if let Some(policy) = unsupported_policy(config.switch().permission_policy) {
-            return Some(Invalid::unsupported(
-                format!("{path}.permission_policy"),
-                policy,
-            ));
-        }
-    }
-    let has_entry = |tool: BuiltinTool| toolset.configs.iter().any(|entry| entry.tool() == tool);
-    let default_is_used = BuiltinTool::ALL
-        .into_iter()
-        .any(|tool| !tool.is_web() && !has_entry(tool));
-    let default = toolset.default_config;
-    if !(default_is_used && default.enabled) {
-        return None;
-    }
-    unsupported_policy(default.permission_policy).map(|policy| {
-        let path = format!("{path}.default_config.permission_policy");
-        Invalid::unsupported(path, policy)
+        is_asked_for.then(|| Invalid::unsupported(path, config.tool().name()))
     })
-}
-
-fn unsupported_policy(policy: PermissionPolicy) -> Option<&'static str> {
-    match policy {
-        PermissionPolicy::AlwaysAllow => None,
-        PermissionPolicy::AlwaysAsk => Some("the permission policy always_ask"),
-        PermissionPolicy::Auto => Some("the permission policy auto"),
-    }
 }

@@ -30,49 +30,27 @@ pub struct UserInterrupt {
     pub session_thread_id: Option<ThreadId>,
 }
 
+/// What the operator of an agent adds to its instructions in the middle of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SystemMessage {
+    /// Text blocks alone.
+    pub content: Vec<ContentBlock>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AgentMessage {
     pub content: Vec<ContentBlock>,
 }
 
-/// The event's id is the id of the call.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct AgentToolUse {
-    pub name: String,
-    /// Always a JSON object; its text is kept as the model wrote it.
-    #[schema(value_type = Object)]
-    pub input: Box<RawValue>,
-    pub evaluated_permission: EvaluatedPermission,
-    /// Absent when the call was refused before any policy applied.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub evaluation: Option<Evaluation>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum EvaluatedPermission {
-    Allow,
-    Deny,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum Evaluation {
-    AlwaysAllow,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct AgentToolResult {
-    pub tool_use_id: EventId,
-    pub content: Vec<ContentBlock>,
-    pub is_error: bool,
-}
-
 /// Why a session or thread came to rest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum StopReason {
     EndTurn,
+    /// These calls wait for the client, all of them and no others.
+    RequiresAction {
+        event_ids: Vec<EventId>,
+    },
     RetriesExhausted,
     Refusal,
 }
@@ -225,13 +203,6 @@ pub struct ModelFailed {
     pub rejected: bool,
     pub usage: TokenUsage,
     pub cost_nano_dollars: u64,
-}
-
-/// The intent to run a tool, durable before it runs. Without a result after a crash the call may
-/// or may not have happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ToolStarted {
-    pub tool_use_id: EventId,
 }
 
 /// A summary that stands for everything before it in what the model is shown. The log is

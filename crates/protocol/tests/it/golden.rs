@@ -106,7 +106,7 @@ fn what_only_the_fold_needs_is_internal() {
         let event = Event::from_json(&name, &json).expect("a golden file");
         let expected = match name.split_once('.') {
             Some(("hostler", _)) => Audience::Internal,
-            Some(("user", _)) => Audience::Queued,
+            Some(("user", "message" | "interrupt") | ("system", _)) => Audience::Queued,
             _ => Audience::Public,
         };
         assert_eq!(event.audience(), expected, "{name}");

@@ -104,6 +104,7 @@ pub(super) fn translate(
         match message.role {
             Role::User => add_user(message, quirks, &mut chat)?,
             Role::Assistant => add_assistant(message, quirks, &mut chat)?,
+            Role::System => add_system(message, &mut chat)?,
         }
     }
     Ok(chat)
@@ -140,6 +141,15 @@ fn add_user(
     if !parts.is_empty() {
         chat.push(message("user", Some(content(parts, quirks))));
     }
+    Ok(())
+}
+
+fn add_system(system: &Message, chat: &mut Vec<ChatMessage>) -> Result<(), ModelError> {
+    let mut texts = Vec::new();
+    for block in &system.content {
+        texts.extend(read(block)?.text);
+    }
+    chat.push(message("system", Some(Content::Text(texts.join("\n\n")))));
     Ok(())
 }
 

@@ -103,8 +103,25 @@ fn capable(id: &str) -> RawModel {
         efforts: Some(known.efforts),
         adaptive_thinking: Some(known.thinking == ThinkingSupport::Adaptive),
         supports_fast: Some(known.fast == FastMode::Supported),
+        system_messages: Some(takes_system_messages(id)),
         ..RawModel::default()
     }
+}
+
+/// The chat dialect has such messages anyway. Of a model that is not known to take them, the answer
+/// to the client's request is better than a refusal by the provider in mid-turn.
+fn takes_system_messages(id: &str) -> bool {
+    const FAMILIES: [&str; 8] = [
+        "claude-opus-4-8",
+        "claude-opus-5",
+        "claude-fable-5",
+        "claude-mythos-5",
+        "claude-sonnet-5-5",
+        "claude-haiku-5-5",
+        "gpt-",
+        "scripted",
+    ];
+    FAMILIES.iter().any(|family| id.starts_with(family))
 }
 
 /// Reading from the cache costs a tenth of the input price, writing for five minutes a quarter more

@@ -17,6 +17,7 @@ mod log;
 mod mcp;
 mod models;
 mod network;
+mod permissions;
 mod print;
 mod problem;
 mod provider_options;
@@ -49,6 +50,7 @@ pub use self::log::{LogFormat, LogOptions, RawLog};
 pub use self::mcp::RawMcp;
 pub use self::models::{Model, Models, Price, RawModel, RawPrice};
 pub use self::network::{NetworkMode, NetworkOptions, RawNetwork};
+pub use self::permissions::RawPermissions;
 pub use self::problem::{ConfigError, Problem};
 pub use self::provider_options::{HttpApi, ProviderApi, ProviderKey, ProviderOptions};
 pub use self::providers::{KeyHeader, ProviderKind, RawProvider};
@@ -81,6 +83,7 @@ pub struct RawConfig {
     pub vaults: RawVaults,
     pub mcp: RawMcp,
     pub engine: RawEngine,
+    pub permissions: RawPermissions,
     pub providers: BTreeMap<String, RawProvider>,
     /// By id; written as an array of tables.
     pub models: BTreeMap<String, RawModel>,
@@ -100,6 +103,7 @@ impl Default for RawConfig {
             vaults: RawVaults::default(),
             mcp: RawMcp::default(),
             engine: RawEngine::default(),
+            permissions: RawPermissions::default(),
             providers: providers::built_in(),
             models: known_models::built_in(),
         }
@@ -121,6 +125,8 @@ pub struct Config {
     pub vaults: VaultOptions,
     pub mcp: hostler_mcp::Options,
     pub engine: EngineOptions,
+    /// Who judges calls under the policy `auto`.
+    pub judge: Option<hostler_engine::JudgeOptions>,
     pub providers: BTreeMap<String, ProviderOptions>,
     pub models: Models,
 }
@@ -199,6 +205,7 @@ impl RawConfig {
         let engine = self.engine.resolve(at, problems);
         let provider_names: Vec<&str> = self.providers.keys().map(String::as_str).collect();
         let models = models::resolve(&self.models, &provider_names, at, problems);
+        let judge = self.permissions.resolve(&models, at, problems);
         let mut providers = BTreeMap::new();
         for (name, provider) in &self.providers {
             if let Some(provider) = provider.resolve(name, at, problems) {
@@ -217,6 +224,7 @@ impl RawConfig {
             vaults,
             mcp,
             engine,
+            judge,
             providers,
             models,
         }

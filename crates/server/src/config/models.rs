@@ -39,6 +39,8 @@ pub struct RawModel {
     pub adaptive_thinking: Option<bool>,
     /// Whether agents may ask for `speed: "fast"`.
     pub supports_fast: Option<bool>,
+    /// Whether the model takes a `system.message` in the middle of a conversation.
+    pub system_messages: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -67,6 +69,7 @@ pub struct Model {
     pub price: Option<Price>,
     pub adaptive_thinking: bool,
     pub supports_fast: bool,
+    pub system_messages: bool,
 }
 
 /// US dollars per million tokens.
@@ -251,6 +254,7 @@ impl RawModel {
             price: self.price.and_then(RawPrice::resolved),
             adaptive_thinking: self.adaptive_thinking.unwrap_or(false),
             supports_fast: self.supports_fast.unwrap_or(false),
+            system_messages: self.system_messages.unwrap_or(false),
         }
     }
 }

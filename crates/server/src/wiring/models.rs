@@ -30,6 +30,7 @@ fn spec(model: &Model) -> ModelSpec {
         default_effort: effort(model.default_effort),
         adaptive_thinking: model.adaptive_thinking,
         supports_fast: model.supports_fast,
+        system_messages: model.system_messages,
         price: model.price.map(price),
     }
 }

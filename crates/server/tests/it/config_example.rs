@@ -18,7 +18,7 @@ const HEADER: &str = "\
 ";
 
 /// Section in the file, source file, struct, and where its defaults are in the printed defaults.
-const SECTIONS: [(&str, &str, &str, &[&str]); 15] = [
+const SECTIONS: [(&str, &str, &str, &[&str]); 16] = [
     ("[server]", "server.rs", "RawServer", &["server"]),
     ("[database]", "database.rs", "RawDatabase", &["database"]),
     ("[blobs]", "blobs.rs", "RawBlobs", &["blobs"]),
@@ -53,6 +53,12 @@ const SECTIONS: [(&str, &str, &str, &[&str]); 15] = [
     ("[mcp]", "mcp.rs", "RawMcp", &["mcp"]),
     ("[engine]", "engine.rs", "RawEngine", &["engine"]),
     (
+        "[permissions]",
+        "permissions.rs",
+        "RawPermissions",
+        &["permissions"],
+    ),
+    (
         "[providers.anthropic]",
         "providers.rs",
         "RawProvider",
@@ -62,7 +68,7 @@ const SECTIONS: [(&str, &str, &str, &[&str]); 15] = [
 ];
 
 /// What the example shows for keys of `[[models]]`, which have no defaults of their own.
-const MODEL_VALUES: [(&str, &str); 11] = [
+const MODEL_VALUES: [(&str, &str); 12] = [
     ("id", "\"gpt-*\""),
     ("provider", "\"openai\""),
     ("upstream_id", "\"openai/gpt-*\""),
@@ -77,6 +83,7 @@ const MODEL_VALUES: [(&str, &str); 11] = [
     ),
     ("adaptive_thinking", "false"),
     ("supports_fast", "false"),
+    ("system_messages", "true"),
 ];
 
 #[test]

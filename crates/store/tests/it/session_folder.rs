@@ -201,7 +201,7 @@ pub(crate) async fn send(
     let inputs: Vec<Input> = texts.iter().map(|text| message(text)).collect();
     let env = env.clone();
     let changed = store.change_session(workspace, id, move |row| {
-        let events = accept(&row.summary, inputs)?;
+        let events = accept(&row.summary, inputs, env.now())?.into_events();
         let drafts = events.into_iter().map(|event| draft(&env, event)).collect();
         Ok::<_, Refusal>(edit(drafts))
     });

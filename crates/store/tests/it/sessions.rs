@@ -302,7 +302,7 @@ impl HeldBack {
 async fn say(at: &SessionFolder, id: SessionId) -> Result<(), ChangeError<Refusal>> {
     let env = at.env.clone();
     let decide = move |summary: &Summary| {
-        let events = accept(summary, vec![message("hi")])?;
+        let events = accept(summary, vec![message("hi")], env.now())?.into_events();
         Ok(events.into_iter().map(|event| draft(&env, event)).collect())
     };
     let place = at.store.enter(Wanted::Changes, at.workspace);

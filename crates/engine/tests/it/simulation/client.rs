@@ -299,8 +299,8 @@ async fn send(
 ) -> Answer {
     let env = env.clone();
     let decide = move |summary: &Summary| {
-        let events = accept(summary, vec![input])?;
-        let mut drafts: Vec<Draft> = events.into_iter().map(|event| draft(&env, event)).collect();
+        let events = accept(summary, vec![input], env.now())?.into_events();
+        let mut drafts: Vec<Draft> = events.map(|event| draft(&env, event)).collect();
         drafts[0].id = id;
         Ok::<_, Refusal>(drafts)
     };

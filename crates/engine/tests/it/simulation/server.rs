@@ -302,6 +302,7 @@ fn engine_options(plan: &Plan, owner: String) -> EngineOptions {
         repositories: RepositoryOptions::default(),
         sandbox_checkpoints: Checkpoints::Local,
         vault_keys: None,
+        judge: None,
     }
 }
 
@@ -318,6 +319,7 @@ fn model_spec(plan: &Plan) -> ModelSpec {
         default_effort: EffortLevel::High,
         adaptive_thinking: false,
         supports_fast: false,
+        system_messages: false,
         price: None,
     }
 }

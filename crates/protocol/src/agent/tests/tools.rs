@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{create, minimal, with};
+use crate::agent::Tool;
+use crate::decode::At;
 
 fn tools(tools: &Value) -> Result<Value, String> {
     create(&with(&minimal(), &json!({ "tools": tools })))
@@ -376,5 +378,39 @@ fn mcp_servers_and_toolsets_belong_together() {
         ),
     ] {
         assert_eq!(create(&with(&body, &changes)).unwrap_err(), message);
+    }
+}
+
+#[test]
+fn a_custom_tool_may_have_a_deadline_that_models_are_not_shown() {
+    let tool = |seconds: Value| {
+        let schema =
+            json!({"type": "object", "properties": {}, "x-hostler-deadline-seconds": seconds});
+        json!([{"type": "custom", "name": "c", "description": "d", "input_schema": schema}])
+    };
+    let read = |seconds: Value| Tool::decode_list(&At::root(&tool(seconds)));
+    let tools = read(json!(90)).unwrap();
+    let Tool::Custom(custom) = &tools[0] else {
+        panic!("a custom tool");
+    };
+    assert_eq!(custom.deadline(), Some(std::time::Duration::from_secs(90)));
+    assert_eq!(
+        serde_json::to_string(&custom.shown_schema()).unwrap(),
+        r#"{"type":"object","properties":{}}"#
+    );
+    // Clients read back what they sent.
+    assert_eq!(custom.input_schema["x-hostler-deadline-seconds"], json!(90));
+    for wrong in [
+        json!(0),
+        json!("90"),
+        json!(1.5),
+        json!(2_592_001),
+        json!(null),
+    ] {
+        let refusal = read(wrong.clone()).unwrap_err();
+        assert_eq!(
+            refusal.path, "0.input_schema.x-hostler-deadline-seconds",
+            "{wrong}"
+        );
     }
 }

@@ -1,12 +1,16 @@
 //! The engine on a real store, with a real sandbox and a scripted model over its real wire.
 
+mod answers;
 mod archive_kills;
 mod checkpoints;
+mod consent;
+mod consent_crash;
 mod crash;
 mod failures;
 mod git_server;
 mod idle;
 mod interrupt;
+mod judged;
 mod kills;
 mod leases;
 mod little_packages;

@@ -1,7 +1,7 @@
 //! A log as clients see it, in few words.
 
 use hostler_protocol::content::ContentBlock;
-use hostler_protocol::event::{Event, Recorded};
+use hostler_protocol::event::{EvaluatedPermission, Event, Recorded, StopReason};
 
 /// What clients see, one word or two for each event.
 pub(super) fn public(log: &[Recorded]) -> Vec<String> {
@@ -15,15 +15,26 @@ pub(super) fn public(log: &[Recorded]) -> Vec<String> {
 fn words(event: &Event) -> Option<String> {
     let name = event.name();
     Some(match event {
-        Event::UserMessage(_) | Event::UserInterrupt(_) => return None,
+        Event::UserMessage(_) | Event::UserInterrupt(_) | Event::SystemMessage(_) => return None,
         Event::InputProcessed(processed) => processed.event_type.clone(),
         Event::AgentMessage(message) => format!("says {}", text(&message.content)),
+        Event::AgentToolUse(call) if call.evaluated_permission == EvaluatedPermission::Ask => {
+            format!("would use {}", call.name)
+        }
         Event::AgentToolUse(call) => format!("uses {}", call.name),
+        Event::AgentCustomToolUse(call) => format!("asks for {}", call.name),
+        Event::UserCustomToolResult(result) => format!("is given {}", text(&result.content)),
+        Event::UserToolConfirmation(confirmation) => format!("{:?}s", confirmation.result),
         Event::AgentToolResult(result) if result.is_error => {
             format!("fails {}", text(&result.content))
         }
         Event::AgentToolResult(result) => format!("gives {}", text(&result.content)),
-        Event::SessionStatusIdle(idle) => format!("idle {:?}", idle.stop_reason),
+        Event::SessionStatusIdle(idle) => match &idle.stop_reason {
+            StopReason::RequiresAction { event_ids } => format!("waits for {}", event_ids.len()),
+            reason @ (StopReason::EndTurn | StopReason::RetriesExhausted | StopReason::Refusal) => {
+                format!("idle {reason:?}")
+            }
+        },
         Event::SessionError(error) => {
             format!(
                 "error {:?} {:?}",
@@ -42,6 +53,7 @@ pub(super) fn text(content: &[ContentBlock]) -> String {
             ContentBlock::Text { text } => text.as_str(),
             ContentBlock::Image { .. } => "[image]",
             ContentBlock::Document { .. } => "[document]",
+            ContentBlock::SearchResult { .. } => "[search result]",
         })
         .collect::<Vec<_>>()
         .join(" ")

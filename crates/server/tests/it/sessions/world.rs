@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostler_domain::Env;
-use hostler_domain::catalog::{ModelCatalog, ModelSpec};
+use hostler_domain::catalog::{ModelCatalog, ModelSpec, Price};
 use hostler_domain::session::{Input, SessionStatus, accept};
 use hostler_egress::{Authorities, Gateway, GatewayOptions, HostName};
 use hostler_engine::{
-    Checkpoints, Engine, EngineOptions, PackageOptions, RepositoryOptions, RootOptions,
+    Checkpoints, Engine, EngineOptions, JudgeOptions, PackageOptions, RepositoryOptions,
+    RootOptions,
 };
 use hostler_protocol::agent::{EffortLevel, SessionAgent};
 use hostler_protocol::content::ContentBlock;
@@ -33,6 +34,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub(super) const MODEL: &str = "claude-test";
+/// The judge of calls, where there is one.
+pub(super) const JUDGE: &str = "judge";
 
 pub(super) struct World {
     pub(super) folder: tempfile::TempDir,
@@ -52,6 +55,7 @@ pub(super) struct World {
     /// The body that environments are made of.
     pub(super) environment: Value,
     checkpoints: Checkpoints,
+    judge: Option<JudgeOptions>,
     rest: Duration,
     lease: Duration,
     networking: serde_json::Value,
@@ -134,6 +138,7 @@ impl World {
             cloned: Vec::new(),
             environment: json!({"name": "test"}),
             checkpoints: Checkpoints::Local,
+            judge: None,
             rest: Duration::ZERO,
             lease: Duration::from_secs(30),
             networking: json!({"type": "unrestricted"}),
@@ -175,6 +180,15 @@ impl World {
         self
     }
 
+    /// A judge of calls, whose model asks the same provider as all others.
+    pub(super) fn with_judge(mut self) -> Self {
+        self.judge = Some(JudgeOptions {
+            model: JUDGE.to_owned(),
+            timeout: Duration::from_secs(60),
+        });
+        self
+    }
+
     /// Sandboxes at rest become archives.
     pub(super) fn with_checkpoints(mut self, evict: bool) -> Self {
         self.checkpoints = Checkpoints::Blobs { evict };
@@ -205,7 +219,7 @@ impl World {
             self.store.clone(),
             self.env.clone(),
             self.sandboxes.clone(),
-            Arc::new(ModelCatalog::new(vec![self.spec()])),
+            Arc::new(ModelCatalog::new(vec![self.spec(), judge_spec()])),
             HashMap::from([("test".to_owned(), provider)]),
             EngineOptions {
                 owner: "test".to_owned(),
@@ -225,6 +239,7 @@ impl World {
                 repositories: self.repositories.clone(),
                 sandbox_checkpoints: self.checkpoints,
                 vault_keys: Some(Arc::clone(&self.vault_keys)),
+                judge: self.judge.clone(),
             },
             Some(Gateway::new(GatewayOptions {
                 hosts: self.hosts.clone(),
@@ -259,6 +274,7 @@ impl World {
             default_effort: EffortLevel::High,
             adaptive_thinking: false,
             supports_fast: false,
+            system_messages: true,
             price: None,
         }
     }
@@ -267,7 +283,21 @@ impl World {
         self.session_with(Vec::new()).await
     }
 
+    /// A session whose agent has these tools.
+    pub(super) async fn session_with_tools(&self, tools: Value) -> SessionId {
+        self.new_session(tools, Vec::new()).await
+    }
+
     pub(super) async fn session_with(&self, mounts: Vec<NewMount>) -> SessionId {
+        let toolset = json!({
+            "type": "agent_toolset_20260401",
+            "default_config": {"enabled": true, "permission_policy": {"type": "always_allow"}},
+            "configs": [],
+        });
+        self.new_session(json!([toolset]), mounts).await
+    }
+
+    async fn new_session(&self, tools: Value, mounts: Vec<NewMount>) -> SessionId {
         let agent: SessionAgent = serde_json::from_value(json!({
             "type": "agent",
             "id": self.env.id::<hostler_protocol::id::AgentId>(),
@@ -276,11 +306,7 @@ impl World {
             "description": null,
             "system": "You test.",
             "model": {"id": MODEL, "effort": {"type": "high"}, "speed": "standard"},
-            "tools": [{
-                "type": "agent_toolset_20260401",
-                "default_config": {"enabled": true, "permission_policy": {"type": "always_allow"}},
-                "configs": [],
-            }],
+            "tools": tools,
             "mcp_servers": [],
             "skills": [],
             "execution_identity": {"type": "service_account"},
@@ -356,7 +382,7 @@ impl World {
     pub(super) async fn send(&self, session: SessionId, inputs: Vec<Input>) {
         let env = self.env.clone();
         let decide = move |row: &hostler_store::SessionRow| {
-            let events = accept(&row.summary, inputs)?;
+            let events = accept(&row.summary, inputs, env.now())?.into_events();
             let draft = |event| Draft {
                 id: env.id(),
                 at: env.now(),
@@ -364,7 +390,7 @@ impl World {
                 event,
             };
             Ok::<_, hostler_domain::session::Refusal>(SessionEdit {
-                drafts: events.into_iter().map(draft).collect(),
+                drafts: events.map(draft).collect(),
                 ..SessionEdit::default()
             })
         };
@@ -418,5 +444,31 @@ impl World {
             .unwrap()
             .summary
             .status
+    }
+}
+
+/// Each of its tokens costs a cent.
+fn judge_spec() -> ModelSpec {
+    const CENT: u64 = 10_000_000;
+    ModelSpec {
+        id: JUDGE.to_owned(),
+        provider: "test".to_owned(),
+        upstream_id: None,
+        display_name: None,
+        created_at: None,
+        context_window: None,
+        max_output_tokens: None,
+        efforts: Vec::new(),
+        default_effort: EffortLevel::High,
+        adaptive_thinking: false,
+        supports_fast: false,
+        system_messages: false,
+        price: Some(Price {
+            input: CENT,
+            output: CENT,
+            cache_read: CENT,
+            cache_write_5m: CENT,
+            cache_write_1h: CENT,
+        }),
     }
 }
