@@ -19,7 +19,6 @@ CASES: list[Case] = [case for module in (transport, agents, environments, sessio
                      for case in module.CASES]
 
 TOOLSET = "agent_toolset_20260401"
-ASK = {"permission_policy": {"type": "always_ask"}}
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +38,6 @@ def world(shared_server: Hostler) -> Iterator[dict[str, str]]:
         "mcp_agent": agent(tools=[{"type": "mcp_toolset", "mcp_server_name": "s"}],
                            mcp_servers=[{"type": "url", "name": "s", "url": "https://example.com/mcp"}]),
         "multi_agent": agent(multiagent={"type": "multiagent_20261001"}),
-        "custom_agent": agent(tools=[{"type": "custom", "name": "t", "description": "d",
-                                      "input_schema": {"type": "object"}}]),
-        "ask_agent": agent(tools=[{"type": TOOLSET, "configs": [{"name": "bash", **ASK}]}]),
-        "auto_agent": agent(tools=[{"type": TOOLSET, "default_config": {"permission_policy": {"type": "auto"}}}]),
         "search_agent": agent(tools=[{"type": TOOLSET, "configs": [{"name": "web_search", "enabled": True}]}]),
         "fetch_agent": agent(tools=[{"type": TOOLSET, "configs": [{"name": "web_fetch", "url_sources": {
             "server_tool_results": "none"}}]}]),

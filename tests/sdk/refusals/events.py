@@ -9,6 +9,7 @@ from .case import Case
 UNSUPPORTED = "feature_not_supported"
 MISSING = "011CZkZ9X2dpNyB7HsEFoRfW"
 TEXT = {"type": "text", "text": "x"}
+SYSTEM: dict[str, Any] = {"type": "system.message", "content": [TEXT]}
 
 
 def send(name: str, says: str, *events: Any, code: str | None = None, to: str = "{session}") -> Case:
@@ -25,6 +26,16 @@ def message(name: str, says: str, *content: Any) -> Case:
 
 def image(name: str, says: str, /, **source: Any) -> Case:
     return message(name, "events.0.content.0." + says, {"type": "image", "source": source})
+
+
+def confirmation(name: str, says: str, **fields: Any) -> Case:
+    return send(f"confirmation {name}", says, {
+        "type": "user.tool_confirmation", "tool_use_id": f"sevt_{MISSING}", "result": "allow", **fields})
+
+
+def custom_result(name: str, says: str, **fields: Any) -> Case:
+    return send(f"custom result {name}", says, {
+        "type": "user.custom_tool_result", "custom_tool_use_id": f"sevt_{MISSING}", **fields})
 
 
 CASES = [
@@ -78,16 +89,36 @@ CASES = [
          {"type": "user.interrupt", "session_thread_id": f"sthr_{MISSING}"}),
     send("interrupt unknown field", "events.0.reason: Extra inputs are not permitted",
          {"type": "user.interrupt", "reason": "bored"}),
-    send("tool confirmation", "user.tool_confirmation", code=UNSUPPORTED,
-         *[{"type": "user.tool_confirmation", "tool_use_id": f"sevt_{MISSING}", "result": "allow"}]),
-    send("custom tool result", "user.custom_tool_result", code=UNSUPPORTED,
-         *[{"type": "user.custom_tool_result", "custom_tool_use_id": f"sevt_{MISSING}", "content": [TEXT]}]),
-    send("tool result in the cloud", "user.tool_result", code=UNSUPPORTED,
+    confirmation("of an unknown call", "events.0.tool_use_id: no tool call"),
+    confirmation("with a message", "events.0.deny_message: only a 'deny'", deny_message="no"),
+    confirmation("with another word", "events.0.result: ", result="maybe"),
+    confirmation("without a word", "events.0.result: Input should be", result=None),
+    confirmation("with a thread", "events.0.session_thread_id: Extra inputs are not permitted",
+                 session_thread_id=f"sthr_{MISSING}"),
+    confirmation("of no id", "events.0.tool_use_id: ", tool_use_id="toolu_1"),
+    confirmation("with a long message", "events.0.deny_message: ", result="deny", deny_message="x" * 10_001),
+    custom_result("of an unknown call", "events.0.custom_tool_use_id: no tool call"),
+    custom_result("with a redacted block", "events.0.content.0", content=[{"type": "redacted"}]),
+    custom_result("with a string", "events.0.content: ", content="done"),
+    custom_result("with a bare search result", "events.0.content.0.source: Field required",
+                  content=[{"type": "search_result"}]),
+    custom_result("with a word for is_error", "events.0.is_error: ", is_error="no"),
+    custom_result("with a missing file", "events.0.content.0.source.file_id: no such file",
+                  content=[{"type": "image", "source": {"type": "file", "file_id": f"file_{MISSING}"}}]),
+    send("too many late answers", "more than 16 answers to calls that are not waiting", *[
+        {"type": "user.custom_tool_result", "custom_tool_use_id": f"sevt_{MISSING[:-2]}{a}{b}"}
+        for a in "ABCDE" for b in "FGHJ"]),
+    send("tool result in the cloud", "self_hosted",
          *[{"type": "user.tool_result", "tool_use_id": f"sevt_{MISSING}", "content": [TEXT]}]),
     send("outcome", "user.define_outcome", code=UNSUPPORTED,
          *[{"type": "user.define_outcome", "description": "d", "rubric": {"type": "text", "content": "r"}}]),
-    send("system message", "system.message", code=UNSUPPORTED,
-         *[{"type": "system.message", "content": [TEXT]}]),
+    send("system message first", "events.0: a system.message should be the last", SYSTEM,
+         {"type": "user.message", "content": [TEXT]}),
+    send("system message behind an interrupt", "events.1: a system.message should stand directly behind",
+         {"type": "user.interrupt"}, SYSTEM),
+    send("system message empty", "events.0.content: ", {**SYSTEM, "content": []}),
+    send("system message with an image", "events.0.content.0.type: 'image'", {**SYSTEM, "content": [
+        {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}]}),
     send("to an archived session", "", {"type": "user.message", "content": [TEXT]}, to="{archived_session}"),
     send("interrupt an archived session", "", {"type": "user.interrupt"}, to="{archived_session}"),
     Case("send: not found", "POST", f"/v1/sessions/sesn_{MISSING}/events", "", 404,

@@ -77,19 +77,10 @@ LATER = [
         {"type": "memory_store", "memory_store_id": f"memstore_{MISSING}"}]),
     unsupported("mcp agent", "mcp", agent="{mcp_agent}"),
     unsupported("multiagent agent", "multiagent", agent="{multi_agent}"),
-    unsupported("custom tool agent", "custom", agent="{custom_agent}"),
-    unsupported("asking agent", "always_ask", agent="{ask_agent}"),
-    unsupported("auto agent", "auto", agent="{auto_agent}"),
     unsupported("web search agent", "web_search", agent="{search_agent}"),
     unsupported("web fetch agent", "web_fetch", agent="{fetch_agent}"),
     unsupported("role agent", "aws_role", agent="{role_agent}"),
     unsupported("self-hosted environment", "self_hosted", environment_id="{self_hosted_env}"),
-    unsupported("overridden asking tool", "always_ask", agent={
-        "type": "agent_with_overrides", "id": "{agent}",
-        "tools": [{"type": TOOLSET, "default_config": {"permission_policy": {"type": "always_ask"}}}]}),
-    unsupported("overridden custom tool", "custom", agent={
-        "type": "agent_with_overrides", "id": "{agent}",
-        "tools": [{"type": "custom", "name": "t", "description": "d", "input_schema": {"type": "object"}}]}),
     initial("outcome", "outcome", {"type": "user.define_outcome", "description": "d",
                                    "rubric": {"type": "text", "content": "r"}}, code=UNSUPPORTED),
 ]
@@ -236,8 +227,8 @@ UPDATE = [
     update("agent system", "agent.system: Extra inputs are not permitted", agent={"system": "x"}),
     update("agent a string", "agent: ", agent="{agent}"),
     update("agent tools wrong", "agent.tools.0.type: ", agent={"tools": [{"type": "?"}]}),
-    update("agent asking tool", "always_ask", code=UNSUPPORTED, agent={
-        "tools": [{"type": TOOLSET, "default_config": {"permission_policy": {"type": "always_ask"}}}]}),
+    update("agent web tool", "web_search", code=UNSUPPORTED, agent={
+        "tools": [{"type": TOOLSET, "configs": [{"name": "web_search"}]}]}),
     update("archived", "", to="{archived_session}", title="x"),
 ]
 
