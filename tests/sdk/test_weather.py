@@ -16,7 +16,7 @@ import pytest
 
 from conftest import SETTINGS
 from fake_model import FakeModel, Gate, Reply, text
-from hostler_process import Hostler
+from hostler_process import READY_LINE, Hostler, binary
 from subscriber import Subscriber
 from test_crash import connect, new_session
 from wire import Ledger, Wire, user_message
@@ -97,6 +97,18 @@ def test_a_full_disk_refuses_and_loses_nothing(small_disk: Path, fake_model: Fak
     finally:
         if server.running:
             server.stop()
+
+
+def test_a_log_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:
+    arguments = ["serve", "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path / "data")]
+    with open("/dev/full", "wb") as full, subprocess.Popen(
+            [str(binary()), *arguments], stdout=subprocess.PIPE, stderr=full, cwd=tmp_path) as server:
+        assert server.stdout is not None
+        try:
+            assert any(line.decode().strip().startswith(READY_LINE) for line in server.stdout)
+        finally:
+            server.terminate()
+        assert server.wait(timeout=60) == 0
 
 
 def test_without_descriptors_the_listener_survives(plain_server: Hostler, model: FakeModel,

@@ -66,6 +66,9 @@ where
         .parse(quiet(&options.filter))
         .with_context(|| format!("{:?} is not a log filter", options.filter))?;
     let lines = tracing_subscriber::fmt()
+        // A line that can't be written would be told to stderr, which panics if that is what can't be
+        // written to; and the panic would be logged.
+        .log_internal_errors(false)
         .with_env_filter(filter)
         .with_ansi(colours == Colours::On)
         .with_writer(writer);
