@@ -4,7 +4,8 @@
 //   node tests/mcp/oauth.mjs target/mcp
 //
 // Prints one line of JSON: where it is, and the tokens of a person who has agreed. GET /stats says what was asked of
-// it; POST /expire makes it refuse all access tokens of before, POST /trouble/<status> answers the token endpoint so.
+// it; POST /expire makes it refuse all access tokens of before, POST /trouble/<status> answers the token endpoint so,
+// and /release lets go the calls that wait.
 
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
@@ -53,6 +54,10 @@ async function isGood(authorization) {
   return Boolean(token?.isValid && !old.has(value))
 }
 
+const called = []
+let release
+const released = new Promise(done => { release = done })
+
 // The access tokens that POST /expire has put out of use.
 const old = new Set()
 const seen = new Set()
@@ -70,6 +75,14 @@ async function mcp(request, response) {
     stats.calls += 1
     return { content: [{ type: 'text', text: 'ada' }] }
   })
+  server.registerTool('long', { description: 'Says a lot.' }, async () =>
+    ({ content: [{ type: 'text', text: 'x'.repeat(150000) }] }))
+  server.registerTool('wait', { description: 'Waits until it is let go.' }, async () => {
+    stats.calls += 1
+    for (const look of called) look()
+    await released
+    return { content: [{ type: 'text', text: 'at last' }] }
+  })
   const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: undefined })
   response.on('close', () => { transport.close(); server.close() })
   await server.connect(transport)
@@ -81,6 +94,11 @@ http.on('request', async (request, response) => {
   const path = new URL(request.url, origin).pathname
   if (path === '/mcp') return mcp(request, response)
   if (path === '/stats') return response.end(JSON.stringify(stats))
+  if (path === '/release') { release(); return response.end('{}') }
+  if (path.startsWith('/called/')) {
+    await new Promise(done => { const look = () => stats.calls >= Number(path.split('/')[2]) && done(); called.push(look); look() })
+    return response.end('{}')
+  }
   if (path === '/agree') return response.end(JSON.stringify(await agreed()))
   if (path === '/expire') {
     for (const token of seen) old.add(token)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator
-from contextlib import contextmanager
 from urllib.request import Request, urlopen
+
+from node import node
 
 TOOLS = Path("target/mcp")
 # An operator has to permit what is not public.
@@ -31,6 +32,10 @@ class OAuth:
     def stats(self) -> dict[str, int]:
         return dict(self._ask("/stats"))
 
+    def called(self, count: int) -> None:
+        """Waits until that many calls have come."""
+        assert self._ask(f"/called/{count}") == {}
+
     def expire(self) -> None:
         """Puts all access tokens out of use that were shown to it."""
         self._ask("/expire")
@@ -38,6 +43,9 @@ class OAuth:
     def agree(self) -> dict[str, str]:
         """The tokens of another consent."""
         return dict(self._ask("/agree"))
+
+    def release(self) -> None:
+        self._ask("/release")
 
     def trouble(self, status: int) -> None:
         self._ask(f"/trouble/{status}")
@@ -49,11 +57,6 @@ class OAuth:
 
 @contextmanager
 def oauth_server() -> Iterator[OAuth]:
-    command = ["node", "tests/mcp/oauth.mjs", str(TOOLS)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
+    with node("tests/mcp/oauth.mjs", str(TOOLS)) as process:
         assert process.stdout
         yield OAuth(json.loads(process.stdout.readline()))
-    finally:
-        process.kill()
-        process.wait()

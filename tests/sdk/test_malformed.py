@@ -35,8 +35,6 @@ def world(shared_server: Hostler) -> Iterator[dict[str, str]]:
     plain, env = agent(tools=[{"type": TOOLSET}]), environment()
     world = {
         "agent": plain, "env": env, "archived_agent": agent(), "archived_env": environment(),
-        "mcp_agent": agent(tools=[{"type": "mcp_toolset", "mcp_server_name": "s"}],
-                           mcp_servers=[{"type": "url", "name": "s", "url": "https://example.com/mcp"}]),
         "multi_agent": agent(multiagent={"type": "multiagent_20261001"}),
         "search_agent": agent(tools=[{"type": TOOLSET, "configs": [{"name": "web_search", "enabled": True}]}]),
         "fetch_agent": agent(tools=[{"type": TOOLSET, "configs": [{"name": "web_fetch", "url_sources": {

@@ -46,6 +46,34 @@ pub fn evaluate<'a>(agent: &'a SessionAgent, name: &str) -> Verdict<'a> {
     }
 }
 
+/// Which policy holds for a call of a server's tool.
+pub fn evaluate_mcp(agent: &SessionAgent, server: &str, tool: &str) -> Verdict<'static> {
+    match mcp_policy(agent, server, tool) {
+        Some(PermissionPolicy::AlwaysAllow) => Verdict::Evaluated(Evaluation::AlwaysAllow),
+        Some(PermissionPolicy::AlwaysAsk) => Verdict::Evaluated(Evaluation::AlwaysAsk),
+        Some(PermissionPolicy::Auto) => Verdict::Judge,
+        None => Verdict::NoSuchTool,
+    }
+}
+
+/// The policy for a server's tool; `None` if it is switched off, or no toolset offers the server.
+pub fn mcp_policy(agent: &SessionAgent, server: &str, tool: &str) -> Option<PermissionPolicy> {
+    agent.tools.iter().find_map(|entry| match entry {
+        Tool::McpToolset(toolset) if toolset.mcp_server_name == server => {
+            let own = toolset.configs.iter().find(|config| config.name == tool);
+            let (enabled, policy) = match own {
+                Some(config) => (config.enabled, config.permission_policy),
+                None => {
+                    let default = toolset.default_config;
+                    (default.enabled, default.permission_policy)
+                }
+            };
+            enabled.then_some(policy)
+        }
+        Tool::AgentToolset(_) | Tool::McpToolset(_) | Tool::Custom(_) => None,
+    })
+}
+
 /// A call under the policy `auto`, once it is judged.
 pub fn judged(judgement: Judgement) -> Evaluation {
     Evaluation::Auto {

@@ -7,14 +7,15 @@ use hostler_domain::tools::{self, Verdict};
 use hostler_protocol::agent::{CustomTool, SessionAgent};
 use hostler_protocol::content::ContentBlock;
 use hostler_protocol::event::{
-    AgentCustomToolUse, AgentToolUse, CustomToolResult, Draft, EvaluatedPermission, Evaluation,
-    Event, PermissionJudged, ProviderToolUse, ResultDeadline,
+    AgentCustomToolUse, AgentMcpToolUse, AgentToolUse, CustomToolResult, Draft,
+    EvaluatedPermission, Evaluation, Event, PermissionJudged, ProviderToolUse, ResultDeadline,
 };
 use hostler_protocol::id::{EventId, SessionId};
 use hostler_provider::ToolUse;
 use serde_json::value::RawValue;
 
 use crate::judging::{Judged, Surroundings, judge};
+use crate::mcp::Offer;
 use crate::options::Parts;
 
 /// The calls of one answer.
@@ -33,6 +34,7 @@ pub(crate) async fn announce(
     session: SessionId,
     agent: &SessionAgent,
     intent: &Intent,
+    offer: &Offer,
     uses: Vec<ToolUse>,
 ) -> Announced {
     let around = Surroundings {
@@ -44,11 +46,11 @@ pub(crate) async fn announce(
     let mut announced = Announced::default();
     let side_by_side = parts.options.parallel_tools_max.max(1);
     let evaluated = futures::stream::iter(uses)
-        .map(|call| evaluate(&around, call))
+        .map(|call| evaluate(&around, offer, call))
         .buffered(side_by_side);
     let evaluated: Vec<(ToolUse, Outcome<'_>)> = evaluated.collect().await;
     for (call, outcome) in evaluated {
-        let draft = parts.draft(event(&call, &outcome));
+        let draft = parts.draft(event(offer, &call, &outcome));
         let id = draft.id;
         announced.calls.push(draft);
         announced.tool_uses.push(ProviderToolUse {
@@ -70,8 +72,16 @@ enum Outcome<'a> {
     NoSuchTool,
 }
 
-async fn evaluate<'a>(around: &Surroundings<'a>, call: ToolUse) -> (ToolUse, Outcome<'a>) {
-    let outcome = match tools::evaluate(around.agent, &call.name) {
+async fn evaluate<'a>(
+    around: &Surroundings<'a>,
+    offer: &Offer,
+    call: ToolUse,
+) -> (ToolUse, Outcome<'a>) {
+    let verdict = match offer.find(&call.name) {
+        Some(offered) => tools::evaluate_mcp(around.agent, &offered.server, &offered.tool.name),
+        None => tools::evaluate(around.agent, &call.name),
+    };
+    let outcome = match verdict {
         Verdict::Custom(tool) => Outcome::Custom(tool),
         Verdict::Evaluated(evaluation) => Outcome::Evaluated(evaluation),
         Verdict::Judge => Outcome::Judged(judge(around, &call).await),
@@ -80,7 +90,7 @@ async fn evaluate<'a>(around: &Surroundings<'a>, call: ToolUse) -> (ToolUse, Out
     (call, outcome)
 }
 
-fn event(call: &ToolUse, outcome: &Outcome<'_>) -> Event {
+fn event(offer: &Offer, call: &ToolUse, outcome: &Outcome<'_>) -> Event {
     let (name, input) = (call.name.clone(), RawValue::to_owned(&call.input));
     let evaluation = match outcome {
         Outcome::Custom(_) => return Event::AgentCustomToolUse(AgentCustomToolUse { name, input }),
@@ -88,12 +98,22 @@ fn event(call: &ToolUse, outcome: &Outcome<'_>) -> Event {
         Outcome::Judged(judged) => Some(tools::judged(judged.judgement)),
         Outcome::NoSuchTool => None,
     };
-    Event::AgentToolUse(AgentToolUse {
-        name,
-        input,
-        evaluated_permission: evaluation.map_or(EvaluatedPermission::Deny, Evaluation::permission),
-        evaluation,
-    })
+    let evaluated_permission = evaluation.map_or(EvaluatedPermission::Deny, Evaluation::permission);
+    match offer.find(&call.name) {
+        Some(offered) => Event::AgentMcpToolUse(AgentMcpToolUse {
+            mcp_server_name: offered.server.clone(),
+            name: offered.tool.name.clone(),
+            input,
+            evaluated_permission,
+            evaluation,
+        }),
+        None => Event::AgentToolUse(AgentToolUse {
+            name,
+            input,
+            evaluated_permission,
+            evaluation,
+        }),
+    }
 }
 
 fn notes(parts: &Parts, id: EventId, call: &ToolUse, outcome: &Outcome<'_>) -> Vec<Event> {

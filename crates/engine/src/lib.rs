@@ -45,7 +45,7 @@ mod tools;
 mod uploads;
 
 pub use mcp::{EgressGuard, McpTokens, ValidationError};
-pub use options::{Checkpoints, Engine, EngineOptions, JudgeOptions};
+pub use options::{Checkpoints, Engine, EngineOptions, JudgeOptions, Outside};
 pub use packages::PackageOptions;
 pub use repositories::RepositoryOptions;
 pub use root_choice::{ROOT_METADATA_KEY, RootChoice, RootOptions};

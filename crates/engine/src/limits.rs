@@ -116,6 +116,15 @@ pub(crate) const OUTPUTS_NAMED_MAX: usize = 64;
 /// Bytes that the files of a workspace may have in all, as for uploads.
 pub(crate) const STORAGE_BYTES_MAX: u64 = 1_000_000_000_000;
 
+/// How long before it expires a token for an MCP server is renewed, so that a call that begins now still has it.
+pub(crate) const MCP_REFRESH_MARGIN: Duration = Duration::from_secs(30);
+
+/// Characters of one text of an MCP server's result; a longer one goes to a file of the sandbox.
+pub(crate) const MCP_RESULT_CHARS_MAX: usize = 100_000;
+
+/// Of such a text the model is shown this much.
+pub(crate) const MCP_RESULT_SHOWN_CHARS: usize = 10_000;
+
 /// How long a server may take to renew a token, before another one takes it for dead. Longer than the token
 /// endpoint is waited for.
 pub(crate) const MCP_REFRESH_CLAIM: Duration = Duration::from_secs(45);

@@ -10,7 +10,7 @@ use hostler_protocol::agent::SessionAgent;
 use hostler_protocol::content::ContentBlock;
 use hostler_protocol::event::{
     AgentMessage, ContextCompacted, Draft, Empty, Event, ModelFailed, ModelRequestEnd,
-    ModelResponse, ModelStop, ModelUsage, Seq, SessionErrorKind, TokenUsage,
+    ModelResponse, ModelStop, ModelUsage, Seq, SessionErrorEvent, SessionErrorKind, TokenUsage,
 };
 use hostler_protocol::id::{EventId, SessionId};
 use hostler_provider::{
@@ -23,6 +23,7 @@ use crate::announcing::announce;
 use crate::attachments;
 use crate::backoff::pause;
 use crate::limits::{ERROR_CHARS_MAX, TOOL_CALLS_MAX};
+use crate::mcp::{Offer, Servers};
 use crate::options::Parts;
 use crate::preview::Previews;
 use crate::prompt;
@@ -34,6 +35,7 @@ struct Asked {
     session: SessionId,
     call: ModelCall,
     telling: Telling,
+    servers: Servers,
     based_on: Seq,
     failures: u32,
     agent: Arc<SessionAgent>,
@@ -53,6 +55,7 @@ pub(crate) fn call_model(
     state: &State,
     call: ModelCall,
     telling: Telling,
+    servers: Servers,
 ) -> BoxStream<'static, Vec<Draft>> {
     let agent = Arc::clone(state.agent());
     let model = parts.catalog.find(&agent.model.id).cloned();
@@ -63,6 +66,7 @@ pub(crate) fn call_model(
         session,
         call,
         telling,
+        servers,
         agent,
         parts,
     };
@@ -81,7 +85,13 @@ pub(crate) fn call_model(
 async fn ask(asked: &Asked, state: &State, model: Option<ModelSpec>) -> Vec<Draft> {
     let mut previews = Previews::new(asked.parts.store.clone(), asked.session, asked.call.purpose);
     let message_id = asked.parts.env.id();
-    let prepared = prepare(asked, state, model).await;
+    let turn = state.turn_started();
+    let offering = asked
+        .servers
+        .offer(&asked.parts, asked.session, &asked.agent, turn);
+    let mut offer = offering.await;
+    let troubles = std::mem::take(&mut offer.errors);
+    let prepared = prepare(asked, state, model, &offer).await;
     let answer = match prepared {
         Ok((provider, request)) => {
             listen(
@@ -95,7 +105,7 @@ async fn ask(asked: &Asked, state: &State, model: Option<ModelSpec>) -> Vec<Draf
         }
         Err(error) => Err(error),
     };
-    match answer {
+    let facts = match answer {
         Ok(answer) if answer.finished.stop == StopReason::ContextWindowExceeded => {
             let error = ModelError {
                 usage: Some(answer.finished.usage),
@@ -107,15 +117,22 @@ async fn ask(asked: &Asked, state: &State, model: Option<ModelSpec>) -> Vec<Draf
             failed(asked, &error)
         }
         Ok(answer) if asked.call.purpose == Purpose::Compact => compacted(asked, answer),
-        Ok(answer) => answered(asked, state, answer, message_id, &mut previews).await,
+        Ok(answer) => answered(asked, state, &offer, answer, message_id, &mut previews).await,
         Err(error) => failed(asked, &error),
-    }
+    };
+    // Servers that are out of reach are told first: the answer was given without them.
+    let troubles = troubles.into_iter().map(|error| {
+        let event = Event::SessionError(SessionErrorEvent { error });
+        asked.parts.draft(event)
+    });
+    troubles.chain(facts).collect()
 }
 
 async fn prepare(
     asked: &Asked,
     state: &State,
     model: Option<ModelSpec>,
+    offer: &Offer,
 ) -> Result<(Provider, ModelRequest), ModelError> {
     let not_configured = |message: String| ModelError::new(ModelErrorKind::NotConfigured, message);
     let model_id = &asked.agent.model.id;
@@ -141,7 +158,7 @@ async fn prepare(
         ModelError::new(ModelErrorKind::Server, message)
     })?;
     let file = |id: &str| files.get(id).cloned();
-    let request = prompt::request(state, &model, asked.call.purpose, sandbox, &file);
+    let request = prompt::request(state, &model, asked.call.purpose, sandbox, offer, &file);
     Ok((provider.clone(), request))
 }
 
@@ -176,6 +193,7 @@ async fn listen(
 async fn answered(
     asked: &Asked,
     state: &State,
+    offer: &Offer,
     answer: Answer,
     message_id: EventId,
     previews: &mut Previews,
@@ -219,7 +237,15 @@ async fn answered(
             event,
         });
     }
-    let announced = announce(parts, asked.session, &asked.agent, state.intent(), uses).await;
+    let announced = announce(
+        parts,
+        asked.session,
+        &asked.agent,
+        state.intent(),
+        offer,
+        uses,
+    )
+    .await;
     drafts.extend(announced.calls);
     drafts.push(parts.draft(Event::ModelResponse(ModelResponse {
         model_request_start_id: asked.call.start_id,

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hostler_egress::{AllowedHosts, Attachment, Gateway, Listeners, Policy, package_manager_hosts};
 use hostler_protocol::agent::SessionAgent;
-use hostler_protocol::environment::{EnvironmentConfig, Networking};
+use hostler_protocol::environment::{EnvironmentConfig, Networking, is_host_listed};
 use hostler_protocol::id::SessionId;
 use hostler_sandbox::{Network, NetworkAccess, Sandbox, SandboxError};
 use tokio::sync::OnceCell;
@@ -189,6 +189,13 @@ pub(crate) struct Limits {
     pub(crate) hosts: Vec<String>,
     pub(crate) mcp_servers: bool,
     pub(crate) package_managers: bool,
+}
+
+impl Limits {
+    /// Whether an MCP server at this host may be spoken to.
+    pub(crate) fn permits_mcp_host(&self, host: &str) -> bool {
+        self.mcp_servers || is_host_listed(&self.hosts, host)
+    }
 }
 
 /// The same for all of a session's life.

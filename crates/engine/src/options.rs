@@ -12,6 +12,7 @@ use hostler_sandbox::SandboxHost;
 use hostler_store::Store;
 use hostler_vault::Keyring;
 
+use crate::mcp::McpTokens;
 use crate::network::Networks;
 use crate::out_of_reach::OutOfReach;
 use crate::outputs::Captures;
@@ -83,6 +84,14 @@ pub struct Engine {
     pub(crate) parts: Arc<Parts>,
 }
 
+/// What leads out of the machine.
+pub struct Outside {
+    /// For sandboxes, which have no network without it.
+    pub gateway: Option<Gateway>,
+    /// For the MCP servers of agents, which the server itself speaks to.
+    pub mcp: McpTokens,
+}
+
 /// What every runner shares.
 pub(crate) struct Parts {
     pub(crate) store: Store,
@@ -98,10 +107,10 @@ pub(crate) struct Parts {
     pub(crate) builds: Builds,
     pub(crate) repositories: Repositories,
     pub(crate) out_of_reach: OutOfReach,
+    pub(crate) mcp: McpTokens,
 }
 
 impl Engine {
-    /// Without a gateway the sandboxes have no network.
     pub fn new(
         store: Store,
         env: Env,
@@ -109,9 +118,9 @@ impl Engine {
         catalog: Arc<ModelCatalog>,
         providers: HashMap<String, Provider>,
         options: EngineOptions,
-        gateway: Option<Gateway>,
+        outside: Outside,
     ) -> Self {
-        let networks = Networks::new(gateway, sandboxes.isolation().network);
+        let networks = Networks::new(outside.gateway, sandboxes.isolation().network);
         Self {
             parts: Arc::new(Parts {
                 store,
@@ -126,6 +135,7 @@ impl Engine {
                 builds: Builds::default(),
                 repositories: Repositories::default(),
                 out_of_reach: OutOfReach::default(),
+                mcp: outside.mcp,
             }),
         }
     }

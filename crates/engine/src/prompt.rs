@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::limits::{OUTPUT_TOKENS_DEFAULT, SUMMARY_TOKENS};
+use crate::mcp::Offer;
 use crate::network::Reach;
 use crate::sandbox_prompt::{self, Told};
 
@@ -27,6 +28,7 @@ pub(crate) fn request(
     model: &ModelSpec,
     purpose: Purpose,
     sandbox: &Told,
+    offer: &Offer,
     files: &dyn Fn(&str) -> Option<Arc<RawValue>>,
 ) -> ModelRequest {
     let agent = state.agent();
@@ -41,7 +43,7 @@ pub(crate) fn request(
     let mut request = ModelRequest {
         model: model.upstream(&agent.model.id),
         system: system(agent, sandbox),
-        tools: definitions(agent, &sandbox.reach),
+        tools: definitions(agent, &sandbox.reach, offer),
         earlier: Vec::new(),
         messages: Vec::new(),
         max_tokens: output_max,
@@ -114,7 +116,7 @@ fn system(agent: &SessionAgent, sandbox: &Told) -> Vec<String> {
     own.into_iter().chain(sandbox).collect()
 }
 
-fn definitions(agent: &SessionAgent, reach: &Reach) -> Vec<ToolDefinition> {
+fn definitions(agent: &SessionAgent, reach: &Reach, offer: &Offer) -> Vec<ToolDefinition> {
     let offered = tools::offered(agent);
     let schemas = tool_schemas(sandbox_prompt::network(reach));
     let built_in = schemas
@@ -130,7 +132,12 @@ fn definitions(agent: &SessionAgent, reach: &Reach) -> Vec<ToolDefinition> {
         description: tool.description.clone(),
         input_schema: raw(Value::Object(tool.shown_schema()).to_string()),
     });
-    built_in.chain(custom).collect()
+    let of_servers = offer.tools.iter().map(|offered| ToolDefinition {
+        name: offered.shown.clone(),
+        description: offered.tool.description.clone(),
+        input_schema: raw(Value::Object(offered.tool.input_schema.clone()).to_string()),
+    });
+    built_in.chain(custom).chain(of_servers).collect()
 }
 
 fn effort(agent: &SessionAgent, model: &ModelSpec) -> Option<Effort> {

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::fence::Fence;
 use crate::journal::{Journal, JournalError};
 use crate::limits::{LOOK_PAUSE, PAUSE_AFTER_NOTHING};
+use crate::mcp::Servers;
 use crate::model_call::call_model;
 use crate::options::Parts;
 use crate::outputs;
@@ -55,6 +56,7 @@ struct Surroundings {
     parts: Arc<Parts>,
     fence: Fence,
     telling: Telling,
+    servers: Servers,
 }
 
 #[derive(PartialEq, Eq)]
@@ -81,6 +83,7 @@ pub(crate) async fn run_session(
         parts: Arc::clone(&parts),
         fence,
         telling: Telling::default(),
+        servers: Servers::default(),
     };
     let mut rest = Rest::new(parts.options.rest);
     loop {
@@ -179,10 +182,14 @@ fn carry_on(
     let facts = match &kind {
         Kind::Model(call) => {
             let telling = around.telling.clone();
-            let facts = call_model(parts(), session, state, *call, telling);
+            let servers = around.servers.clone();
+            let facts = call_model(parts(), session, state, *call, telling, servers);
             outputs::before_the_end(parts(), session, facts)
         }
-        Kind::Tools(runs) => run_tools(parts(), session, state, runs, &parting, &places),
+        Kind::Tools(runs) => {
+            let servers = &around.servers;
+            run_tools(parts(), session, state, runs, servers, &parting, &places)
+        }
     };
     Activity {
         kind,
@@ -232,7 +239,9 @@ impl Activity {
         }
         let (session, state) = (journal.lease().session, journal.state());
         let parts = Arc::clone(&around.parts);
-        let facts = run_tools(parts, session, state, &new, &self.parting, &self.places);
+        let servers = &around.servers;
+        let (parting, places) = (&self.parting, &self.places);
+        let facts = run_tools(parts, session, state, &new, servers, parting, places);
         self.facts.push(facts);
         mine.extend(new);
     }

@@ -6,17 +6,19 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use hostler_domain::session::{State, ToolRun, ToolStart, outcome_unknown};
+use hostler_domain::session::{State, ToolCall, ToolRun, ToolStart, outcome_unknown};
+use hostler_protocol::agent::{BuiltinTool, SessionAgent};
 use hostler_protocol::content::{ContentBlock, Source};
 use hostler_protocol::event::{
-    AgentToolResult, Draft, Event, RetryStatus, SessionError, SessionErrorEvent, SessionErrorKind,
+    Draft, Event, RetryStatus, SessionError, SessionErrorEvent, SessionErrorKind,
 };
-use hostler_protocol::id::{EventId, SessionId};
+use hostler_protocol::id::SessionId;
 use hostler_provider::INVALID_INPUT_FIELD;
 use hostler_sandbox::{Call, News, Output, Parting, Tool};
 
 use tokio::sync::Semaphore;
 
+use crate::mcp::{self, Servers};
 use crate::options::Parts;
 use crate::outputs;
 use crate::resume::resume;
@@ -29,6 +31,7 @@ pub(crate) fn run_tools(
     session: SessionId,
     state: &State,
     runs: &[ToolRun],
+    servers: &Servers,
     parting: &Parting,
     places: &Arc<Semaphore>,
 ) -> BoxStream<'static, Vec<Draft>> {
@@ -40,8 +43,9 @@ pub(crate) fn run_tools(
             let asked = Asked {
                 parts: Arc::clone(&parts),
                 session,
-                id: run.id,
-                name: call.name.clone(),
+                call: call.clone(),
+                agent: Arc::clone(state.agent()),
+                servers: servers.clone(),
                 input: serde_json::from_str(call.input.get()).unwrap_or_default(),
                 parting: parting.clone(),
             };
@@ -51,6 +55,13 @@ pub(crate) fn run_tools(
                 let _place = places.acquire_owned().await;
                 let started = std::time::Instant::now();
                 let events = match how {
+                    ToolStart::Fresh if asked.call.mcp_server.is_some() => {
+                        vec![asked.run_on_server().await]
+                    }
+                    // Nobody but the server knows what became of it, and it has told somebody else.
+                    ToolStart::Resumed if asked.call.mcp_server.is_some() => {
+                        vec![outcome_unknown(&asked.call)]
+                    }
                     ToolStart::Fresh => match asked.run().await {
                         Ok(ran) => {
                             let errors = ran.errors.into_iter();
@@ -65,7 +76,7 @@ pub(crate) fn run_tools(
                     },
                     ToolStart::Resumed => vec![asked.resume().await],
                 };
-                metrics::histogram!("hostler_tool_seconds", "tool" => tool_label(&asked.name))
+                metrics::histogram!("hostler_tool_seconds", "tool" => tool_label(&asked.call))
                     .record(started.elapsed().as_secs_f64());
                 let events = events.into_iter();
                 events.map(|event| asked.parts.draft(event)).collect()
@@ -79,8 +90,9 @@ pub(crate) fn run_tools(
 struct Asked {
     parts: Arc<Parts>,
     session: SessionId,
-    id: EventId,
-    name: String,
+    call: ToolCall,
+    agent: Arc<SessionAgent>,
+    servers: Servers,
     input: serde_json::Value,
     parting: Parting,
 }
@@ -113,8 +125,11 @@ fn no_sandbox_error(message: String) -> Event {
 }
 
 /// Only names of our own become labels: a model can invent any number of others.
-fn tool_label(name: &str) -> &'static str {
-    hostler_protocol::agent::BuiltinTool::from_name(name).map_or("other", |tool| tool.name())
+fn tool_label(call: &ToolCall) -> &'static str {
+    if call.mcp_server.is_some() {
+        return "mcp";
+    }
+    BuiltinTool::from_name(&call.name).map_or("other", |tool| tool.name())
 }
 
 impl Asked {
@@ -123,7 +138,7 @@ impl Asked {
             let sentence = "The input of this call is not a JSON object, so the tool was not run.";
             return Ok(failure(sentence).into());
         }
-        let tool = match Tool::parse(&self.name, &self.input) {
+        let tool = match Tool::parse(&self.call.name, &self.input) {
             Ok(tool) => tool,
             Err(sentence) => return Ok(failure(&sentence).into()),
         };
@@ -136,7 +151,7 @@ impl Asked {
             }
         };
         let call = Call {
-            id: self.id.to_string(),
+            id: self.call.id.to_string(),
             tool,
         };
         Ok(match opened.sandbox.run_until(call, &self.parting).await {
@@ -175,10 +190,10 @@ impl Asked {
 
     async fn resume(&self) -> Event {
         // Its input was taken once, so it can be read again.
-        let Ok(tool) = Tool::parse(&self.name, &self.input) else {
-            return outcome_unknown(self.id);
+        let Ok(tool) = Tool::parse(&self.call.name, &self.input) else {
+            return outcome_unknown(&self.call);
         };
-        let id = self.id.to_string();
+        let id = self.call.id.to_string();
         let call = Call { id, tool };
         match resume(&self.parts, self.session, call, &self.parting).await {
             Some(output) => {
@@ -188,16 +203,39 @@ impl Asked {
                 content.extend(kept.map(ContentBlock::text));
                 self.result((content, is_error))
             }
-            None => outcome_unknown(self.id),
+            None => outcome_unknown(&self.call),
+        }
+    }
+
+    /// A call of a tool of an MCP server, which needs no sandbox unless its result is long.
+    async fn run_on_server(&self) -> Event {
+        let server = self.call.mcp_server.as_deref().unwrap_or_default();
+        let serde_json::Value::Object(input) = &self.input else {
+            return self.result(failure("The input of this call is not a JSON object."));
+        };
+        if input.contains_key(INVALID_INPUT_FIELD) {
+            let sentence = "The input of this call is not a JSON object, so the tool was not run.";
+            return self.result(failure(sentence));
+        }
+        let tool = (server, self.call.name.as_str());
+        let (parts, session) = (&self.parts, self.session);
+        // It may connect first, which is large.
+        let calling = self
+            .servers
+            .call(parts, session, &self.agent, tool, input.clone());
+        match Box::pin(calling).await {
+            Ok(outcome) => {
+                let (mut blocks, is_error) = mcp::content(outcome);
+                let id = self.call.id.to_string();
+                mcp::spill(parts, session, &id, &mut blocks, &self.parting).await;
+                self.result((blocks, is_error))
+            }
+            Err(sentence) => self.result(failure(&sentence)),
         }
     }
 
     fn result(&self, (content, is_error): (Vec<ContentBlock>, bool)) -> Event {
-        Event::AgentToolResult(AgentToolResult {
-            tool_use_id: self.id,
-            content,
-            is_error,
-        })
+        self.call.answered(content, is_error)
     }
 }
 

@@ -17,6 +17,7 @@ use crate::decode::{Invalid, Metadata};
 use crate::id::EnvironmentId;
 
 pub(crate) use host::allowed_host;
+pub use host::is_host_listed;
 pub use request::{CreateEnvironment, UpdateEnvironment};
 
 /// What an update replaces; the rest of an environment is history.

@@ -20,9 +20,9 @@ pub use body::{
     ThreadStatus, UserInterrupt, UserMessage,
 };
 pub use calls::{
-    AgentCustomToolUse, AgentToolResult, AgentToolUse, Confirmed, CustomToolResult,
-    EvaluatedPermission, Evaluation, Judgement, PermissionJudged, ReasonCode, ResultDeadline,
-    ToolConfirmation, ToolStarted,
+    AgentCustomToolUse, AgentMcpToolResult, AgentMcpToolUse, AgentToolResult, AgentToolUse,
+    Confirmed, CustomToolResult, EvaluatedPermission, Evaluation, Judgement, PermissionJudged,
+    ReasonCode, ResultDeadline, ToolConfirmation, ToolStarted,
 };
 pub use recorded::{Draft, Epoch, Recorded, Seq};
 pub use session_error::{RetryStatus, SessionError, SessionErrorKind};
@@ -114,6 +114,8 @@ events! {
     "agent.tool_use" AgentToolUse(AgentToolUse) Public;
     "agent.tool_result" AgentToolResult(AgentToolResult) Public;
     "agent.custom_tool_use" AgentCustomToolUse(AgentCustomToolUse) Public;
+    "agent.mcp_tool_use" AgentMcpToolUse(AgentMcpToolUse) Public;
+    "agent.mcp_tool_result" AgentMcpToolResult(AgentMcpToolResult) Public;
     "agent.thread_context_compacted" AgentThreadContextCompacted(Empty) Public;
 
     "session.status_running" SessionStatusRunning(Empty) Public;

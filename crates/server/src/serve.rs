@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use hostler_domain::Env;
-use hostler_engine::Engine;
+use hostler_engine::{Engine, Outside};
 use hostler_http::{Api, MetricsText};
 use hostler_protocol::id::EventId;
 use hostler_sandbox::{CgroupClaim, SandboxHost, claim_cgroup};
@@ -49,17 +49,6 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
 
     let options = wiring::engine(&config, &env, &replica, roots.clone(), keyring.clone());
     let (leases, owner) = (store.clone(), options.owner.clone());
-    let engine = Engine::new(
-        store.clone(),
-        env.clone(),
-        sandboxes.clone(),
-        Arc::clone(&catalog),
-        wiring::providers(&config)?,
-        options,
-        wiring::gateway(&config.network, listening),
-    );
-    act(&mut lifecycle, sandboxes, engine, &store, &env);
-
     let tokens = wiring::mcp_tokens(
         &config,
         listening,
@@ -67,6 +56,20 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
         env.clone(),
         keyring.clone(),
     )?;
+    let engine = Engine::new(
+        store.clone(),
+        env.clone(),
+        sandboxes.clone(),
+        Arc::clone(&catalog),
+        wiring::providers(&config)?,
+        options,
+        Outside {
+            gateway: wiring::gateway(&config.network, listening),
+            mcp: tokens.clone(),
+        },
+    );
+    act(&mut lifecycle, sandboxes, engine, &store, &env);
+
     let rendered = measured.clone();
     let text: MetricsText = Arc::new(move || rendered.render());
     let api = Api::new(

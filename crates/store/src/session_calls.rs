@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use hostler_domain::session::{CallSeen, Summary};
-use hostler_protocol::event::{EvaluatedPermission, Event};
+use hostler_protocol::event::{AgentMcpToolUse, AgentToolUse, EvaluatedPermission, Event};
 use hostler_protocol::id::{EventId, SessionId, WorkspaceId};
 
 use crate::db::Tx;
@@ -17,7 +17,7 @@ const SESSION: &str = "\
 
 pub(crate) const CALL: &str = "\
     select type, body from events where session_key = $1 and id = $2 \
-    and (type = 'agent.tool_use' or type = 'agent.custom_tool_use') order by seq desc limit 1";
+    and (type = 'agent.tool_use' or type = 'agent.mcp_tool_use' or type = 'agent.custom_tool_use') order by seq desc limit 1";
 
 /// What is known of the calls that a request answers.
 #[derive(Debug, Clone, Default)]
@@ -87,7 +87,9 @@ fn call_seen(tx: &Tx<'_>, key: i64, id: EventId) -> Result<Option<CallSeen>, Sto
     })?;
     let is_asked = matches!(
         &event,
-        Event::AgentToolUse(call) if call.evaluated_permission == EvaluatedPermission::Ask
+        Event::AgentToolUse(AgentToolUse { evaluated_permission, .. })
+            | Event::AgentMcpToolUse(AgentMcpToolUse { evaluated_permission, .. })
+            if *evaluated_permission == EvaluatedPermission::Ask
     );
     Ok(Some(match is_asked {
         true => CallSeen::Asked,

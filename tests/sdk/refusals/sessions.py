@@ -75,7 +75,6 @@ LATER = [
     unsupported("budget", "budget", budget={"type": "limit", "max_list_cost": {"amount": "100", "currency": "USD"}}),
     unsupported("memory resource", "resource", resources=[
         {"type": "memory_store", "memory_store_id": f"memstore_{MISSING}"}]),
-    unsupported("mcp agent", "mcp", agent="{mcp_agent}"),
     unsupported("multiagent agent", "multiagent", agent="{multi_agent}"),
     unsupported("web search agent", "web_search", agent="{search_agent}"),
     unsupported("web fetch agent", "web_fetch", agent="{fetch_agent}"),

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use hostler_protocol::Timestamp;
+use hostler_protocol::content::ContentBlock;
 use hostler_protocol::event::{
-    AgentCustomToolUse, AgentToolResult, AgentToolUse, Confirmed, CustomToolResult, Epoch,
-    EvaluatedPermission, Event, ProviderToolUse, Seq, ToolConfirmation, ToolStarted,
+    AgentCustomToolUse, AgentMcpToolResult, AgentMcpToolUse, AgentToolResult, AgentToolUse,
+    Confirmed, CustomToolResult, Epoch, EvaluatedPermission, Event, ProviderToolUse, Seq,
+    ToolConfirmation, ToolStarted,
 };
 use hostler_protocol::id::EventId;
 use serde::{Deserialize, Serialize};
@@ -23,6 +25,9 @@ use super::state::State;
 pub struct ToolCall {
     /// The id of the event that shows it.
     pub id: EventId,
+    /// The MCP server whose tool it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mcp_server: Option<String>,
     pub name: String,
     pub input: Arc<RawValue>,
     pub standing: Standing,
@@ -47,22 +52,34 @@ pub enum Standing {
     Custom,
 }
 
+impl Standing {
+    fn of(permission: EvaluatedPermission) -> Self {
+        match permission {
+            EvaluatedPermission::Allow => Self::Allowed,
+            EvaluatedPermission::Ask => Self::Asked,
+            EvaluatedPermission::Deny => Self::Denied,
+        }
+    }
+}
+
 /// A call whose event is in the log, before the response that it belongs to is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Announced {
     Tool(AgentToolUse),
     Custom(AgentCustomToolUse),
+    Mcp(AgentMcpToolUse),
 }
 
 impl Announced {
     #[expect(
         clippy::wildcard_enum_match_arm,
-        reason = "there are two kinds of calls"
+        reason = "there are three kinds of calls"
     )]
     pub(super) fn from_event(event: &Event) -> Option<Self> {
         match event {
             Event::AgentToolUse(call) => Some(Self::Tool(call.clone())),
             Event::AgentCustomToolUse(call) => Some(Self::Custom(call.clone())),
+            Event::AgentMcpToolUse(call) => Some(Self::Mcp(call.clone())),
             _ => None,
         }
     }
@@ -72,23 +89,43 @@ impl ToolCall {
     pub(super) fn new(used: &ProviderToolUse, announced: &Announced) -> Self {
         let (name, input, standing) = match announced {
             Announced::Tool(call) => {
-                let standing = match call.evaluated_permission {
-                    EvaluatedPermission::Allow => Standing::Allowed,
-                    EvaluatedPermission::Ask => Standing::Asked,
-                    EvaluatedPermission::Deny => Standing::Denied,
-                };
+                let standing = Standing::of(call.evaluated_permission);
+                (&call.name, &call.input, standing)
+            }
+            Announced::Mcp(call) => {
+                let standing = Standing::of(call.evaluated_permission);
                 (&call.name, &call.input, standing)
             }
             Announced::Custom(call) => (&call.name, &call.input, Standing::Custom),
         };
         Self {
             id: used.event_id,
+            mcp_server: match announced {
+                Announced::Mcp(call) => Some(call.mcp_server_name.clone()),
+                Announced::Tool(_) | Announced::Custom(_) => None,
+            },
             name: name.clone(),
             input: Arc::from(input.clone()),
             standing,
             provider_id: used.provider_id.clone(),
             started_by: None,
             result: None,
+        }
+    }
+
+    /// The event by which the server answers a call that it ran itself.
+    pub fn answered(&self, content: Vec<ContentBlock>, is_error: bool) -> Event {
+        match self.mcp_server {
+            Some(_) => Event::AgentMcpToolResult(AgentMcpToolResult {
+                mcp_tool_use_id: self.id,
+                content,
+                is_error,
+            }),
+            None => Event::AgentToolResult(AgentToolResult {
+                tool_use_id: self.id,
+                content,
+                is_error,
+            }),
         }
     }
 
@@ -203,6 +240,17 @@ impl State {
             seq,
             &AgentToolResult {
                 tool_use_id: result.custom_tool_use_id,
+                content: result.content.clone(),
+                is_error: result.is_error,
+            },
+        );
+    }
+
+    pub(super) fn mcp_result(&mut self, seq: Seq, result: &AgentMcpToolResult) {
+        self.tool_result(
+            seq,
+            &AgentToolResult {
+                tool_use_id: result.mcp_tool_use_id,
                 content: result.content.clone(),
                 is_error: result.is_error,
             },

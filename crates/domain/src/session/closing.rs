@@ -4,9 +4,9 @@
 use hostler_protocol::Timestamp;
 use hostler_protocol::content::ContentBlock;
 use hostler_protocol::event::{
-    AgentToolResult, CustomToolResult, Empty, Event, InputProcessed, ModelRequestEnd, ModelUsage,
-    RetryStatus, SessionError, SessionErrorEvent, SessionErrorKind, SessionIdle, SessionUsageEvent,
-    StopDetails, StopReason, ThreadIdle, ThreadStatus,
+    CustomToolResult, Empty, Event, InputProcessed, ModelRequestEnd, ModelUsage, RetryStatus,
+    SessionError, SessionErrorEvent, SessionErrorKind, SessionIdle, SessionUsageEvent, StopDetails,
+    StopReason, ThreadIdle, ThreadStatus,
 };
 use hostler_protocol::id::EventId;
 
@@ -167,8 +167,8 @@ pub(super) fn not_run_after_refusal(call: &ToolCall) -> Event {
 }
 
 /// The result of a call that was begun and whose own result can't be had any more.
-pub fn outcome_unknown(call: EventId) -> Event {
-    failed(call, OUTCOME_UNKNOWN)
+pub fn outcome_unknown(call: &ToolCall) -> Event {
+    failed_result(call, OUTCOME_UNKNOWN)
 }
 
 pub(super) fn permission_denied(call: &ToolCall) -> Event {
@@ -205,17 +205,9 @@ fn failed_result(call: &ToolCall, text: &str) -> Event {
             is_error: true,
         }),
         Standing::Allowed | Standing::Denied | Standing::Asked | Standing::Rejected { .. } => {
-            failed(call.id, text)
+            call.answered(vec![ContentBlock::text(text)], true)
         }
     }
-}
-
-fn failed(call: EventId, text: &str) -> Event {
-    Event::AgentToolResult(AgentToolResult {
-        tool_use_id: call,
-        content: vec![ContentBlock::text(text)],
-        is_error: true,
-    })
 }
 
 fn session_error(kind: SessionErrorKind, message: &str, retry_status: RetryStatus) -> Event {

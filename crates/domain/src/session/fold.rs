@@ -43,7 +43,7 @@ impl State {
             }
             Event::ModelRequestStart(_) => self.model_request_started(recorded),
             Event::ModelRequestEnd(_) => self.open_request = None,
-            Event::AgentToolUse(_) | Event::AgentCustomToolUse(_) => {
+            Event::AgentToolUse(_) | Event::AgentCustomToolUse(_) | Event::AgentMcpToolUse(_) => {
                 let announced = Announced::from_event(&recorded.event);
                 self.announced.extend(announced.map(|call| (recorded.id, call)));
             }
@@ -57,6 +57,7 @@ impl State {
                 }
             }
             Event::AgentToolResult(result) => self.tool_result(recorded.seq, result),
+            Event::AgentMcpToolResult(result) => self.mcp_result(recorded.seq, result),
             Event::ContextCompacted(compacted) => self.compacted(&compacted.summary),
             Event::SessionStatusRunning(_) => {
                 self.failure = None;

@@ -11,6 +11,7 @@ pub fn is_progress(event: &Event) -> bool {
         | Event::ModelFailed(_)
         | Event::ContextCompacted(_)
         | Event::AgentToolResult(_)
+        | Event::AgentMcpToolResult(_)
         | Event::SessionStatusIdle(_)
         | Event::SessionStatusTerminated(_) => true,
         Event::UserMessage(_)
@@ -23,6 +24,7 @@ pub fn is_progress(event: &Event) -> bool {
         | Event::SystemMessage(_)
         | Event::AgentToolUse(_)
         | Event::AgentCustomToolUse(_)
+        | Event::AgentMcpToolUse(_)
         | Event::AgentThreadContextCompacted(_)
         | Event::SessionCreated(_)
         | Event::SessionUpdated(_)

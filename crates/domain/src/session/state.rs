@@ -178,6 +178,11 @@ impl State {
         self.conversation.messages()
     }
 
+    /// Where the turn began: the same for all of it.
+    pub fn turn_started(&self) -> Seq {
+        self.turn_started
+    }
+
     /// The last input that the next model call will see.
     pub fn last_input(&self) -> Seq {
         self.last_input

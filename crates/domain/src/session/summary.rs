@@ -168,12 +168,20 @@ impl Summary {
             Event::AgentToolUse(call) if call.evaluated_permission == EvaluatedPermission::Ask => {
                 self.wait_for(recorded.id, Awaits::Confirmation);
             }
+            Event::AgentMcpToolUse(call)
+                if call.evaluated_permission == EvaluatedPermission::Ask =>
+            {
+                self.wait_for(recorded.id, Awaits::Confirmation);
+            }
             Event::AgentCustomToolUse(_) => self.wait_for(recorded.id, Awaits::Result),
             Event::ResultDeadline(deadline) => self.limit(deadline),
             Event::UserToolConfirmation(word) => self.answered(word.tool_use_id, at),
             Event::UserCustomToolResult(result) => self.answered(result.custom_tool_use_id, at),
             Event::AgentToolResult(result) if !self.awaited.is_empty() => {
                 self.answered(result.tool_use_id, at);
+            }
+            Event::AgentMcpToolResult(result) if !self.awaited.is_empty() => {
+                self.answered(result.mcp_tool_use_id, at);
             }
             Event::PermissionJudged(judged) => {
                 self.spend(&judged.usage, judged.cost_nano_dollars, at);
@@ -200,6 +208,8 @@ impl Summary {
             | Event::AgentThinking(_)
             | Event::AgentToolUse(_)
             | Event::AgentToolResult(_)
+            | Event::AgentMcpToolUse(_)
+            | Event::AgentMcpToolResult(_)
             | Event::AgentThreadContextCompacted(_)
             | Event::SessionError(_)
             | Event::SessionUsage(_)

@@ -48,7 +48,8 @@ fn a_result_that_cannot_be_had_is_told_as_unknown() {
     let Step::RunTools(runs) = log.step() else {
         panic!("{}", log.next());
     };
-    let unknown = outcome_unknown(runs[0].id);
+    let call = log.state.unanswered_call(runs[0].id).unwrap();
+    let unknown = outcome_unknown(call);
     let Event::AgentToolResult(result) = &unknown else {
         panic!("{unknown:?}");
     };

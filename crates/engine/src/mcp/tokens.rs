@@ -1,6 +1,6 @@
-//! Tokens of credentials for MCP servers.
+//! The token for a server, out of a session's vaults.
 //!
-//! A token of OAuth is renewed when its server refuses it. A refresh token may be
+//! A token of OAuth is renewed shortly before it expires, and when its server refuses it. A refresh token may be
 //! good for one use, and spending it twice can revoke all that came of it. So one renewal of a credential is
 //! under way at a time, in this process by a lock and among servers by a mark in the row; what came is stored
 //! before anybody uses it; and a renewal goes on to its end though whoever wanted it is gone.
@@ -12,8 +12,9 @@ use std::time::Duration;
 use hostler_domain::Env;
 use hostler_mcp::{Client, ClientAuth, Refresh, RefreshError, Refreshed, Secret};
 use hostler_protocol::Timestamp;
+use hostler_protocol::agent::canonical_url;
 use hostler_protocol::credential::{Auth, Credential, RefreshSecrets, Secrets, TokenEndpointAuth};
-use hostler_protocol::id::CredentialId;
+use hostler_protocol::id::{CredentialId, VaultId, WorkspaceId};
 use hostler_protocol::secret::SecretText;
 use hostler_store::{
     CredentialError, CredentialReplaced, SealedCredential, Store, StoreError, seal_credential,
@@ -21,7 +22,9 @@ use hostler_store::{
 use hostler_vault::Keyring;
 use tokio::task::JoinSet;
 
-use crate::limits::{MCP_REFRESH_CLAIM, MCP_REFRESH_KEEP_ATTEMPTS, MCP_REFRESH_LOOK};
+use crate::limits::{
+    MCP_REFRESH_CLAIM, MCP_REFRESH_KEEP_ATTEMPTS, MCP_REFRESH_LOOK, MCP_REFRESH_MARGIN,
+};
 
 /// Finds and renews tokens. Cheap to clone.
 #[derive(Clone)]
@@ -82,6 +85,46 @@ impl McpTokens {
                 renewals: Mutex::default(),
             }),
         }
+    }
+
+    /// The token for a server's address: of the first vault that has one for it. `None`: the server is spoken to
+    /// without.
+    pub(crate) async fn token(
+        &self,
+        workspace: WorkspaceId,
+        vaults: &[VaultId],
+        url: &str,
+    ) -> Result<Option<Token>, TokenError> {
+        let shared = &self.shared;
+        let found =
+            shared
+                .store
+                .credential_for_server(workspace, vaults.to_vec(), canonical_url(url));
+        let Some(credential) = found.await? else {
+            return Ok(None);
+        };
+        let token = shared.open(credential)?;
+        match token.expires_at() {
+            Some(at) if at <= shared.env.now().plus(MCP_REFRESH_MARGIN) => {
+                let renewed = self.renewed(token.clone()).await;
+                match renewed {
+                    // It may be good for a while yet, and its server will say if not.
+                    Ok(None) => Ok(Some(token)),
+                    Err(TokenError::Refresh(error)) if at > shared.env.now() => {
+                        tracing::warn!(credential = %token.credential.credential.id, %error,
+                            "a token that is about to expire could not be renewed");
+                        Ok(Some(token))
+                    }
+                    renewed => renewed,
+                }
+            }
+            Some(_) | None => Ok(Some(token)),
+        }
+    }
+
+    /// What connects to servers.
+    pub(crate) fn client(&self) -> &Client {
+        &self.shared.client
     }
 
     /// A newer token than this one, which its server refused or which is about to expire. `None`: there is no
@@ -271,6 +314,15 @@ impl Shared {
 
     fn renewals(&self) -> MutexGuard<'_, Renewals> {
         self.renewals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Token {
+    fn expires_at(&self) -> Option<Timestamp> {
+        match &self.credential.credential.auth {
+            Auth::McpOauth { expires_at, .. } => *expires_at,
+            Auth::StaticBearer { .. } | Auth::EnvironmentVariable { .. } => None,
+        }
     }
 }
 

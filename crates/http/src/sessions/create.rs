@@ -7,6 +7,7 @@ use axum::extract::State;
 use hostler_domain::session::{Input, Summary, accept};
 use hostler_protocol::agent::{SessionAgent, SessionAgentParams};
 use hostler_protocol::decode::Invalid;
+use hostler_protocol::environment::{Environment, EnvironmentConfig, Networking, is_host_listed};
 use hostler_protocol::event::{Event, SessionCreated};
 use hostler_protocol::id::{EnvironmentId, MalformedId, ThreadId, WorkspaceId};
 use hostler_protocol::session::{CreateSession, Session};
@@ -29,7 +30,8 @@ pub(crate) async fn create(
     let request = CreateSession::decode(body.value()).map_err(unknown_agent)?;
     let environment_id = request.environment_id;
     let agent = snapshot(&api, workspace_id, request.agent).await?;
-    check_environment(&api, workspace_id, environment_id).await?;
+    let environment = check_environment(&api, workspace_id, environment_id).await?;
+    check_mcp_hosts(&agent, &environment)?;
     let messages = request.initial_events.iter();
     let contents = messages.map(|message| message.content.as_slice());
     check_files(&api, workspace_id, "initial_events", contents.enumerate()).await?;
@@ -107,7 +109,7 @@ async fn check_environment(
     api: &Api,
     workspace: WorkspaceId,
     id: EnvironmentId,
-) -> Result<(), ApiError> {
+) -> Result<Environment, ApiError> {
     let environment = api.store.environment(workspace, id).await?;
     let environment = environment.ok_or_else(|| no_such_environment(id))?;
     if environment.archived_at.is_some() {
@@ -115,9 +117,36 @@ async fn check_environment(
         return Err(ApiError::invalid(message).with_code("environment_archived"));
     }
     match environment.unsupported() {
-        None => Ok(()),
+        None => Ok(environment),
         Some(unsupported) => Err(unsupported.into()),
     }
+}
+
+/// What a session could never reach is refused at once. Whether a server is there, its first turn shows.
+fn check_mcp_hosts(agent: &SessionAgent, environment: &Environment) -> Result<(), ApiError> {
+    let EnvironmentConfig::Cloud {
+        networking:
+            Networking::Limited {
+                allowed_hosts,
+                allow_mcp_servers: false,
+                ..
+            },
+        ..
+    } = &environment.config
+    else {
+        return Ok(());
+    };
+    for (position, server) in agent.mcp_servers.iter().enumerate() {
+        let host = server.host().unwrap_or_default();
+        if !is_host_listed(allowed_hosts, host) {
+            return Err(ApiError::invalid(format!(
+                "agent.mcp_servers.{position}.url: the environment does not permit the host {host}; add it to \
+                 allowed_hosts or set allow_mcp_servers"
+            ))
+            .with_code("mcp_egress_blocked"));
+        }
+    }
+    Ok(())
 }
 
 fn no_such_environment(id: EnvironmentId) -> ApiError {

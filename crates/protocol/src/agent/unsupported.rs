@@ -18,9 +18,6 @@ impl SessionAgent {
         if !self.skills.is_empty() {
             return Some(Invalid::unsupported("agent.skills", "skills"));
         }
-        if !self.mcp_servers.is_empty() {
-            return Some(Invalid::unsupported("agent.mcp_servers", "mcp_servers"));
-        }
         if self.model.inference_geo.is_some() {
             let path = "agent.model.inference_geo";
             return Some(Invalid::unsupported(path, "inference_geo"));
@@ -35,8 +32,7 @@ impl SessionAgent {
         self.tools.iter().enumerate().find_map(|(position, tool)| {
             let path = format!("agent.tools.{position}");
             match tool {
-                Tool::McpToolset(_) => Some(Invalid::unsupported(path, "mcp_toolset")),
-                Tool::Custom(_) => None,
+                Tool::McpToolset(_) | Tool::Custom(_) => None,
                 Tool::AgentToolset(toolset) => unsupported_toolset(toolset, &path),
             }
         })

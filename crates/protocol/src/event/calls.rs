@@ -83,6 +83,28 @@ pub struct AgentCustomToolUse {
     pub input: Box<RawValue>,
 }
 
+/// A call of a tool of an MCP server. The event's id is the id of the call.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AgentMcpToolUse {
+    pub mcp_server_name: String,
+    /// The server's own name of the tool.
+    pub name: String,
+    /// Always a JSON object; its text is kept as the model wrote it.
+    #[schema(value_type = Object)]
+    pub input: Box<RawValue>,
+    pub evaluated_permission: EvaluatedPermission,
+    /// Absent when the call was refused before any policy applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evaluation: Option<Evaluation>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AgentMcpToolResult {
+    pub mcp_tool_use_id: EventId,
+    pub content: Vec<ContentBlock>,
+    pub is_error: bool,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AgentToolResult {
     pub tool_use_id: EventId,

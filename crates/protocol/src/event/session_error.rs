@@ -22,6 +22,9 @@ pub struct SessionError {
     pub credential_id: Option<CredentialId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vault_id: Option<VaultId>,
+    /// Of an error about an MCP server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mcp_server_name: Option<String>,
 }
 
 impl SessionError {
@@ -38,6 +41,7 @@ impl SessionError {
             repository_url: None,
             credential_id: None,
             vault_id: None,
+            mcp_server_name: None,
         }
     }
 
@@ -67,6 +71,20 @@ impl SessionError {
     }
 }
 
+impl SessionError {
+    /// The session goes on without the server, and tries again in its next turn.
+    pub fn of_mcp_server(
+        kind: SessionErrorKind,
+        message: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Self {
+        Self {
+            mcp_server_name: Some(name.into()),
+            ..Self::new(kind, message, RetryStatus::Retrying)
+        }
+    }
+}
+
 /// The part of the contract's closed set that this version can produce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -87,6 +105,9 @@ pub enum SessionErrorKind {
     /// The branch or the commit that was asked for is not there, or can't be checked out.
     RepositoryCheckoutError,
     RepositoryCloneError,
+    McpConnectionFailedError,
+    /// The server wants a token, or another one.
+    McpAuthenticationFailedError,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

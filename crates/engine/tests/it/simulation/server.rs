@@ -4,13 +4,15 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use hostler_domain::Env;
 use hostler_domain::catalog::{ModelCatalog, ModelSpec};
+use hostler_egress::{GatewayOptions, Outward};
 use hostler_engine::{
-    Checkpoints, Engine, EngineOptions, PackageOptions, RepositoryOptions, RootOptions,
+    Checkpoints, EgressGuard, Engine, EngineOptions, McpTokens, Outside, PackageOptions,
+    RepositoryOptions, RootOptions,
 };
 use hostler_protocol::Timestamp;
 use hostler_protocol::agent::EffortLevel;
@@ -133,7 +135,10 @@ impl Server {
             Arc::new(ModelCatalog::new(vec![model_spec(around.plan)])),
             HashMap::from([("test".to_owned(), around.model.provider())]),
             engine_options(around.plan, owner.clone()),
-            None,
+            Outside {
+                gateway: None,
+                mcp: McpTokens::new(store.clone(), env.clone(), None, mcp_client()),
+            },
         );
         runtime.spawn(writer.run());
         let life = live(
@@ -322,4 +327,18 @@ fn model_spec(plan: &Plan) -> ModelSpec {
         system_messages: false,
         price: None,
     }
+}
+
+/// No agent here has an MCP server. A client reads the machine's certificates, which once is enough.
+fn mcp_client() -> hostler_mcp::Client {
+    static CLIENT: OnceLock<hostler_mcp::Client> = OnceLock::new();
+    let make = || {
+        let guard = EgressGuard(Outward::new(GatewayOptions::default()));
+        let options = hostler_mcp::Options {
+            call_timeout: Duration::from_secs(1),
+            elicitation: hostler_mcp::Elicitation::Decline,
+        };
+        hostler_mcp::Client::new(Arc::new(guard), options).unwrap()
+    };
+    CLIENT.get_or_init(make).clone()
 }

@@ -178,11 +178,6 @@ fn what_a_session_cannot_do_yet_is_named() {
             "agent.tools.0.configs.0",
         ),
         (
-            json!({"tools": [{"type": "mcp_toolset", "mcp_server_name": "m"}],
-                   "mcp_servers": [{"type": "url", "name": "m", "url": "https://m.example.com"}]}),
-            "agent.mcp_servers",
-        ),
-        (
             json!({"model": {"id": "big", "inference_geo": "us"}}),
             "agent.model.inference_geo",
         ),

@@ -9,10 +9,10 @@ use std::time::Duration;
 use hostler_domain::Env;
 use hostler_domain::catalog::{ModelCatalog, ModelSpec, Price};
 use hostler_domain::session::{Input, SessionStatus, accept};
-use hostler_egress::{Authorities, Gateway, GatewayOptions, HostName};
+use hostler_egress::{Authorities, Gateway, GatewayOptions, HostName, Outward};
 use hostler_engine::{
-    Checkpoints, Engine, EngineOptions, JudgeOptions, PackageOptions, RepositoryOptions,
-    RootOptions,
+    Checkpoints, EgressGuard, Engine, EngineOptions, JudgeOptions, McpTokens, Outside,
+    PackageOptions, RepositoryOptions, RootOptions,
 };
 use hostler_protocol::agent::{EffortLevel, SessionAgent};
 use hostler_protocol::content::ContentBlock;
@@ -211,6 +211,21 @@ impl World {
         self.store = open_store(self.folder.path(), options);
     }
 
+    /// What speaks to MCP servers, which are on this machine.
+    fn mcp(&self) -> McpTokens {
+        let outward = Outward::new(GatewayOptions {
+            allowed_private: vec!["127.0.0.0/8".parse().unwrap()],
+            ..GatewayOptions::default()
+        });
+        let options = hostler_mcp::Options {
+            call_timeout: Duration::from_secs(60),
+            elicitation: hostler_mcp::Elicitation::Decline,
+        };
+        let client = hostler_mcp::Client::new(Arc::new(EgressGuard(outward)), options).unwrap();
+        let keyring = Some(Arc::clone(&self.vault_keys));
+        McpTokens::new(self.store.clone(), self.env.clone(), keyring, client)
+    }
+
     pub(super) async fn engine(&self) -> Running {
         self.store.free_leases_of("test").await.unwrap();
         let anthropic = AnthropicOptions::new(self.model.anthropic_url(), Auth::None);
@@ -241,11 +256,14 @@ impl World {
                 vault_keys: Some(Arc::clone(&self.vault_keys)),
                 judge: self.judge.clone(),
             },
-            Some(Gateway::new(GatewayOptions {
-                hosts: self.hosts.clone(),
-                authorities: self.authorities.clone(),
-                ..GatewayOptions::default()
-            })),
+            Outside {
+                gateway: Some(Gateway::new(GatewayOptions {
+                    hosts: self.hosts.clone(),
+                    authorities: self.authorities.clone(),
+                    ..GatewayOptions::default()
+                })),
+                mcp: self.mcp(),
+            },
         );
         let stop = CancellationToken::new();
         let ahead = engine.clone().keep_sandboxes_ahead(stop.clone());

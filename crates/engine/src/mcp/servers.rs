@@ -1,0 +1,398 @@
+//! The MCP servers of one session, as long as a runner has it: connections, and the tools that they offer.
+//!
+//! A server that can't be used costs the session its tools and nothing else. It is tried again in the next
+//! turn, or when one of its tools is called. What a token is worth is looked up at the begin of each turn,
+//! so that one that was changed or taken away counts from then on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hostler_domain::tools;
+use hostler_mcp::{CallError, ConnectError, Connection, Endpoint, Outcome};
+use hostler_protocol::agent::{McpServer, SessionAgent};
+use hostler_protocol::event::{Seq, SessionError, SessionErrorKind};
+use hostler_protocol::id::{SessionId, VaultId, WorkspaceId};
+use serde_json::{Map, Value};
+use tokio::sync::Mutex;
+
+use super::names::shown;
+use super::tokens::{Token, TokenError};
+use crate::network::{self, Reach};
+use crate::options::Parts;
+
+/// Cheap to clone: all clones are the same servers.
+#[derive(Clone, Default)]
+pub(crate) struct Servers(Arc<Mutex<BTreeMap<String, Server>>>);
+
+/// What is known of one server.
+struct Server {
+    url: String,
+    /// `None`: it can't be used at the moment.
+    open: Option<Open>,
+    /// The turn in which it was last connected to, or tried.
+    turn: Seq,
+}
+
+#[derive(Clone)]
+struct Open {
+    connection: Arc<Connection>,
+    token: Option<Token>,
+    tools: Vec<hostler_mcp::Tool>,
+    /// What the connection had said about changes when the tools were listed.
+    listed_at: u64,
+}
+
+/// A tool that a model is offered.
+#[derive(Debug, Clone)]
+pub(crate) struct OfferedTool {
+    /// What the model calls it.
+    pub(crate) shown: String,
+    pub(crate) server: String,
+    pub(crate) tool: hostler_mcp::Tool,
+}
+
+/// What a model is offered in one request, and which servers are out of reach since this turn.
+#[derive(Debug, Default)]
+pub(crate) struct Offer {
+    pub(crate) tools: Vec<OfferedTool>,
+    pub(crate) errors: Vec<SessionError>,
+}
+
+impl Offer {
+    /// The server and the tool that a model means.
+    pub(crate) fn find(&self, shown: &str) -> Option<&OfferedTool> {
+        self.tools.iter().find(|tool| tool.shown == shown)
+    }
+}
+
+/// Why a server can't be used.
+enum Unusable {
+    Unauthorized(String),
+    Failed(String),
+}
+
+impl Servers {
+    /// The tools of all servers that can be used in this turn.
+    pub(crate) async fn offer(
+        &self,
+        parts: &Parts,
+        session: SessionId,
+        agent: &SessionAgent,
+        turn: Seq,
+    ) -> Offer {
+        let mut offer = Offer::default();
+        if agent.mcp_servers.is_empty() {
+            return offer;
+        }
+        let mut servers = self.0.lock().await;
+        servers.retain(|name, server| {
+            let declared = agent
+                .mcp_servers
+                .iter()
+                .find(|declared| declared.name() == name);
+            declared.is_some_and(|declared| url(declared) == server.url)
+        });
+        let refreshing: Vec<_> = agent
+            .mcp_servers
+            .iter()
+            .map(|declared| {
+                let known = servers.remove(declared.name());
+                refreshed(parts, session, declared, known, turn)
+            })
+            .collect();
+        // One that is slow keeps none of the others waiting.
+        let refreshed = futures::future::join_all(refreshing).await;
+        for (declared, (server, error)) in agent.mcp_servers.iter().zip(refreshed) {
+            let name = declared.name();
+            offer.errors.extend(error);
+            if let Some(open) = &server.open {
+                offer.tools.extend(offered(agent, name, &open.tools));
+            }
+            servers.insert(name.to_owned(), server);
+        }
+        offer
+    }
+
+    /// Calls a tool, over a connection that is there or a new one.
+    pub(crate) async fn call(
+        &self,
+        parts: &Parts,
+        session: SessionId,
+        agent: &SessionAgent,
+        (server, tool): (&str, &str),
+        input: Map<String, Value>,
+    ) -> Result<Outcome, String> {
+        let declared = agent
+            .mcp_servers
+            .iter()
+            .find(|declared| declared.name() == server);
+        let Some(declared) = declared else {
+            return Err("The agent has no such MCP server any more.".to_owned());
+        };
+        let open = self.opened(parts, session, declared).await?;
+        match open.connection.call(tool, input.clone()).await {
+            // It was refused before it was looked at, so that it can be made again.
+            Err(CallError::Unauthorized { message, .. }) => {
+                let renewed = match open.token {
+                    Some(token) => parts.mcp.renewed(token).await.map_err(|e| words(&e))?,
+                    None => None,
+                };
+                let token = renewed.ok_or(format!("The MCP server {server}: {message}."))?;
+                let open = connect(parts, declared, Some(token)).await;
+                let open = open.map_err(|error| error.sentence(server))?;
+                let again = open.connection.call(tool, input).await;
+                self.keep(declared, open).await;
+                again.map_err(|error| told(server, &error))
+            }
+            called => called.map_err(|error| told(server, &error)),
+        }
+    }
+
+    async fn opened(
+        &self,
+        parts: &Parts,
+        session: SessionId,
+        declared: &McpServer,
+    ) -> Result<Open, String> {
+        let servers = self.0.lock().await;
+        let open = servers
+            .get(declared.name())
+            .and_then(|server| server.open.clone());
+        drop(servers);
+        if let Some(open) = open.filter(|open| !open.connection.is_closed()) {
+            return Ok(open);
+        }
+        let opened = open_anew(parts, session, declared).await;
+        let opened = opened.map_err(|error| error.sentence(declared.name()))?;
+        self.keep(declared, opened.clone()).await;
+        Ok(opened)
+    }
+
+    async fn keep(&self, declared: &McpServer, open: Open) {
+        let mut servers = self.0.lock().await;
+        let turn = servers.get(declared.name()).map(|server| server.turn);
+        let server = Server {
+            url: url(declared).to_owned(),
+            open: Some(open),
+            turn: turn.unwrap_or_default(),
+        };
+        servers.insert(declared.name().to_owned(), server);
+    }
+}
+
+fn url(declared: &McpServer) -> &str {
+    let McpServer::Url { url, .. } = declared;
+    url
+}
+
+fn offered<'a>(
+    agent: &'a SessionAgent,
+    server: &'a str,
+    tools: &'a [hostler_mcp::Tool],
+) -> impl Iterator<Item = OfferedTool> + 'a {
+    let allowed =
+        |tool: &&hostler_mcp::Tool| tools::mcp_policy(agent, server, &tool.name).is_some();
+    tools.iter().filter(allowed).map(|tool| OfferedTool {
+        shown: shown(server, &tool.name),
+        server: server.to_owned(),
+        tool: tool.clone(),
+    })
+}
+
+/// A server as it is in this turn: connected to if it is not yet, with the token and the tools of today.
+async fn refreshed(
+    parts: &Parts,
+    session: SessionId,
+    declared: &McpServer,
+    known: Option<Server>,
+    turn: Seq,
+) -> (Server, Option<SessionError>) {
+    let name = declared.name();
+    let is_new_turn = known.as_ref().is_none_or(|server| server.turn != turn);
+    let open = known.and_then(|server| server.open);
+    let open = open.filter(|open| !open.connection.is_closed());
+    let opened = match open {
+        Some(open) if !is_new_turn => listed_again(open).await.map(Some),
+        // It was tried in this turn, and its error is told.
+        None if !is_new_turn => Ok(None),
+        Some(open) => match kept(parts, session, declared, &open).await {
+            true => listed_again(open).await.map(Some),
+            false => open_anew(parts, session, declared).await.map(Some),
+        },
+        None => open_anew(parts, session, declared).await.map(Some),
+    };
+    let (open, error) = match opened {
+        Ok(open) => (open, None),
+        Err(unusable) => {
+            tracing::warn!(%session, server = name, "an MCP server can't be used");
+            metrics::counter!("hostler_mcp_connection_failures_total").increment(1);
+            (None, Some(unusable.error(name)))
+        }
+    };
+    let server = Server {
+        url: url(declared).to_owned(),
+        open,
+        turn,
+    };
+    (server, error)
+}
+
+/// Whether a connection still shows what it is to show.
+async fn kept(parts: &Parts, session: SessionId, declared: &McpServer, open: &Open) -> bool {
+    match token(parts, session, declared).await {
+        Ok(token) => secret(token.as_ref()) == secret(open.token.as_ref()),
+        Err(_) => false,
+    }
+}
+
+fn secret(token: Option<&Token>) -> Option<&str> {
+    token.map(|token| token.secret.expose())
+}
+
+/// The tools anew, if the server has said that they changed.
+async fn listed_again(mut open: Open) -> Result<Open, Unusable> {
+    let now = open.connection.tools_changed();
+    if now != open.listed_at {
+        open.tools = open
+            .connection
+            .tools()
+            .await
+            .map_err(ConnectError::from)?
+            .tools;
+        open.listed_at = now;
+    }
+    Ok(open)
+}
+
+async fn open_anew(
+    parts: &Parts,
+    session: SessionId,
+    declared: &McpServer,
+) -> Result<Open, Unusable> {
+    check_reach(parts, session, declared).await?;
+    let token = token(parts, session, declared).await;
+    let token = token.map_err(|error| Unusable::Unauthorized(words(&error)))?;
+    match connect(parts, declared, token.clone()).await {
+        Err(Unusable::Unauthorized(message)) => {
+            let Some(token) = token else {
+                return Err(Unusable::Unauthorized(message));
+            };
+            let renewed = parts.mcp.renewed(token).await;
+            match renewed.map_err(|error| Unusable::Unauthorized(words(&error)))? {
+                Some(renewed) => connect(parts, declared, Some(renewed)).await,
+                None => Err(Unusable::Unauthorized(message)),
+            }
+        }
+        connected => connected,
+    }
+}
+
+async fn connect(
+    parts: &Parts,
+    declared: &McpServer,
+    token: Option<Token>,
+) -> Result<Open, Unusable> {
+    let endpoint = Endpoint {
+        url: url(declared).to_owned(),
+        token: token.as_ref().map(|token| token.secret.clone()),
+    };
+    let connection = parts.mcp.client().connect(&endpoint).await?;
+    let listed_at = connection.tools_changed();
+    let tools = connection.tools().await.map_err(ConnectError::from)?;
+    if tools.left_out > 0 {
+        let (server, left_out) = (declared.name(), tools.left_out);
+        tracing::warn!(
+            server,
+            left_out,
+            "an MCP server has more tools than are offered"
+        );
+    }
+    Ok(Open {
+        connection: Arc::new(connection),
+        token,
+        tools: tools.tools,
+        listed_at,
+    })
+}
+
+/// The environment's limits hold for MCP servers too, unless it lets all of them through.
+async fn check_reach(
+    parts: &Parts,
+    session: SessionId,
+    declared: &McpServer,
+) -> Result<(), Unusable> {
+    let reach = network::reach(parts, session).await;
+    let reach = reach.map_err(|error| Unusable::Failed(error.to_string()))?;
+    let host = declared.host().unwrap_or_default();
+    match reach {
+        Reach::Limited(limits) if !limits.permits_mcp_host(host) => Err(Unusable::Failed(format!(
+            "the session's environment does not permit its host {host}"
+        ))),
+        // Without a network for sandboxes the server itself still has one.
+        Reach::Limited(_) | Reach::Nothing | Reach::Public | Reach::Host => Ok(()),
+    }
+}
+
+async fn token(
+    parts: &Parts,
+    session: SessionId,
+    declared: &McpServer,
+) -> Result<Option<Token>, TokenError> {
+    let (workspace, vaults) = vaults(parts, session).await?;
+    parts.mcp.token(workspace, &vaults, url(declared)).await
+}
+
+async fn vaults(
+    parts: &Parts,
+    session: SessionId,
+) -> Result<(WorkspaceId, Vec<VaultId>), TokenError> {
+    let brief = parts.store.session_brief(session).await?;
+    let workspace = brief.ok_or(TokenError::Gone)?.workspace_id;
+    let row = parts.store.session(workspace, session).await?;
+    Ok((workspace, row.ok_or(TokenError::Gone)?.vault_ids))
+}
+
+fn words(error: &TokenError) -> String {
+    error.to_string()
+}
+
+/// For the model, which can do something about some of them.
+fn told(server: &str, error: &CallError) -> String {
+    match error {
+        CallError::Refused(words) => format!("The MCP server {server} refused the call: {words}"),
+        CallError::Unauthorized { .. } => {
+            format!("The MCP server {server} refused the credentials of this session.")
+        }
+        CallError::TimedOut(_) | CallError::Lost(_) => format!(
+            "The MCP server {server} gave no result: {error}. The call may or may not have taken effect."
+        ),
+    }
+}
+
+impl From<ConnectError> for Unusable {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Unauthorized { message, .. } => Self::Unauthorized(message),
+            ConnectError::Failed(message) => Self::Failed(message),
+        }
+    }
+}
+
+impl Unusable {
+    fn sentence(&self, server: &str) -> String {
+        match self {
+            Self::Unauthorized(why) => {
+                format!("The MCP server {server} does not take the session's credentials: {why}.")
+            }
+            Self::Failed(why) => format!("The MCP server {server} can't be reached: {why}."),
+        }
+    }
+
+    fn error(&self, server: &str) -> SessionError {
+        let kind = match self {
+            Self::Unauthorized(_) => SessionErrorKind::McpAuthenticationFailedError,
+            Self::Failed(_) => SessionErrorKind::McpConnectionFailedError,
+        };
+        SessionError::of_mcp_server(kind, self.sentence(server), server)
+    }
+}
