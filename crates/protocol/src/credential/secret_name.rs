@@ -25,8 +25,28 @@ const RESERVED: &[&str] = &[
     "TMPDIR",
     "USER",
     "_",
+    // By these the sandbox tells programs whom to trust.
+    "AWS_CA_BUNDLE",
+    "CARGO_HTTP_CAINFO",
+    "CURL_CA_BUNDLE",
+    "DENO_CERT",
+    "GIT_SSL_CAINFO",
+    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+    "NODE_EXTRA_CA_CERTS",
+    "NPM_CONFIG_CAFILE",
+    "PIP_CERT",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_FILE",
 ];
-const RESERVED_PREFIXES: &[&str] = &["ANTHROPIC_", "BASH_FUNC_", "HOSTLER_", "LC_", "LD_"];
+// Git's are how it gets the tokens of repositories.
+const RESERVED_PREFIXES: &[&str] = &[
+    "ANTHROPIC_",
+    "BASH_FUNC_",
+    "GIT_CONFIG_",
+    "HOSTLER_",
+    "LC_",
+    "LD_",
+];
 
 pub(super) fn secret_name(at: At<'_>) -> Result<String, Invalid> {
     let name = at.text(SECRET_NAME_CHARS)?;

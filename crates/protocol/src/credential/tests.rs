@@ -98,6 +98,8 @@ fn names_of_the_system_and_hosts_with_more_than_a_name_are_refused() {
         "LD_PRELOAD",
         "ANTHROPIC_API_KEY",
         "https_proxy",
+        "ssl_cert_file",
+        "GIT_CONFIG_COUNT",
         "1A",
         "A-B",
         "",
