@@ -7,7 +7,9 @@ import secrets
 import signal
 import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
+from typing import Iterator
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 READY_LINE = "export ANTHROPIC_BASE_URL="
@@ -33,6 +35,15 @@ def own_database() -> str:
     name = f"sdk_{secrets.token_hex(8)}"
     subprocess.run(["createdb", f"--maintenance-db={server}", name], check=True)
     return f"{server.rpartition('/')[0]}/{name}"
+
+
+def contents(folder: Path) -> Iterator[tuple[Path, bytes]]:
+    """Each file below a folder. A server that runs takes some away meanwhile, which then are not kept."""
+    for place, _, names in os.walk(folder):
+        for path in (Path(place) / name for name in names):
+            with suppress(FileNotFoundError):
+                if path.is_file():
+                    yield path, path.read_bytes()
 
 
 class Hostler:

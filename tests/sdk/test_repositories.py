@@ -14,7 +14,7 @@ import pytest
 from conftest import SETTINGS
 from fake_model import FakeModel, Reply, tool_use
 from git_server import GitServer, git
-from hostler_process import Hostler
+from hostler_process import Hostler, contents
 from subscriber import Subscriber, settle
 from test_crash import finish, sandbox, workspace
 from wire import Ledger, Wire
@@ -146,10 +146,8 @@ def test_a_token_clones_fetches_and_pushes_and_is_never_inside(
     assert token not in worked and seen not in worked and "*" * 8 not in worked
     # Only as a whole, and as the user that GitHub wants.
     assert ("Basic", "x-access-token", token) in git_server.sign_ins
-    for file in [*server.data.rglob("*"), *server.folder.glob("*.log")]:
-        if file.is_file():
-            content = file.read_bytes()
-            assert token.encode() not in content and seen.encode() not in content, file
+    for file, content in contents(server.folder):
+        assert token.encode() not in content and seen.encode() not in content, file
     # What was fetched with it is for nobody else.
     stranger = made(wire, agent, environment, given(git_server, None))
     events = run(wire, model, stranger["id"], "ls")
@@ -212,9 +210,8 @@ def test_a_url_with_a_secret_is_refused_and_kept_nowhere(wire: Wire, agent: dict
         "resources": [{"type": "github_repository", "url": f"http://{token}@{HOST}/tool.git"}]})
     assert response.status_code == 400 and token not in response.text
     assert "resources.0.url" in response.json()["error"]["message"]
-    for path in server.folder.rglob("*"):
-        if path.is_file():
-            assert token.encode() not in path.read_bytes(), path
+    for path, content in contents(server.folder):
+        assert token.encode() not in content, path
 
 
 def is_in_workspace(server: Hostler, session: str, name: str) -> bool:

@@ -14,7 +14,7 @@ import pytest
 
 from conftest import SETTINGS
 from fake_model import FakeModel
-from hostler_process import Hostler, binary
+from hostler_process import Hostler, binary, contents
 from wire import Wire
 
 UNRESTRICTED = {"type": "unrestricted"}
@@ -71,9 +71,7 @@ def test_each_kind_keeps_its_secrets_to_itself(wire: Wire, server: Hostler) -> N
         answer = json.dumps(wire.post(path, {"auth": auth}))
         assert not any(canary in answer for canary in canaries)
     # Neither is one of them in a file of the data folder, nor in what the server says of itself.
-    said = [*server.data.rglob("*"), *server.folder.glob("*.log")]
-    for file in (f for f in said if f.is_file()):
-        content = file.read_bytes()
+    for file, content in contents(server.folder):
         assert not any(canary.encode() in content for canary in canaries), file
 
 
