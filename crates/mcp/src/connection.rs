@@ -115,7 +115,10 @@ impl Connection {
                 answered = timeout_at(silent.min(end), &mut called) => return match answered {
                     Ok(Ok(result)) => Ok(result.into()),
                     Ok(Err(error)) => Err(call_error(&error)),
-                    Err(_elapsed) => Err(CallError::TimedOut(self.call_timeout.as_secs())),
+                    Err(_elapsed) if silent <= end => {
+                        Err(CallError::TimedOut(self.call_timeout.as_secs()))
+                    }
+                    Err(_elapsed) => Err(CallError::TimedOut(CALL_TOTAL_TIMEOUT.as_secs())),
                 },
                 Ok(()) = news.changed() => {
                     let now = news.borrow_and_update().progress;

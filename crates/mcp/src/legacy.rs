@@ -104,18 +104,19 @@ fn failed(message: String) -> OpenError {
 
 /// The events of a body. One that is larger than any result may be ends the stream.
 fn bounded(response: reqwest::Response) -> BoxStream<'static, Result<Sse, sse_stream::Error>> {
-    let mut since_the_last_event = 0;
+    // An event ends with an empty line, which may come in pieces.
+    let (mut since_the_last_event, mut is_line_empty) = (0_usize, true);
     let bytes = response.bytes_stream().map(move |chunk| {
         let chunk = chunk.map_err(std::io::Error::other)?;
-        let ends_one = chunk
-            .windows(2)
-            .any(|pair| pair == b"\n\n" || pair == b"\r\r")
-            || chunk.windows(4).any(|four| four == b"\r\n\r\n");
-        since_the_last_event = if ends_one {
-            chunk.len()
-        } else {
-            since_the_last_event + chunk.len()
-        };
+        for byte in &chunk {
+            since_the_last_event += 1;
+            match byte {
+                b'\n' if is_line_empty => since_the_last_event = 0,
+                b'\n' => is_line_empty = true,
+                b'\r' => {}
+                _ => is_line_empty = false,
+            }
+        }
         if since_the_last_event > EVENT_BYTES_MAX {
             return Err(std::io::Error::other("an event is too large"));
         }
