@@ -132,6 +132,9 @@ pub(crate) const MCP_REFRESH_CLAIM: Duration = Duration::from_secs(45);
 /// How often it is looked whether another server has come to an end with it.
 pub(crate) const MCP_REFRESH_LOOK: Duration = Duration::from_millis(100);
 
+/// The pause before renewed tokens are written again that a database did not take.
+pub(crate) const MCP_REFRESH_KEEP_PAUSE: Duration = Duration::from_millis(500);
+
 /// How often somebody may change a credential in the moment in which its new tokens are written.
 pub(crate) const MCP_REFRESH_KEEP_ATTEMPTS: u32 = 16;
 /// Sessions whose credentials are out of reach and who were not told yet.

@@ -23,7 +23,8 @@ use hostler_vault::Keyring;
 use tokio::task::JoinSet;
 
 use crate::limits::{
-    MCP_REFRESH_CLAIM, MCP_REFRESH_KEEP_ATTEMPTS, MCP_REFRESH_LOOK, MCP_REFRESH_MARGIN,
+    MCP_REFRESH_CLAIM, MCP_REFRESH_KEEP_ATTEMPTS, MCP_REFRESH_KEEP_PAUSE, MCP_REFRESH_LOOK,
+    MCP_REFRESH_MARGIN,
 };
 
 /// Finds and renews tokens. Cheap to clone.
@@ -70,6 +71,8 @@ pub(crate) enum TokenError {
     Store(#[from] StoreError),
     #[error("its credential was archived, deleted or changed in the meantime")]
     Gone,
+    #[error("its renewed token could not be stored")]
+    NotKept,
     #[error("another server is renewing its token and does not come to an end")]
     Busy,
 }
@@ -208,8 +211,10 @@ impl Shared {
                 Err(error.into())
             }
         };
-        // Behind the new tokens, so that nobody spends the old ones.
-        self.store.end_refresh(id).await?;
+        // Behind the new tokens, so that nobody spends the old ones. A right that is not given back runs out.
+        if let Err(error) = self.store.end_refresh(id).await {
+            tracing::warn!(credential = %id, %error, "the right to renew a token was not given back");
+        }
         outcome
     }
 
@@ -229,22 +234,29 @@ impl Shared {
             let next = from.version + 1;
             let sealed = seal_credential(keyring, from.workspace_id, &credential, next, &secrets)?;
             let replaced = self.store.replace_credential(&from, credential, sealed);
-            let replaced = replaced.await?;
-            from = self.read(&from).await?;
-            match replaced {
-                CredentialReplaced::Replaced => break,
-                CredentialReplaced::Changed => {
-                    let current = self.refresh_of(&from)?;
-                    let is_spent = current.is_some_and(|current| {
-                        current.refresh_token.expose() == spent.refresh_token.expose()
-                    });
-                    if !is_spent {
-                        break;
-                    }
+            let replaced = match replaced.await {
+                Ok(replaced) => replaced,
+                Err(error) => {
+                    // The old refresh token is spent, and the new one is nowhere else: a busy database is waited for.
+                    let id = from.credential.id;
+                    tracing::warn!(credential = %id, %error, "a renewed token is not kept yet");
+                    tokio::time::sleep(MCP_REFRESH_KEEP_PAUSE).await;
+                    continue;
                 }
+            };
+            from = self.read(&from).await?;
+            if replaced == CredentialReplaced::Replaced {
+                return self.open(from);
+            }
+            let current = self.refresh_of(&from)?;
+            let is_spent = current.is_some_and(|current| {
+                current.refresh_token.expose() == spent.refresh_token.expose()
+            });
+            if !is_spent {
+                return self.open(from);
             }
         }
-        self.open(from)
+        Err(TokenError::NotKept)
     }
 
     async fn read(&self, of: &SealedCredential) -> Result<SealedCredential, TokenError> {

@@ -151,9 +151,10 @@ impl From<TokenError> for ValidationError {
             TokenError::NoMasterKey => Self::NoMasterKey,
             TokenError::Closed(error) => Self::Closed(error),
             TokenError::Gone => Self::NotFound,
-            TokenError::Refresh(_) | TokenError::Store(_) | TokenError::Busy => {
-                Self::Internal(error.into())
-            }
+            TokenError::Refresh(_)
+            | TokenError::Store(_)
+            | TokenError::NotKept
+            | TokenError::Busy => Self::Internal(error.into()),
         }
     }
 }
