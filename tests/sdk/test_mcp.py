@@ -202,7 +202,7 @@ def test_a_long_result_is_in_a_file(wire: Wire, model: FakeModel, oauth: OAuth) 
               "Done.")
     events = turn(wire, session)
     result, = of(events, "agent.mcp_tool_result")
-    said = result["content"][0]["text"]
+    said = "".join(block["text"] for block in result["content"])
     assert len(said) < 20_000 and "/tmp/tool_outputs/" in said and "150000 characters" in said
     counted, = of(events, "agent.tool_result")
     assert "150000" in str(counted["content"]), counted

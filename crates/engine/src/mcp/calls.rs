@@ -29,41 +29,48 @@ pub(crate) fn content(outcome: Outcome) -> (Vec<ContentBlock>, bool) {
     (blocks, outcome.is_error)
 }
 
-/// Puts texts that are too long into a file of the sandbox, and leaves their beginning.
+/// Puts the texts of a result into a file of the sandbox if they are too long together, and leaves their beginning.
 pub(crate) async fn spill(
     parts: &Parts,
     session: hostler_protocol::id::SessionId,
     call: &str,
-    blocks: &mut [ContentBlock],
+    blocks: &mut Vec<ContentBlock>,
     parting: &Parting,
 ) {
-    for (position, block) in blocks.iter_mut().enumerate() {
+    let texts: Vec<&str> = blocks.iter().filter_map(text_of).collect();
+    let whole = texts.join("\n");
+    let chars = whole.chars().count();
+    if chars <= MCP_RESULT_CHARS_MAX {
+        return;
+    }
+    let path = format!("/tmp/tool_outputs/{call}.txt");
+    let id = format!("{call}-kept");
+    let place = match write(parts, session, &id, &path, &whole, parting).await {
+        Ok(()) => format!("the whole is in {path}"),
+        Err(why) => format!("the rest is lost, since it can't be kept in the sandbox: {why}"),
+    };
+    let mut left = MCP_RESULT_SHOWN_CHARS;
+    blocks.retain_mut(|block| {
         let ContentBlock::Text { text } = block else {
-            continue;
+            return true;
         };
-        let chars = text.chars().count();
-        if chars <= MCP_RESULT_CHARS_MAX {
-            continue;
-        }
-        let path = format!("/tmp/tool_outputs/{call}-{position}.txt");
-        let written = write(
-            parts,
-            session,
-            &format!("{call}-{position}"),
-            &path,
-            text,
-            parting,
-        )
-        .await;
-        let place = match written {
-            Ok(()) => format!("the whole is in {path}"),
-            Err(why) => format!("the rest is lost, since it can't be kept in the sandbox: {why}"),
-        };
-        let end = text.char_indices().nth(MCP_RESULT_SHOWN_CHARS);
+        let is_shown = left > 0;
+        let end = text.char_indices().nth(left);
         text.truncate(end.map_or(text.len(), |(end, _)| end));
-        text.push_str(&format!(
-            "\n[the first {MCP_RESULT_SHOWN_CHARS} of {chars} characters; {place}]"
-        ));
+        left -= text.chars().count();
+        is_shown
+    });
+    blocks.push(ContentBlock::text(format!(
+        "[the first {MCP_RESULT_SHOWN_CHARS} of {chars} characters; {place}]"
+    )));
+}
+
+fn text_of(block: &ContentBlock) -> Option<&str> {
+    match block {
+        ContentBlock::Text { text } => Some(text),
+        ContentBlock::Image { .. }
+        | ContentBlock::Document { .. }
+        | ContentBlock::SearchResult { .. } => None,
     }
 }
 

@@ -106,7 +106,12 @@ impl Servers {
             let name = declared.name();
             offer.errors.extend(error);
             if let Some(open) = &server.open {
-                offer.tools.extend(offered(agent, name, &open.tools));
+                for tool in offered(agent, name, &open.tools) {
+                    // A name means one tool, whatever a server calls its own.
+                    if offer.find(&tool.shown).is_none() {
+                        offer.tools.push(tool);
+                    }
+                }
             }
             servers.insert(name.to_owned(), server);
         }
