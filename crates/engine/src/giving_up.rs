@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     Runner,
     /// The whole process ends.
     Process,
+    /// Its log is not what was written.
+    Log,
 }
 
 impl Fault {
@@ -25,6 +27,10 @@ impl Fault {
         match self {
             Self::Runner => {
                 "the server failed on this session again and again; the service log says how"
+            }
+            Self::Log => {
+                "the log of this session is damaged on the server's disk, so nothing can go on from it; the \
+                 service log says where"
             }
             Self::Process => {
                 "the server ended again and again while it worked on this session, which got no \

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostler_protocol::id::SessionId;
-use hostler_store::{Claim, Lease};
+use hostler_store::{Claim, Lease, StoreError};
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
@@ -265,6 +265,11 @@ impl Supervisor {
                 self.look_again(session).await;
             }
             Ok((_, Ok(Err(JournalError::NotOurs)))) => {}
+            Ok((_, Ok(Err(JournalError::Store(error @ StoreError::Damaged { .. }))))) => {
+                tracing::error!(%session, %error, "a session is given up");
+                self.release(lease).await;
+                give_up(&self.parts, session, Fault::Log).await;
+            }
             Ok((_, Ok(Err(JournalError::Store(error))))) => {
                 tracing::error!(%session, %error, "a runner ended because of the store");
                 self.release(lease).await;

@@ -320,6 +320,7 @@ impl From<StoreError> for ApiError {
             // A uniqueness that a caller can violate is an outcome of the store's function.
             StoreError::Unique
             | StoreError::Corrupt { .. }
+            | StoreError::Damaged { .. }
             | StoreError::TooNew { .. }
             | StoreError::NotMigrated { .. }
             | StoreError::Unusable { .. }

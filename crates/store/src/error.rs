@@ -27,6 +27,15 @@ pub enum StoreError {
     /// A row that doesn't hold what was written: a bug, or a damaged file.
     #[error("corrupt data: {what}")]
     Corrupt { what: String },
+    /// A row of a log is not what was written: a disk or its cable has altered it.
+    #[error(
+        "the event {event} at position {seq} of the log of {session} is damaged: it is not what was written"
+    )]
+    Damaged {
+        session: String,
+        seq: i64,
+        event: String,
+    },
     /// The file was written by a newer version.
     #[error("the database has schema version {found}, this program knows versions up to {known}")]
     TooNew { found: i64, known: i64 },

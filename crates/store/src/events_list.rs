@@ -5,6 +5,7 @@ use hostler_domain::session::Summary;
 use hostler_protocol::event::Seq;
 use hostler_protocol::id::{SessionId, WorkspaceId};
 
+use crate::checksum::EventRow;
 use crate::db::Tx;
 use crate::limits::{LIST_PAGE_EVENTS, PAGE_BYTES};
 use crate::parameter::Parameter;
@@ -46,7 +47,8 @@ const SESSION: &str = "\
     select key, summary from sessions where workspace_id = $1 and id = $2";
 
 const QUEUED: &str = "\
-    select id, type, body from events where session_key = $1 and seq = $2";
+    select session_key, seq, id, type, visibility, source_seq, thread_id, epoch, at, body, checksum \
+    from events where session_key = $1 and seq = $2";
 
 impl Store {
     /// One page of what clients see of a session. `None`: no such session.
@@ -65,7 +67,7 @@ impl Store {
                 let Some((key, summary)) = session else {
                     return Ok(None);
                 };
-                read_page(tx, key, &summary.queued, &query).map(Some)
+                read_page(tx, (key, id), &summary.queued, &query).map(Some)
             })
             .await
     }
@@ -73,7 +75,7 @@ impl Store {
 
 fn read_page(
     tx: &Tx<'_>,
-    key: i64,
+    session: (i64, SessionId),
     queued: &[Seq],
     query: &EventQuery,
 ) -> Result<EventPage, StoreError> {
@@ -91,18 +93,18 @@ fn read_page(
     });
     match query.order {
         Order::Ascending => {
-            cursor.after = read_public(tx, key, cursor.after, query, &mut page)?;
+            cursor.after = read_public(tx, session, cursor.after, query, &mut page)?;
             let behind = cursor.queued_after;
             let rest = queued.iter().filter(|seq| **seq > behind);
-            cursor.queued_after = read_queued(tx, key, rest, behind, query, &mut page)?;
+            cursor.queued_after = read_queued(tx, session, rest, behind, query, &mut page)?;
         }
         Order::Descending => {
             let behind = cursor.queued_after;
             let rest = queued.iter().rev().filter(|seq| **seq < behind);
-            cursor.queued_after = read_queued(tx, key, rest, behind, query, &mut page)?;
+            cursor.queued_after = read_queued(tx, session, rest, behind, query, &mut page)?;
             if !page.is_full() {
                 cursor.queued_after = Seq(0);
-                cursor.after = read_public(tx, key, cursor.after, query, &mut page)?;
+                cursor.after = read_public(tx, session, cursor.after, query, &mut page)?;
             }
         }
     }
@@ -114,7 +116,7 @@ fn read_page(
 
 fn read_public(
     tx: &Tx<'_>,
-    key: i64,
+    session: (i64, SessionId),
     after: Seq,
     query: &EventQuery,
     page: &mut PageInMaking,
@@ -125,13 +127,13 @@ fn read_public(
         types: word_list(query.types.iter().map(String::as_str)),
         created_at: query.created_at,
     };
-    page.fill(tx, key, &range)
+    page.fill(tx, session, &range)
 }
 
 /// Adds the inputs of `rest` that the query wants; answers the last one that was looked at.
 fn read_queued<'q>(
     tx: &Tx<'_>,
-    key: i64,
+    (key, session): (i64, SessionId),
     rest: impl Iterator<Item = &'q Seq>,
     after: Seq,
     query: &EventQuery,
@@ -143,8 +145,9 @@ fn read_queued<'q>(
     }
     for seq in rest {
         let event = tx.one(QUEUED, &[&key, &seq.0], |row| {
-            let (id, name) = (row.text(0)?, row.text(1)?);
-            Ok(WireEvent::new(None, id, name, None, &row.text(2)?))
+            let row = EventRow::read(row, 0, &session.to_string())?;
+            let name = row.name.into_owned();
+            Ok(WireEvent::new(None, row.id, name, None, &row.body))
         })?;
         let event = event.ok_or_else(|| StoreError::Corrupt {
             what: format!("position {} is queued and not in the log", seq.0),

@@ -295,7 +295,7 @@ fn look(tx: &Tx<'_>, session: SessionId, after: Seq) -> Result<Look, StoreError>
             types: String::new(),
             created_at: TimeRange::default(),
         };
-        let last_shown = page.fill(tx, key, &range)?;
+        let last_shown = page.fill(tx, (key, session), &range)?;
         if page.is_full() {
             read_to = last_shown;
         }

@@ -12,6 +12,7 @@ mod bell;
 mod blobs;
 mod bucket_use;
 mod checkpoints;
+mod checksum;
 mod credential_seal;
 mod credentials;
 mod db;

@@ -8,16 +8,17 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use hostler_domain::session::{Summary, is_progress};
+use hostler_protocol::Timestamp;
 use hostler_protocol::agent::SessionAgent;
 use hostler_protocol::event::{Audience, Draft, Epoch, Event, Recorded, Seq};
 use hostler_protocol::id::{EventId, SessionId};
 
+use crate::checksum::EventRow;
 use crate::db::{Scope, Tx};
 use crate::hub::{Growth, Urgency};
 use crate::lease::forget_takes;
 use crate::limits::PAGE_BYTES;
 use crate::parameter::Parameter;
-use crate::row::Row;
 use crate::{Lease, Store, StoreError};
 
 /// Why a runner's events were not appended. Nothing was written.
@@ -67,8 +68,8 @@ const LEASE_OF_SESSION: &str = "select lease_owner, lease_epoch from sessions wh
 
 const INSERT_EVENT: &str = "\
     insert into events \
-    (session_key, seq, id, type, visibility, source_seq, thread_id, epoch, at, body) \
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    (session_key, seq, id, type, visibility, source_seq, thread_id, epoch, at, body, checksum) \
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
 const UPDATE_SUMMARY: &str = "\
     update sessions set status = $2, summary = $3, updated_at = $4, needs_runner_at = $5 \
@@ -86,7 +87,8 @@ const MOVE_END_AND_STATUS: &str = "\
 const UPDATE_AGENT: &str = "update session_agents set agent = $2 where session_key = $1";
 
 pub(crate) const READ_LOG: &str = "\
-    select seq, epoch, id, at, thread_id, type, source_seq, body, length(body) from events \
+    select session_key, seq, id, type, visibility, source_seq, thread_id, epoch, at, body, checksum \
+    from events \
     where session_key = (select key from sessions where id = $1) and seq > $2 \
     order by seq limit $3";
 
@@ -147,9 +149,11 @@ impl Store {
         self.db
             .read(move |tx| {
                 let (mut rows, mut length) = (Vec::new(), 0);
-                tx.each(READ_LOG, &[&session.to_string(), &after.0, &limit], |row| {
-                    rows.push(read_recorded(row)?);
-                    length += usize::try_from(row.integer(8)?).unwrap_or(usize::MAX / 2);
+                let id = session.to_string();
+                tx.each(READ_LOG, &[&id, &after.0, &limit], |row| {
+                    let row = EventRow::read(row, 0, &id)?;
+                    length += row.body.len();
+                    rows.push(recorded(&row)?);
                     Ok(match length > PAGE_BYTES {
                         true => ControlFlow::Break(()),
                         false => ControlFlow::Continue(()),
@@ -265,20 +269,32 @@ fn insert_event(tx: &Tx<'_>, key: i64, recorded: &Recorded) -> Result<(), StoreE
     } else {
         (recorded.id, event.name(), visibility(event), None)
     };
-    let thread = recorded.thread.map(|thread| thread.to_string());
+    let row = EventRow {
+        session_key: key,
+        seq: recorded.seq.0,
+        id: id.to_string(),
+        name: name.into(),
+        visibility: visibility.into(),
+        source_seq: source,
+        thread: recorded.thread.map(|thread| thread.to_string()),
+        epoch: recorded.epoch.0,
+        at: recorded.at.as_micros(),
+        body: event.to_json(),
+    };
     tx.execute(
         INSERT_EVENT,
         &[
-            &key,
-            &recorded.seq.0,
-            &id.to_string(),
-            &name,
-            &visibility,
-            &source,
-            &thread,
-            &recorded.epoch.0,
-            &recorded.at.as_micros(),
-            &event.to_json(),
+            &row.session_key,
+            &row.seq,
+            &row.id,
+            &row.name.as_ref(),
+            &row.visibility.as_ref(),
+            &row.source_seq,
+            &row.thread,
+            &row.epoch,
+            &row.at,
+            &row.body,
+            &row.checksum(),
         ],
     )?;
     Ok(())
@@ -348,21 +364,21 @@ pub(crate) fn json(value: &impl serde::Serialize) -> Result<String, StoreError> 
     })
 }
 
-pub(crate) fn read_recorded(row: &Row<'_>) -> Result<Recorded, StoreError> {
-    let is_processing = row.optional_integer(6)?.is_some();
-    let name = match is_processing {
-        true => "hostler.input_processed".to_owned(),
-        false => row.text(5)?,
+pub(crate) fn recorded(row: &EventRow<'_>) -> Result<Recorded, StoreError> {
+    let name = match row.source_seq {
+        Some(_) => "hostler.input_processed",
+        None => row.name.as_ref(),
     };
-    let event = Event::from_json(&name, &row.text(7)?);
+    let corrupt = |error: &dyn std::fmt::Display| StoreError::Corrupt {
+        what: format!("the event {}: {error}", row.id),
+    };
+    let thread = row.thread.as_deref().map(str::parse).transpose();
     Ok(Recorded {
-        seq: Seq(row.integer(0)?),
-        epoch: Epoch(row.integer(1)?),
-        id: row.id(2)?,
-        at: row.timestamp(3)?,
-        thread: row.optional_id(4)?,
-        event: event.map_err(|error| StoreError::Corrupt {
-            what: error.to_string(),
-        })?,
+        seq: Seq(row.seq),
+        epoch: Epoch(row.epoch),
+        id: row.id.parse().map_err(|error| corrupt(&error))?,
+        at: Timestamp::from_micros(row.at),
+        thread: thread.map_err(|error| corrupt(&error))?,
+        event: Event::from_json(name, &row.body).map_err(|error| corrupt(&error))?,
     })
 }

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0009_session_vaults.sql"),
     include_str!("../../../migrations/0010_credential_refreshes.sql"),
     include_str!("../../../migrations/0011_repository_tokens.sql"),
+    include_str!("../../../migrations/0012_checksums.sql"),
 ];
 
 /// What version a database has, and which one this program writes.

@@ -3,8 +3,11 @@
 
 use std::ops::ControlFlow;
 
+use hostler_protocol::Timestamp;
 use hostler_protocol::event::Seq;
+use hostler_protocol::id::SessionId;
 
+use crate::checksum::EventRow;
 use crate::db::Tx;
 use crate::parameter::Parameter;
 use crate::wire_event::WireEvent;
@@ -22,20 +25,25 @@ pub(crate) struct PublicRange {
 
 // An input's body is that of the row in which it was received.
 const PUBLIC_ASCENDING: &str = "\
-    select e.seq, e.id, e.type, e.at, coalesce(received.body, e.body) from events e \
-    left join events received \
-    on received.session_key = e.session_key and received.seq = e.source_seq \
+    select e.session_key, e.seq, e.id, e.type, e.visibility, e.source_seq, e.thread_id, e.epoch, e.at, \
+    e.body, e.checksum, r.session_key, r.seq, r.id, r.type, r.visibility, r.source_seq, r.thread_id, \
+    r.epoch, r.at, r.body, r.checksum from events e \
+    left join events r on r.session_key = e.session_key and r.seq = e.source_seq \
     where e.session_key = $1 and e.seq > $2 and e.visibility = 'public' and e.thread_id is null \
     and ($3 = '' or replace($3, ',' || e.type || ',', '') <> $3) and e.at >= $4 and e.at <= $5 \
     order by e.seq limit $6";
 
 const PUBLIC_DESCENDING: &str = "\
-    select e.seq, e.id, e.type, e.at, coalesce(received.body, e.body) from events e \
-    left join events received \
-    on received.session_key = e.session_key and received.seq = e.source_seq \
+    select e.session_key, e.seq, e.id, e.type, e.visibility, e.source_seq, e.thread_id, e.epoch, e.at, \
+    e.body, e.checksum, r.session_key, r.seq, r.id, r.type, r.visibility, r.source_seq, r.thread_id, \
+    r.epoch, r.at, r.body, r.checksum from events e \
+    left join events r on r.session_key = e.session_key and r.seq = e.source_seq \
     where e.session_key = $1 and e.seq < $2 and e.visibility = 'public' and e.thread_id is null \
     and ($3 = '' or replace($3, ',' || e.type || ',', '') <> $3) and e.at >= $4 and e.at <= $5 \
     order by e.seq desc limit $6";
+
+/// Where the columns of the received row begin.
+const SECOND: usize = 11;
 
 /// Events up to a number and a size. Full means that there is at least one more.
 pub(crate) struct PageInMaking {
@@ -81,7 +89,7 @@ impl PageInMaking {
     pub(crate) fn fill(
         &mut self,
         tx: &Tx<'_>,
-        key: i64,
+        (key, session): (i64, SessionId),
         range: &PublicRange,
     ) -> Result<Seq, StoreError> {
         let sql = match range.order {
@@ -92,6 +100,7 @@ impl PageInMaking {
         // One more than there is room for: it tells that there is more.
         let rows = i64::try_from(self.limit - self.events.len() + 1).unwrap_or(i64::MAX);
         let mut last = range.after;
+        let session = session.to_string();
         let parameters: [&dyn Parameter; 6] = [
             &key,
             &range.after.0,
@@ -101,9 +110,17 @@ impl PageInMaking {
             &rows,
         ];
         tx.each(sql, &parameters, |row| {
-            let (seq, at) = (Seq(row.integer(0)?), row.timestamp(3)?);
-            let (id, name) = (row.text(1)?, row.text(2)?);
-            let event = WireEvent::new(Some(seq), id, name, Some(at), &row.text(4)?);
+            let shown = EventRow::read(row, 0, &session)?;
+            let body = match row.optional_integer(SECOND)? {
+                Some(_) => EventRow::read(row, SECOND, &session)?.body,
+                // Its own, unless it tells of another one.
+                None if shown.source_seq.is_none() => shown.body,
+                // It tells of a row that is not there.
+                None => return Err(shown.damaged(&session)),
+            };
+            let (seq, at) = (Seq(shown.seq), Timestamp::from_micros(shown.at));
+            let name = shown.name.into_owned();
+            let event = WireEvent::new(Some(seq), shown.id, name, Some(at), &body);
             let flow = self.offer(event);
             if flow.is_continue() {
                 last = seq;

@@ -81,19 +81,6 @@ impl<'r> Row<'r> {
             .map_err(|error: T::Err| self.corrupt(column, &error))
     }
 
-    pub(crate) fn optional_id<T: std::str::FromStr>(
-        &self,
-        column: usize,
-    ) -> Result<Option<T>, StoreError>
-    where
-        T::Err: std::fmt::Display,
-    {
-        match self.optional_text(column)? {
-            None => Ok(None),
-            Some(_) => self.id(column).map(Some),
-        }
-    }
-
     pub(crate) fn json<T: serde::de::DeserializeOwned>(
         &self,
         column: usize,

@@ -8,6 +8,7 @@ use hostler_domain::session::{CallSeen, Summary};
 use hostler_protocol::event::{AgentMcpToolUse, AgentToolUse, EvaluatedPermission, Event};
 use hostler_protocol::id::{EventId, SessionId, WorkspaceId};
 
+use crate::checksum::EventRow;
 use crate::db::Tx;
 use crate::parameter::Parameter;
 use crate::{Store, StoreError};
@@ -16,7 +17,8 @@ const SESSION: &str = "\
     select key, summary from sessions where workspace_id = $1 and id = $2";
 
 pub(crate) const CALL: &str = "\
-    select type, body from events where session_key = $1 and id = $2 \
+    select session_key, seq, id, type, visibility, source_seq, thread_id, epoch, at, body, checksum \
+    from events where session_key = $1 and id = $2 \
     and (type = 'agent.tool_use' or type = 'agent.mcp_tool_use' or type = 'agent.custom_tool_use') order by seq desc limit 1";
 
 /// What is known of the calls that a request answers.
@@ -33,18 +35,19 @@ impl Store {
     pub async fn calls_seen(
         &self,
         workspace: WorkspaceId,
-        id: SessionId,
+        session: SessionId,
         ids: Vec<EventId>,
         late_max: usize,
     ) -> Result<CallsSeen, StoreError> {
         self.db
             .read(move |tx| {
-                let parameters: [&dyn Parameter; 2] = [&workspace.to_string(), &id.to_string()];
-                let session = tx.one(SESSION, &parameters, |row| {
+                let parameters: [&dyn Parameter; 2] =
+                    [&workspace.to_string(), &session.to_string()];
+                let found_session = tx.one(SESSION, &parameters, |row| {
                     Ok((row.integer(0)?, row.json::<Summary>(1)?))
                 })?;
                 let mut found = CallsSeen::default();
-                let Some((key, summary)) = session else {
+                let Some((key, summary)) = found_session else {
                     return Ok(found);
                 };
                 let mut late = 0;
@@ -61,7 +64,7 @@ impl Store {
                         }
                         None => {
                             late += 1;
-                            call_seen(tx, key, id)?
+                            call_seen(tx, (key, session), id)?
                         }
                     };
                     found.seen.extend(seen.map(|seen| (id, seen)));
@@ -72,17 +75,21 @@ impl Store {
     }
 }
 
-fn call_seen(tx: &Tx<'_>, key: i64, id: EventId) -> Result<Option<CallSeen>, StoreError> {
+fn call_seen(
+    tx: &Tx<'_>,
+    (key, session): (i64, SessionId),
+    id: EventId,
+) -> Result<Option<CallSeen>, StoreError> {
     let call = tx.one(CALL, &[&key, &id.to_string()], |row| {
-        Ok((row.text(0)?, row.text(1)?))
+        EventRow::read(row, 0, &session.to_string())
     })?;
-    let Some((name, body)) = call else {
+    let Some(call) = call else {
         return Ok(None);
     };
-    if name == "agent.custom_tool_use" {
+    if call.name == "agent.custom_tool_use" {
         return Ok(Some(CallSeen::Custom));
     }
-    let event = Event::from_json(&name, &body).map_err(|error| StoreError::Corrupt {
+    let event = Event::from_json(&call.name, &call.body).map_err(|error| StoreError::Corrupt {
         what: error.to_string(),
     })?;
     let is_asked = matches!(

@@ -11,9 +11,11 @@ use std::sync::Arc;
 use hostler_protocol::event::{Recorded, Seq};
 use hostler_protocol::id::SessionId;
 
+use crate::checksum::{EventRow, checksum_of_part, read_part};
 use crate::db::{Scope, Tx};
 use crate::limits::PAGE_BYTES;
-use crate::log::{READ_LOG, read_recorded};
+use crate::log::{READ_LOG, recorded};
+use crate::parameter::Parameter;
 use crate::{Store, StoreError};
 
 /// A log from where a fold of it has to begin.
@@ -50,24 +52,28 @@ pub struct NewSnapshot {
 
 /// One that says to be of a later position than the log has is not of this log.
 const FIND: &str = "\
-    select n.seq, n.body from session_snapshots n join sessions s on s.key = n.session_key \
+    select n.session_key, n.seq, n.body, n.checksum from session_snapshots n \
+    join sessions s on s.key = n.session_key \
     where s.id = $1 and n.format = $2 and n.seq <= s.last_seq";
 
 const FIND_TEXTS: &str = "\
-    select t.number, t.body from session_snapshot_texts t \
+    select t.session_key, t.number, t.body, t.checksum from session_snapshot_texts t \
     join sessions s on s.key = t.session_key where s.id = $1 and t.format = $2 order by t.number";
 
 const KEY_OF_SESSION: &str = "select key from sessions where id = $1";
 
 const KEEP: &str = "\
-    insert into session_snapshots (session_key, format, seq, body) values ($1, $2, $3, $4) \
+    insert into session_snapshots (session_key, format, seq, body, checksum) \
+    values ($1, $2, $3, $4, $5) \
     on conflict (session_key) do update \
-    set format = excluded.format, seq = excluded.seq, body = excluded.body \
+    set format = excluded.format, seq = excluded.seq, body = excluded.body, \
+    checksum = excluded.checksum \
     where session_snapshots.format <> excluded.format or session_snapshots.seq < excluded.seq";
 
 const KEEP_TEXT: &str = "\
-    insert into session_snapshot_texts (session_key, format, number, body) \
-    values ($1, $2, $3, $4) on conflict (session_key, format, number) do nothing";
+    insert into session_snapshot_texts (session_key, format, number, body, checksum) \
+    values ($1, $2, $3, $4, $5) on conflict (session_key, format, number) \
+    do update set body = excluded.body, checksum = excluded.checksum";
 
 const FORGET_TEXTS: &str = "\
     delete from session_snapshot_texts where session_key = $1 and (format <> $2 or number < $3)";
@@ -89,9 +95,11 @@ impl Store {
                 let snapshot = find(tx, session, format)?;
                 let after = snapshot.as_ref().map_or(Seq::default(), |found| found.seq);
                 let (mut rows, mut length, mut is_end) = (Vec::new(), 0, true);
-                tx.each(READ_LOG, &[&session.to_string(), &after.0, &limit], |row| {
-                    rows.push(read_recorded(row)?);
-                    length += usize::try_from(row.integer(8)?).unwrap_or(usize::MAX / 2);
+                let id = session.to_string();
+                tx.each(READ_LOG, &[&id, &after.0, &limit], |row| {
+                    let row = EventRow::read(row, 0, &id)?;
+                    length += row.body.len();
+                    rows.push(recorded(&row)?);
                     if length > PAGE_BYTES {
                         is_end = false;
                         return Ok(ControlFlow::Break(()));
@@ -131,16 +139,20 @@ fn find(
     format: i64,
 ) -> Result<Option<StoredSnapshot>, StoreError> {
     let id = session.to_string();
-    let found = tx.one(FIND, &[&id, &format], |row| {
-        Ok((Seq(row.integer(0)?), row.text(1)?))
-    })?;
-    let Some((seq, body)) = found else {
+    let found = tx.one(FIND, &[&id, &format], |row| Ok(read_part(row)))?;
+    // A damaged one is of no use; the log says the same.
+    let Some((seq, body)) = found.flatten() else {
         return Ok(None);
     };
     let texts = tx.all(FIND_TEXTS, &[&id, &format], |row| {
-        Ok((row.integer(0)?, Arc::from(row.text(1)?)))
+        Ok(read_part(row).map(|(number, text)| (number, Arc::from(text))))
     })?;
-    Ok(Some(StoredSnapshot { seq, body, texts }))
+    Ok(Some(StoredSnapshot {
+        seq: Seq(seq),
+        body,
+        // If one that is damaged is needed, the reader finds that it is not there.
+        texts: texts.into_iter().flatten().collect(),
+    }))
 }
 
 fn keep(tx: &Tx<'_>, session: SessionId, snapshot: &NewSnapshot) -> Result<(), StoreError> {
@@ -151,13 +163,18 @@ fn keep(tx: &Tx<'_>, session: SessionId, snapshot: &NewSnapshot) -> Result<(), S
         return Ok(());
     };
     let format = snapshot.format;
-    let kept = tx.execute(KEEP, &[&key, &format, &snapshot.seq.0, &snapshot.body])?;
+    let (seq, body) = (snapshot.seq.0, &snapshot.body);
+    let checksum = checksum_of_part(key, seq, body);
+    let parameters: [&dyn Parameter; 5] = [&key, &format, &seq, body, &checksum];
+    let kept = tx.execute(KEEP, &parameters)?;
     if kept == 0 {
         // There is a later one, to which the texts belong that are there.
         return Ok(());
     }
     for (number, text) in &snapshot.texts {
-        tx.execute(KEEP_TEXT, &[&key, &format, number, text])?;
+        let checksum = checksum_of_part(key, *number, text);
+        let parameters: [&dyn Parameter; 5] = [&key, &format, number, text, &checksum];
+        tx.execute(KEEP_TEXT, &parameters)?;
     }
     tx.execute(FORGET_TEXTS, &[&key, &format, &snapshot.texts_from])?;
     Ok(())

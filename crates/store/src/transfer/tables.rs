@@ -160,7 +160,7 @@ pub(crate) const TABLES: [Table; 19] = [
     },
     Table {
         name: "events",
-        columns: 11,
+        columns: 12,
         any: ANY_EVENTS,
         read: READ_EVENTS,
         write: WRITE_EVENTS,
@@ -306,11 +306,11 @@ const WRITE_DELETED_SESSIONS: &str = "\
 const ANY_DELETED_SESSIONS: &str = "select 1 from deleted_sessions limit 1";
 
 const READ_EVENTS: &str = "\
-    select key, session_key, seq, id, type, visibility, source_seq, thread_id, epoch, at, body \
-    from events order by key";
+    select key, session_key, seq, id, type, visibility, source_seq, thread_id, epoch, at, body, \
+    checksum from events order by key";
 const WRITE_EVENTS: &str = "\
     insert into events (key, session_key, seq, id, type, visibility, source_seq, thread_id, \
-    epoch, at, body) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    epoch, at, body, checksum) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 const ANY_EVENTS: &str = "select 1 from events limit 1";
 
 /// The next key of PostgreSQL's own is behind those that were written.

@@ -11,6 +11,7 @@ mod agents;
 mod backup;
 mod blobs;
 mod buckets;
+mod damage;
 mod environments;
 mod events_list;
 mod files;

@@ -10,7 +10,7 @@ use hostler_store::{NewSnapshot, OpenedLog};
 use crate::log::agent_message;
 use crate::session_folder::SessionFolder;
 
-fn snapshot(seq: i64, texts_from: i64, texts: &[(i64, &str)]) -> NewSnapshot {
+pub(crate) fn snapshot(seq: i64, texts_from: i64, texts: &[(i64, &str)]) -> NewSnapshot {
     NewSnapshot {
         format: 7,
         seq: Seq(seq),
@@ -25,7 +25,7 @@ fn snapshot(seq: i64, texts_from: i64, texts: &[(i64, &str)]) -> NewSnapshot {
 
 impl SessionFolder {
     /// A session with this many rows.
-    async fn session_of(&self, rows: i64) -> SessionId {
+    pub(crate) async fn session_of(&self, rows: i64) -> SessionId {
         let session = self.session().await.id;
         for number in 1..rows {
             self.record(session, vec![agent_message(&number.to_string())])
@@ -34,11 +34,11 @@ impl SessionFolder {
         session
     }
 
-    async fn keep(&self, session: SessionId, snapshot: NewSnapshot) {
+    pub(crate) async fn keep(&self, session: SessionId, snapshot: NewSnapshot) {
         self.store.keep_snapshot(session, snapshot).await.unwrap();
     }
 
-    async fn opened(&self, session: SessionId, format: i64) -> OpenedLog {
+    pub(crate) async fn opened(&self, session: SessionId, format: i64) -> OpenedLog {
         self.store.open_log(session, format, 100).await.unwrap()
     }
 

@@ -174,6 +174,7 @@ fn explain(address: &PostgresAddress, error: StoreError) -> StoreError {
         | StoreError::Full(_)
         | StoreError::NotStorable(_)
         | StoreError::Corrupt { .. }
+        | StoreError::Damaged { .. }
         | StoreError::TooNew { .. }
         | StoreError::NotMigrated { .. }
         | StoreError::Unusable { .. }
