@@ -88,8 +88,8 @@ pub use host::{
     ExecOutput, FakeClock, FakeMachine, Fingerprint, GatewaySockets, HostOptions, InnerProcess,
     Inspected, Keepsake, KeptTree, Kubernetes, KubernetesApi, LeftOut, Listed, Moved, News, Opened,
     OutputFile, OutputScan, Outputs, Ownership, Parting, Sandbox, SandboxHost, SandboxUse,
-    Standing, Stop, Surveyed, Upload, Why, exec, inspect, kill_all, kill_one, layers_in_use, names,
-    pooled_names, survey,
+    ServeOrder, Standing, Stop, Surveyed, Upload, Why, exec, inspect, kill_all, kill_one,
+    layers_in_use, names, pooled_names, survey,
 };
 pub use inner_path::{InnerPath, InvalidInnerPath};
 pub use inside::{agent_main, pod_agent_main};

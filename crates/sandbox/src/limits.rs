@@ -119,11 +119,13 @@ pub(crate) const ABANDONED_CGROUPS_MAX: usize = 100_000;
 pub(crate) const CGROUP_OWNER_BYTES_MAX: usize = 4352;
 
 /// Calls that one sandbox works on at once, and those the host keeps open to it.
-pub(crate) const AGENT_CONNECTIONS_MAX: usize = 64;
+pub(crate) const AGENT_CONNECTIONS_MAX: usize = 80;
 pub(crate) const HOST_CALLS_MAX: usize = 48;
 
 /// Commands of the operator that run in one sandbox at once. They take no place of the host's calls.
 pub(crate) const EXECS_MAX: usize = 8;
+/// Programs that serve the host, beside those.
+pub(crate) const SERVERS_MAX: usize = 20;
 /// What one frame of such a command carries, and what is still passed on of what it wrote when it
 /// has ended, of each stream: somebody else may go on writing there for ever.
 pub(crate) const EXEC_FRAME_BYTES_MAX: usize = 32 << 10;

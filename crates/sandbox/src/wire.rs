@@ -42,6 +42,11 @@ pub(crate) enum Request {
         words: Vec<String>,
         terminal: Option<Terminal>,
     },
+    /// Runs a program that serves the host, as [`Request::Exec`] does without a terminal.
+    Serve {
+        words: Vec<String>,
+        variables: Vec<(String, String)>,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -64,7 +69,7 @@ pub(crate) enum Response {
     },
     /// There is no such call, or its answer is not kept any more.
     Unknown,
-    /// The command of the operator is about to run.
+    /// The command of the operator, or the program that serves the host, is about to run.
     Executing,
 }
 

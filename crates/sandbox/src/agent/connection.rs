@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
 use super::calls::{Call, Calls, Stage};
-use super::exec::Execs;
+use super::exec::{Execs, Order, Purpose};
 use super::shell_queue::ShellHandle;
 use super::{GatewaySockets, Places, SpillDirectory};
 use crate::limits::{
@@ -217,15 +217,34 @@ impl Shared {
                     call.cancel();
                 }
             }
-            Ok(Some(Request::Exec { words, terminal })) => match self.execs.take_turn() {
-                Ok(_turn) => {
-                    answer(stream, &Response::Executing);
-                    self.execs.run(stream, &words, terminal.as_ref());
-                }
-                Err(reason) => refuse(stream, &reason),
-            },
+            Ok(Some(Request::Exec { words, terminal })) => {
+                let order = Order {
+                    words,
+                    variables: Vec::new(),
+                    terminal,
+                };
+                self.execute(stream, Purpose::Operator, &order);
+            }
+            Ok(Some(Request::Serve { words, variables })) => {
+                let order = Order {
+                    words,
+                    variables,
+                    terminal: None,
+                };
+                self.execute(stream, Purpose::Serving, &order);
+            }
             Ok(None) => {}
             Err(error) => refuse(stream, &format!("the request cannot be read: {error}")),
+        }
+    }
+
+    fn execute(&self, stream: &UnixStream, purpose: Purpose, order: &Order) {
+        match self.execs.take_turn(purpose) {
+            Ok(_turn) => {
+                answer(stream, &Response::Executing);
+                self.execs.run(stream, order);
+            }
+            Err(reason) => refuse(stream, &reason),
         }
     }
 

@@ -61,7 +61,7 @@ impl Reaper {
         Ok(Started { pid, pidfd })
     }
 
-    /// The same for a command of the operator, which is none of the agent's calls' to end.
+    /// The same for a command of the operator or a server, which is none of the agent's calls' to end.
     pub(super) fn spawn_visitor(&self, command: &mut Command) -> io::Result<Started> {
         self.visitors.admit(|| self.spawn(command))
     }

@@ -1,4 +1,4 @@
-//! The commands that the operator runs in the sandbox, so that no call takes one for its own: a
+//! The commands that the operator runs in the sandbox, and servers, so that no call takes one for its own: a
 //! command that runs out of time, and a restart of the shell, end what they started and no visitor.
 
 use std::collections::HashSet;

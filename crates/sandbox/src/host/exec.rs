@@ -1,4 +1,5 @@
-//! Commands that the operator runs in a sandbox, from outside: beside a server and without one.
+//! Commands that the operator runs in a sandbox, from outside: beside a server and without one. And
+//! programs that serve whoever has the sandbox open.
 //!
 //! The sandbox's own agent starts them, so they are confined as everything in it. What comes back
 //! is from a sandbox: bounded and parsed, and bytes of the command are bytes of strangers.
@@ -10,8 +11,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
 
+use super::agent_socket::AgentSocket;
 use super::connection::Connection;
 use super::processes::living_agent;
+use super::sandbox::Sandbox;
 use super::state_dir;
 use super::visit::Visit;
 use crate::error::SandboxError;
@@ -52,7 +55,20 @@ pub struct ExecInput(OwnedWriteHalf);
 /// As long as it exists, the server does not stop the sandbox.
 pub struct ExecOutput {
     stream: OwnedReadHalf,
-    _visit: Visit,
+    _presence: Presence,
+}
+
+/// What keeps the sandbox from being stopped.
+enum Presence {
+    Visit { _visit: Visit },
+    Use { _sandbox: Sandbox },
+}
+
+/// A program that is to serve, with variables of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServeOrder {
+    pub words: Vec<String>,
+    pub variables: Vec<(String, String)>,
 }
 
 /// What a command says. Pieces are cut anywhere.
@@ -79,9 +95,35 @@ pub async fn exec(
         words: order.words,
         terminal: order.terminal,
     };
-    let frame = encode(&request, REQUEST_BYTES_MAX).map_err(SandboxError::from)?;
+    let presence = Presence::Visit { _visit: visit };
+    Ok(begin(&agent, &request, presence).await?)
+}
+
+impl Sandbox {
+    /// Runs a program there for as long as its output is kept. No tool call ends it.
+    ///
+    /// # Errors
+    /// When the sandbox is gone or runs too many. A program that can't be started says so in its output.
+    pub async fn serve(&self, order: ServeOrder) -> Result<Exec, SandboxError> {
+        let request = Request::Serve {
+            words: order.words,
+            variables: order.variables,
+        };
+        let presence = Presence::Use {
+            _sandbox: self.clone(),
+        };
+        begin(self.agent()?, &request, presence).await
+    }
+}
+
+async fn begin(
+    agent: &AgentSocket,
+    request: &Request,
+    presence: Presence,
+) -> Result<Exec, SandboxError> {
+    let frame = encode(request, REQUEST_BYTES_MAX)?;
     let begin = async {
-        let mut connection = Connection::open(&agent)
+        let mut connection = Connection::open(agent)
             .await
             .map_err(|error| SandboxError::lost(format!("nobody answers there: {error}")))?;
         let answer = connection.ask(&frame).await?;
@@ -95,7 +137,7 @@ pub async fn exec(
         Response::Refused { reason } => {
             let plain = reason.chars().filter(|c| !c.is_control()).take(500);
             let reason = plain.collect();
-            return Err(SandboxError::Refused { reason }.into());
+            return Err(SandboxError::Refused { reason });
         }
         Response::Pong { .. }
         | Response::Started
@@ -103,9 +145,9 @@ pub async fn exec(
         | Response::Sockets { .. }
         | Response::Resting(_)
         | Response::Unknown => {
-            return Err(
-                SandboxError::protocol("an answer to a question that was not asked").into(),
-            );
+            return Err(SandboxError::protocol(
+                "an answer to a question that was not asked",
+            ));
         }
     }
     let (stream, input) = connection.into_stream().into_split();
@@ -113,7 +155,7 @@ pub async fn exec(
         input: ExecInput(input),
         output: ExecOutput {
             stream,
-            _visit: visit,
+            _presence: presence,
         },
     })
 }

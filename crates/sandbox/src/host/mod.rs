@@ -53,7 +53,9 @@ use self::archive_record::ArchiveRecord;
 pub use self::archive_record::Standing;
 pub use self::backend::{Backend, Docker, Kubernetes, KubernetesApi};
 pub use self::checkpoint::Checkpoint;
-pub use self::exec::{Exec, ExecError, ExecEvent, ExecInput, ExecOrder, ExecOutput, exec};
+pub use self::exec::{
+    Exec, ExecError, ExecEvent, ExecInput, ExecOrder, ExecOutput, ServeOrder, exec,
+};
 use self::fake::FakeHost;
 pub use self::fake::{FakeClock, FakeMachine};
 pub use self::gateway_sockets::GatewaySockets;

@@ -85,7 +85,7 @@ impl Sandbox {
         match &self.kind {
             Kind::Here(inner) => Ok(inner),
             Kind::Fake(_) => Err(SandboxError::Refused {
-                reason: "a simulated sandbox has no files".to_owned(),
+                reason: "a simulated sandbox has no files and no programs".to_owned(),
             }),
         }
     }
@@ -100,6 +100,11 @@ impl Sandbox {
     /// The sandbox's own directory on the host.
     pub(super) fn directory(&self) -> Result<Arc<OwnedFd>, SandboxError> {
         Ok(Arc::clone(&self.inner()?.directory))
+    }
+
+    /// Who is asked there.
+    pub(super) fn agent(&self) -> Result<&AgentSocket, SandboxError> {
+        Ok(&self.inner()?.agent)
     }
 
     /// Where its files are, if that is not the directory.

@@ -37,6 +37,7 @@ mod root_tree;
 mod roots;
 mod search;
 mod security;
+mod serving;
 mod shell_state;
 mod stop;
 mod tier;

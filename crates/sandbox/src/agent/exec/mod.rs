@@ -1,5 +1,5 @@
-//! Commands of the operator: each runs beside the shell, confined as everything here, with streams
-//! that its connection carries. The end of the connection is its end.
+//! Commands of the operator, and programs that serve the host: each runs beside the shell, confined as
+//! everything here, with streams that its connection carries. The end of the connection is its end.
 //!
 //! One thread moves the bytes of one command and holds no more of them than the streams of one
 //! frame each: who floods one fills it and waits, and so does nobody else.
@@ -21,7 +21,7 @@ use super::reaper::{End, Reaper, Started};
 use super::shell::surround;
 use crate::exec_wire::{ExecEnd, FromAgent, Terminal};
 use crate::isolation::Network;
-use crate::limits::{EXEC_FRAME_BYTES_MAX, EXECS_MAX};
+use crate::limits::{EXEC_FRAME_BYTES_MAX, EXECS_MAX, SERVERS_MAX};
 use crate::sys::command::{StandardInput, lead_session};
 
 /// What shells answer for a program that is not there, and for one that cannot be run.
@@ -35,7 +35,23 @@ pub(super) struct Execs {
     places: Places,
     network: Network,
     reaper: Arc<Reaper>,
-    running: AtomicUsize,
+    of_operator: AtomicUsize,
+    serving: AtomicUsize,
+}
+
+/// What runs, and what it finds.
+pub(super) struct Order {
+    pub(super) words: Vec<String>,
+    /// Beside those that everything here has.
+    pub(super) variables: Vec<(String, String)>,
+    pub(super) terminal: Option<Terminal>,
+}
+
+/// Whom a command is for: those of an agent leave the operator's places alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Operator,
+    Serving,
 }
 
 /// One of the commands that may run at once; given back on drop.
@@ -53,27 +69,30 @@ impl Execs {
             places,
             network,
             reaper,
-            running: AtomicUsize::new(0),
+            of_operator: AtomicUsize::new(0),
+            serving: AtomicUsize::new(0),
         }
     }
 
     /// A place for one more, or why there is none.
-    pub(super) fn take_turn(&self) -> Result<Turn<'_>, String> {
-        let before = self.running.fetch_add(1, Ordering::AcqRel);
-        let turn = Turn(&self.running);
-        if before < EXECS_MAX {
+    pub(super) fn take_turn(&self, purpose: Purpose) -> Result<Turn<'_>, String> {
+        let (running, most, what) = match purpose {
+            Purpose::Operator => (&self.of_operator, EXECS_MAX, "commands of the operator"),
+            Purpose::Serving => (&self.serving, SERVERS_MAX, "servers"),
+        };
+        let before = running.fetch_add(1, Ordering::AcqRel);
+        let turn = Turn(running);
+        if before < most {
             Ok(turn)
         } else {
-            Err(format!(
-                "{EXECS_MAX} commands of the operator run there already"
-            ))
+            Err(format!("{most} {what} run there already"))
         }
     }
 
     /// Until the command has ended or the client is gone. A command that does not start tells it
     /// as a shell would.
-    pub(super) fn run(&self, client: &UnixStream, words: &[String], terminal: Option<&Terminal>) {
-        match self.start(words, terminal) {
+    pub(super) fn run(&self, client: &UnixStream, order: &Order) {
+        match self.start(order) {
             Ok((started, streams)) => {
                 let pid = started.pid;
                 self.attend(client, started, streams);
@@ -82,7 +101,7 @@ impl Execs {
             Err(error) => {
                 let is_absent = error.kind() == io::ErrorKind::NotFound;
                 let code = if is_absent { NOT_FOUND } else { NOT_RUN };
-                let name = words.first().map_or("/bin/bash", String::as_str);
+                let name = order.words.first().map_or("/bin/bash", String::as_str);
                 let mut said = format!("hostler: {name} cannot be run: {error}\n").into_bytes();
                 said.truncate(EXEC_FRAME_BYTES_MAX);
                 relay::say(client, &FromAgent::Error(said));
@@ -91,12 +110,8 @@ impl Execs {
         }
     }
 
-    fn start(
-        &self,
-        words: &[String],
-        terminal: Option<&Terminal>,
-    ) -> io::Result<(Started, Streams)> {
-        let mut command = match words {
+    fn start(&self, order: &Order) -> io::Result<(Started, Streams)> {
+        let mut command = match order.words.as_slice() {
             [] => Command::new("/bin/bash"),
             [program, arguments @ ..] => {
                 let mut command = Command::new(program);
@@ -105,7 +120,8 @@ impl Execs {
             }
         };
         surround(&mut command, &self.places, self.network);
-        let streams = match terminal {
+        command.envs(order.variables.iter().map(|(name, value)| (name, value)));
+        let streams = match &order.terminal {
             Some(terminal) => {
                 let kind = &terminal.kind;
                 if !kind.is_empty() && kind.len() <= KIND_BYTES_MAX {
