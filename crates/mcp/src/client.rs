@@ -13,6 +13,7 @@ use crate::error::ConnectError;
 use crate::guard::{Guard, GuardedNames, Refused};
 use crate::handler::Elicitation;
 use crate::limits::CONNECT_TIMEOUT;
+use crate::stdio::Streams;
 
 /// A token or the secret of a client. It can't be printed, and its memory is wiped.
 #[derive(Clone)]
@@ -69,6 +70,14 @@ impl Client {
     pub async fn connect(&self, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
         self.permit(&endpoint.url).await?;
         Connection::open(self, endpoint).await
+    }
+
+    /// A session with a server that runs already.
+    ///
+    /// # Errors
+    /// When it does not speak the protocol, or not in time.
+    pub async fn connect_to_streams(&self, streams: Streams) -> Result<Connection, ConnectError> {
+        Connection::over(self, streams).await
     }
 
     /// The HTTP client asks the guard for names only, and not for their ports; so the whole is asked for here.

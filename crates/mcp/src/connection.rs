@@ -5,6 +5,7 @@ use std::time::Duration;
 use rmcp::model::{CallToolRequestParams, PaginatedRequestParams, ProtocolVersion};
 use rmcp::service::{
     ClientInitializeError, ClientLifecycleMode, ClientServiceExt, RoleClient, RunningService,
+    ServiceError,
 };
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
@@ -22,6 +23,7 @@ use crate::legacy;
 use crate::limits::{
     CALL_TOTAL_TIMEOUT, CLOSE_TIMEOUT, EVENT_BYTES_MAX, HANDSHAKE_TIMEOUT, PAGES_MAX,
 };
+use crate::stdio::{End, StdioTransport, Streams};
 use crate::tool::Tools;
 
 /// Calls may run side by side. Dropping it ends it; [`Connection::close`] lets the server know.
@@ -30,6 +32,8 @@ pub struct Connection {
     service: RunningService<RoleClient, Handler>,
     news: watch::Receiver<News>,
     call_timeout: Duration,
+    /// How a server over standard streams has ended.
+    end: End,
 }
 
 type Service = RunningService<RoleClient, Handler>;
@@ -60,7 +64,29 @@ impl Connection {
             service,
             news,
             call_timeout: client.options.call_timeout,
+            end: End::default(),
         })
+    }
+
+    /// A session over the standard streams of a program.
+    pub(crate) async fn over(client: &Client, streams: Streams) -> Result<Self, ConnectError> {
+        let end = End::default();
+        let transport = StdioTransport::new(streams, &end);
+        let (handler, news) = Handler::new(client.options.elicitation);
+        let lifecycle = ClientLifecycleMode::Initialize;
+        let opened = in_time(handler.serve_with_lifecycle(transport, lifecycle)).await;
+        match opened {
+            Ok(service) => Ok(Self {
+                service,
+                news,
+                call_timeout: client.options.call_timeout,
+                end,
+            }),
+            Err(failed) => Err(match end.get() {
+                Some(why) => ConnectError::Failed(why.clone()),
+                None => failed.into(),
+            }),
+        }
     }
 
     /// All tools that the server offers now.
@@ -76,7 +102,7 @@ impl Connection {
             let page = timeout(HANDSHAKE_TIMEOUT, asked)
                 .await
                 .map_err(|_elapsed| CallError::TimedOut(HANDSHAKE_TIMEOUT.as_secs()))?
-                .map_err(|error| call_error(&error))?;
+                .map_err(|error| self.failed(&error))?;
             let has_room = tools.take(page.tools);
             match page.next_cursor {
                 Some(next) if has_room => cursor = Some(next),
@@ -114,7 +140,7 @@ impl Connection {
             tokio::select! {
                 answered = timeout_at(silent.min(end), &mut called) => return match answered {
                     Ok(Ok(result)) => Ok(result.into()),
-                    Ok(Err(error)) => Err(call_error(&error)),
+                    Ok(Err(error)) => Err(self.failed(&error)),
                     Err(_elapsed) if silent <= end => {
                         Err(CallError::TimedOut(self.call_timeout.as_secs()))
                     }
@@ -128,6 +154,14 @@ impl Connection {
                     }
                 }
             }
+        }
+    }
+
+    /// A connection that is lost says how, if that is known.
+    fn failed(&self, error: &ServiceError) -> CallError {
+        match (call_error(error), self.end.get()) {
+            (CallError::Lost(_), Some(why)) => CallError::Lost(why.clone()),
+            (error, _) => error,
         }
     }
 

@@ -4,7 +4,7 @@
 //! The rules:
 //!
 //! - **Transport**: streamable HTTP. A server that answers it with a 4xx is tried with the older transport,
-//!   HTTP with server-sent events (`legacy.rs`).
+//!   HTTP with server-sent events (`legacy.rs`). Or the standard streams of a program that the caller runs (`stdio.rs`).
 //! - **Addresses**: every name is looked up through [`Guard`], and what it did not name is not connected to.
 //!   Redirects are not followed, and no proxy is used, since it would connect in our place.
 //! - **Tokens** go into one header of requests to the server that they are for.
@@ -25,6 +25,7 @@ mod legacy;
 mod limits;
 mod probe;
 mod refresh;
+mod stdio;
 mod tool;
 
 pub use authorization::{Authorization, AuthorizationError, ClientIdentity, Grant};
@@ -36,4 +37,5 @@ pub use guard::{Guard, Refused};
 pub use handler::Elicitation;
 pub use probe::{HttpResponse, Probe};
 pub use refresh::{ClientAuth, Refresh, RefreshError, Refreshed};
+pub use stdio::{StdioInput, Streams};
 pub use tool::{Tool, Tools};

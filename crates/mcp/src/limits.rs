@@ -15,6 +15,16 @@ pub(crate) const CALL_TOTAL_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// SDK, at the same 16 MiB.
 pub(crate) const EVENT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// What a server over standard streams may write between two answers that is none: reports of progress, log messages,
+/// and what programs print.
+pub(crate) const UNASKED_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// What a line counts for at least: each is looked at.
+pub(crate) const UNASKED_LINE_BYTES: usize = 256;
+
+/// How long such a server may leave a message unread.
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Tools of one server. What comes behind them is not offered.
 pub(crate) const TOOLS_MAX: usize = 1_024;
 

@@ -7,4 +7,5 @@ mod guarding;
 mod older_transport;
 mod refreshing;
 mod server;
+mod stdio;
 mod streamable;
