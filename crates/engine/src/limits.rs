@@ -116,6 +116,10 @@ pub(crate) const OUTPUTS_NAMED_MAX: usize = 64;
 /// Bytes that the files of a workspace may have in all, as for uploads.
 pub(crate) const STORAGE_BYTES_MAX: u64 = 1_000_000_000_000;
 
+/// Of what an MCP server has written to its standard error the end is kept, and this much of it told.
+pub(crate) const MCP_LAST_WORDS_BYTES: usize = 4096;
+pub(crate) const MCP_LAST_WORDS_CHARS: usize = 400;
+
 /// How long before it expires a token for an MCP server is renewed, so that a call that begins now still has it.
 pub(crate) const MCP_REFRESH_MARGIN: Duration = Duration::from_secs(30);
 

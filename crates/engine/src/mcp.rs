@@ -2,13 +2,16 @@
 
 mod calls;
 mod guard;
+mod kept;
 mod names;
 mod servers;
+mod stdio;
 mod tokens;
 mod validation;
 
 pub(crate) use calls::{content, spill};
 pub use guard::EgressGuard;
-pub(crate) use servers::{Offer, Servers};
+pub(crate) use kept::KeptServers;
+pub(crate) use servers::{McpCall, Offer, Servers};
 pub use tokens::McpTokens;
 pub use validation::ValidationError;

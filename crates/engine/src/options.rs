@@ -12,7 +12,7 @@ use hostler_sandbox::SandboxHost;
 use hostler_store::Store;
 use hostler_vault::Keyring;
 
-use crate::mcp::McpTokens;
+use crate::mcp::{KeptServers, McpTokens};
 use crate::network::Networks;
 use crate::out_of_reach::OutOfReach;
 use crate::outputs::Captures;
@@ -108,6 +108,7 @@ pub(crate) struct Parts {
     pub(crate) repositories: Repositories,
     pub(crate) out_of_reach: OutOfReach,
     pub(crate) mcp: McpTokens,
+    pub(crate) kept_servers: KeptServers,
 }
 
 impl Engine {
@@ -136,6 +137,7 @@ impl Engine {
                 repositories: Repositories::default(),
                 out_of_reach: OutOfReach::default(),
                 mcp: outside.mcp,
+                kept_servers: KeptServers::default(),
             }),
         }
     }

@@ -83,7 +83,7 @@ pub(crate) async fn run_session(
         parts: Arc::clone(&parts),
         fence,
         telling: Telling::default(),
-        servers: Servers::default(),
+        servers: parts.kept_servers.take(journal.lease().session),
     };
     let mut rest = Rest::new(parts.options.rest);
     loop {
@@ -106,6 +106,9 @@ pub(crate) async fn run_session(
                 let is_over = journal.state().status() == SessionStatus::Terminated;
                 if is_over || rest.has_lasted(parts.env.now()) {
                     journal.snapshots().settle().await;
+                    // Before the lease goes: whoever has it next finds them.
+                    let session = journal.lease().session;
+                    parts.kept_servers.keep(session, &around.servers).await;
                     parts.store.release(journal.lease()).await?;
                     return Ok(());
                 }

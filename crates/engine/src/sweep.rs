@@ -56,7 +56,9 @@ pub(crate) async fn sandboxes(
             return rested;
         }
     };
-    close_ways(parts, &ways, &listed);
+    let alive = alive(&listed);
+    close_ways(parts, &ways, &alive);
+    parts.kept_servers.end_others(&alive);
     for sandbox in listed {
         if scope == Scope::Alive && !sandbox.is_alive {
             continue;
@@ -76,6 +78,10 @@ pub(crate) async fn sandboxes(
             }
         };
         let fate = fate(parts, &sandbox, brief.as_ref());
+        match fate {
+            Fate::Stay => {}
+            Fate::Stop | Fate::ThrowAway | Fate::Expire => parts.kept_servers.end(session).await,
+        }
         let done = match fate {
             Fate::Stay if sandbox.is_alive && !ways.contains_key(&session) => {
                 open_way(parts, session).await
@@ -100,13 +106,15 @@ pub(crate) async fn sandboxes(
     rested
 }
 
-/// Sandboxes that have ended, by themselves or by a sweep, need no way out any more.
-fn close_ways(parts: &Parts, ways: &HashMap<SessionId, Arc<Way>>, listed: &[Listed]) {
-    let alive: HashSet<SessionId> = listed
-        .iter()
-        .filter(|sandbox| sandbox.is_alive)
+fn alive(listed: &[Listed]) -> HashSet<SessionId> {
+    let alive = listed.iter().filter(|sandbox| sandbox.is_alive);
+    alive
         .filter_map(|sandbox| sandbox.name.as_str().parse().ok())
-        .collect();
+        .collect()
+}
+
+/// Sandboxes that have ended, by themselves or by a sweep, need no way out any more.
+fn close_ways(parts: &Parts, ways: &HashMap<SessionId, Arc<Way>>, alive: &HashSet<SessionId>) {
     for (session, way) in ways {
         match way.get() {
             _ if !alive.contains(session) => parts.networks.close(*session, way),

@@ -18,7 +18,7 @@ use hostler_sandbox::{Call, News, Output, Parting, Tool};
 
 use tokio::sync::Semaphore;
 
-use crate::mcp::{self, Servers};
+use crate::mcp::{self, McpCall, Servers};
 use crate::options::Parts;
 use crate::outputs;
 use crate::resume::resume;
@@ -45,6 +45,7 @@ pub(crate) fn run_tools(
                 session,
                 call: call.clone(),
                 agent: Arc::clone(state.agent()),
+                server_has_answered: state.has_answer_of(call),
                 servers: servers.clone(),
                 input: serde_json::from_str(call.input.get()).unwrap_or_default(),
                 parting: parting.clone(),
@@ -92,6 +93,8 @@ struct Asked {
     session: SessionId,
     call: ToolCall,
     agent: Arc<SessionAgent>,
+    /// Of a server: whether it has answered earlier calls.
+    server_has_answered: bool,
     servers: Servers,
     input: serde_json::Value,
     parting: Parting,
@@ -217,12 +220,15 @@ impl Asked {
             let sentence = "The input of this call is not a JSON object, so the tool was not run.";
             return self.result(failure(sentence));
         }
-        let tool = (server, self.call.name.as_str());
+        let call = McpCall {
+            server,
+            tool: &self.call.name,
+            input: input.clone(),
+            has_answered: self.server_has_answered,
+        };
         let (parts, session) = (&self.parts, self.session);
         // It may connect first, which is large.
-        let calling = self
-            .servers
-            .call(parts, session, &self.agent, tool, input.clone());
+        let calling = self.servers.call(parts, session, &self.agent, call);
         match Box::pin(calling).await {
             Ok(outcome) => {
                 let (mut blocks, is_error) = mcp::content(outcome);

@@ -18,6 +18,7 @@ mod roster;
 mod session_agent;
 mod session_params;
 mod skill;
+mod stdio;
 mod tool_list;
 mod toolset;
 mod unsupported;
@@ -54,6 +55,7 @@ pub use roster::{FoundAgents, Reference};
 pub use session_agent::{SessionAgent, SessionThreadAgent};
 pub use session_params::{AgentOverrides, SessionAgentParams, SessionAgentUpdate};
 pub use skill::Skill;
+pub use stdio::StdioServer;
 pub use tool_list::{Tool, builtin_toolset};
 pub use toolset::{
     AgentToolset, BuiltinTool, BuiltinToolConfig, PlainToolConfig, WebFetchConfig, WebSearchConfig,

@@ -218,6 +218,12 @@ impl State {
             .find(|call| call.id == id && call.result.is_none())
     }
 
+    /// Whether earlier calls of the same MCP server have results.
+    pub fn has_answer_of(&self, call: &ToolCall) -> bool {
+        let server = call.mcp_server.as_deref();
+        server.is_some_and(|server| self.servers_heard.contains(server))
+    }
+
     pub(super) fn call(&mut self, id: EventId) -> Option<&mut ToolCall> {
         self.calls.iter_mut().find(|call| call.id == id)
     }
@@ -263,6 +269,10 @@ impl State {
         };
         // The first result is the one that clients have seen.
         call.result.get_or_insert_with(|| result.clone());
+        if let Some(server) = &call.mcp_server {
+            let server = server.clone();
+            self.servers_heard.insert(server);
+        }
         if self.calls.iter().any(|call| call.result.is_none()) {
             return;
         }

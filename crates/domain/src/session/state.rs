@@ -1,6 +1,7 @@
 //! What a whole log amounts to. A runner has one; nothing else in memory is true. How a row
 //! changes it is in `fold.rs`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hostler_protocol::agent::SessionAgent;
@@ -86,6 +87,8 @@ pub struct State {
     /// Calls of the response that is being recorded, until the response itself is.
     pub(super) announced: Vec<(EventId, Announced)>,
     pub(super) calls: Vec<ToolCall>,
+    /// The MCP servers of which calls have results, by name.
+    pub(super) servers_heard: BTreeSet<String>,
     pub(super) open_request: Option<OpenRequest>,
     /// The last input that became part of the conversation, and the last that was answered.
     pub(super) last_input: Seq,
@@ -136,6 +139,7 @@ impl State {
             conversation: Conversation::default(),
             announced: Vec::new(),
             calls: Vec::new(),
+            servers_heard: BTreeSet::new(),
             open_request: None,
             last_input: Seq::default(),
             answered: Seq::default(),

@@ -6,16 +6,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hostler_domain::tools;
-use hostler_mcp::{CallError, ConnectError, Connection, Endpoint, Outcome};
-use hostler_protocol::agent::{McpServer, SessionAgent};
+use hostler_mcp::{Block, CallError, ConnectError, Connection, Endpoint, Outcome};
+use hostler_protocol::agent::{McpServer, SessionAgent, StdioServer};
 use hostler_protocol::event::{Seq, SessionError, SessionErrorKind};
 use hostler_protocol::id::{SessionId, VaultId, WorkspaceId};
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
 use super::names::shown;
+use super::stdio;
 use super::tokens::{Token, TokenError};
 use crate::network::{self, Reach};
 use crate::options::Parts;
@@ -25,7 +27,7 @@ use crate::options::Parts;
 pub(crate) struct Servers(Arc<Mutex<BTreeMap<String, Server>>>);
 
 /// What is known of one server.
-struct Server {
+pub(super) struct Server {
     url: String,
     /// `None`: it can't be used at the moment.
     open: Option<Open>,
@@ -40,7 +42,33 @@ struct Open {
     tools: Vec<hostler_mcp::Tool>,
     /// What the connection had said about changes when the tools were listed.
     listed_at: u64,
+    origin: Origin,
 }
+
+/// What is at the other end.
+#[derive(Clone)]
+enum Origin {
+    /// It was there before, and is there afterwards.
+    Elsewhere,
+    /// A process that was started for this connection, and ends with it.
+    Started {
+        /// No call of it has been answered.
+        is_new: Arc<AtomicBool>,
+    },
+}
+
+/// A call of a server's tool.
+pub(crate) struct McpCall<'a> {
+    pub(crate) server: &'a str,
+    pub(crate) tool: &'a str,
+    pub(crate) input: Map<String, Value>,
+    /// Whether the server has answered calls of this session before.
+    pub(crate) has_answered: bool,
+}
+
+/// What a model is told that relies on what a server had in its memory.
+const STARTED_ANEW: &str = "note: this MCP server was started anew since it last answered. What it \
+    only had in its memory is gone.";
 
 /// A tool that a model is offered.
 #[derive(Debug, Clone)]
@@ -124,9 +152,14 @@ impl Servers {
         parts: &Parts,
         session: SessionId,
         agent: &SessionAgent,
-        (server, tool): (&str, &str),
-        input: Map<String, Value>,
+        call: McpCall<'_>,
     ) -> Result<Outcome, String> {
+        let McpCall {
+            server,
+            tool,
+            input,
+            has_answered,
+        } = call;
         let declared = agent
             .mcp_servers
             .iter()
@@ -149,8 +182,27 @@ impl Servers {
                 self.keep(declared, open).await;
                 again.map_err(|error| told(server, &error))
             }
-            called => called.map_err(|error| told(server, &error)),
+            called => {
+                let mut outcome = called.map_err(|error| told(server, &error))?;
+                if open.origin.is_used_first() && has_answered {
+                    outcome.blocks.push(Block::Text(STARTED_ANEW.to_owned()));
+                }
+                Ok(outcome)
+            }
         }
+    }
+
+    /// Those that processes of the sandbox are, which can be used as long as it runs.
+    pub(super) async fn take_started(&self) -> BTreeMap<String, Server> {
+        let mut servers = self.0.lock().await;
+        let all = std::mem::take(&mut *servers);
+        all.into_iter()
+            .filter(|(_, server)| server.is_started())
+            .collect()
+    }
+
+    pub(super) fn with(servers: BTreeMap<String, Server>) -> Self {
+        Self(Arc::new(Mutex::new(servers)))
     }
 
     async fn opened(
@@ -185,6 +237,31 @@ impl Servers {
     }
 }
 
+impl Server {
+    fn is_started(&self) -> bool {
+        let open = self.open.as_ref();
+        open.is_some_and(|open| matches!(open.origin, Origin::Started { .. }))
+    }
+
+    /// Ends its process, and waits until that is asked for.
+    pub(super) async fn end(self) {
+        let connection = self.open.map(|open| open.connection);
+        if let Some(connection) = connection.and_then(Arc::into_inner) {
+            connection.close().await;
+        }
+    }
+}
+
+impl Origin {
+    /// Whether this is the first answer of a process. Of several at once one is.
+    fn is_used_first(&self) -> bool {
+        match self {
+            Self::Elsewhere => false,
+            Self::Started { is_new } => is_new.swap(false, Ordering::AcqRel),
+        }
+    }
+}
+
 fn url(declared: &McpServer) -> &str {
     let McpServer::Url { url, .. } = declared;
     url
@@ -215,8 +292,11 @@ async fn refreshed(
     let name = declared.name();
     let is_new_turn = known.as_ref().is_none_or(|server| server.turn != turn);
     let open = known.and_then(|server| server.open);
-    let open = open.filter(|open| !open.connection.is_closed());
     let opened = match open {
+        // It has ended since it was tried.
+        Some(open) if open.connection.is_closed() => {
+            open_anew(parts, session, declared).await.map(Some)
+        }
         Some(open) if !is_new_turn => listed_again(open).await.map(Some),
         // It was tried in this turn, and its error is told.
         None if !is_new_turn => Ok(None),
@@ -244,6 +324,9 @@ async fn refreshed(
 
 /// Whether a connection still shows what it is to show.
 async fn kept(parts: &Parts, session: SessionId, declared: &McpServer, open: &Open) -> bool {
+    if let Origin::Started { .. } = open.origin {
+        return true;
+    }
     match token(parts, session, declared).await {
         Ok(token) => secret(token.as_ref()) == secret(open.token.as_ref()),
         Err(_) => false,
@@ -274,6 +357,9 @@ async fn open_anew(
     session: SessionId,
     declared: &McpServer,
 ) -> Result<Open, Unusable> {
+    if let Some(server) = declared.stdio() {
+        return started(parts, session, declared, server).await;
+    }
     check_reach(parts, session, declared).await?;
     let token = token(parts, session, declared).await;
     let token = token.map_err(|error| Unusable::Unauthorized(words(&error)))?;
@@ -302,6 +388,32 @@ async fn connect(
         token: token.as_ref().map(|token| token.secret.clone()),
     };
     let connection = parts.mcp.client().connect(&endpoint).await?;
+    listed(declared, connection, token, Origin::Elsewhere).await
+}
+
+/// One that runs in the sandbox is in its network, and has the placeholders of its secrets.
+async fn started(
+    parts: &Parts,
+    session: SessionId,
+    declared: &McpServer,
+    server: Result<StdioServer, String>,
+) -> Result<Open, Unusable> {
+    let server = server.map_err(Unusable::Failed)?;
+    let streams = stdio::start(parts, session, server).await;
+    let streams = streams.map_err(|error| {
+        Unusable::Failed(format!("the sandbox that it runs in is not there: {error}"))
+    })?;
+    let connection = parts.mcp.client().connect_to_streams(streams).await?;
+    let is_new = Arc::new(AtomicBool::new(true));
+    listed(declared, connection, None, Origin::Started { is_new }).await
+}
+
+async fn listed(
+    declared: &McpServer,
+    connection: Connection,
+    token: Option<Token>,
+    origin: Origin,
+) -> Result<Open, Unusable> {
     let listed_at = connection.tools_changed();
     let tools = connection.tools().await.map_err(ConnectError::from)?;
     if tools.left_out > 0 {
@@ -317,6 +429,7 @@ async fn connect(
         token,
         tools: tools.tools,
         listed_at,
+        origin,
     })
 }
 

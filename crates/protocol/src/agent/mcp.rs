@@ -6,13 +6,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::permission::{PermissionPolicy, SwitchParams, ToolSwitch};
+use super::stdio::{self, StdioServer};
 use crate::decode::{At, Fields, Invalid};
 use crate::limits::{
     AGENT_MCP_SERVERS_MAX, AGENT_TOOLS_MAX, MCP_SERVER_NAME_CHARS, MCP_SERVER_URL_CHARS,
     MCP_TOOL_NAME_CHARS,
 };
 
-/// A server by its address. Credentials are never here: they come from a session's vaults.
+/// A server by its address, or by what starts it in the sandbox ([`StdioServer`]). Credentials are never here: they come
+/// from a session's vaults.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum McpServer {
@@ -42,9 +44,19 @@ impl McpServer {
         name
     }
 
-    /// The host of its address, without a port.
+    /// What starts it, if it runs in the session's sandbox. An error is possible only for one that was stored by
+    /// another version.
+    pub fn stdio(&self) -> Option<Result<StdioServer, String>> {
+        let Self::Url { url, .. } = self;
+        StdioServer::of_url(url)
+    }
+
+    /// The host of its address, without a port. `None` for one that has no address.
     pub fn host(&self) -> Option<&str> {
         let Self::Url { url, .. } = self;
+        if stdio::rest(url).is_some() {
+            return None;
+        }
         let (_, rest) = url.split_once("://")?;
         let authority = rest.split(['/', '?', '#']).next()?;
         if authority.starts_with('[') {
@@ -60,7 +72,7 @@ impl McpServer {
             other => return Err(fields.unknown_tag(other, &["url"])),
         }
         let name = fields.required("name", |at| at.text(MCP_SERVER_NAME_CHARS))?;
-        let url = fields.required("url", server_url)?;
+        let url = fields.required("url", server_url_or_command)?;
         fields.finish()?;
         Ok(Self::Url { name, url })
     }
@@ -75,6 +87,15 @@ impl McpServer {
             }
         }
         Ok(servers)
+    }
+}
+
+fn server_url_or_command(at: At<'_>) -> Result<String, Invalid> {
+    let url = at.text(MCP_SERVER_URL_CHARS)?;
+    match StdioServer::of_url(&url) {
+        Some(Ok(_)) => Ok(url),
+        Some(Err(message)) => Err(at.invalid(message)),
+        None => server_url(at),
     }
 }
 
