@@ -7,12 +7,15 @@ import json
 import os
 import secrets
 import subprocess
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Iterator
+from urllib.parse import quote_plus
 
 import pytest
 
 from conftest import SETTINGS
+from credential_host import Client, CredentialHost
 from fake_model import FakeModel, Reply, tool_use
 from hostler_process import Hostler, binary
 from secret_host import SecretHost
@@ -21,9 +24,10 @@ from test_crash import sandbox
 from wire import Wire
 
 HOST = "api.canary.test"
+MCP_HOST = "mcp.canary.test"
 VAULTS = 5
 # In each: 20 secrets in 18 credentials.
-VARIABLES, BEARERS, OAUTHS = 14, 3, 1
+VARIABLES, BEARERS = 14, 3
 # What a compressed file begins with.
 ZSTD = b"\x28\xb5\x2f\xfd"
 
@@ -35,11 +39,21 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecretHost]:
 
 
 @pytest.fixture(scope="module")
-def shared_server(fake_model: FakeModel, host: SecretHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hostler]:
+def mcp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CredentialHost]:
+    with CredentialHost(tmp_path_factory.mktemp("mcp"), MCP_HOST) as host:
+        yield host
+
+
+@pytest.fixture(scope="module")
+def shared_server(fake_model: FakeModel, host: SecretHost, mcp: CredentialHost,
+                  tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hostler]:
     """It says all that it can, and its sandboxes become archives when they rest."""
+    authorities = tmp_path_factory.mktemp("authorities") / "all.pem"
+    authorities.write_bytes(host.authority.read_bytes() + mcp.authority.read_bytes())
     settings = SETTINGS | {
-        "SSL_CERT_FILE": str(host.authority), "HOSTLER__LOG__FILTER": "trace",
+        "SSL_CERT_FILE": str(authorities), "HOSTLER__LOG__FILTER": "trace",
         f"HOSTLER__NETWORK__HOSTS__{HOST}": "127.0.0.1",
+        f"HOSTLER__NETWORK__HOSTS__{MCP_HOST}": "127.0.0.1",
         "HOSTLER__SANDBOX__CHECKPOINT": "blobs",
     }
     server = Hostler(tmp_path_factory.mktemp("hostler"), fake_model.url, settings).start()
@@ -60,23 +74,43 @@ def canary() -> str:
 class Vault:
     """One vault full of canaries, the variables by their names."""
 
-    def __init__(self, wire: Wire, number: int) -> None:
+    def __init__(self, wire: Wire, number: int, mcp: CredentialHost) -> None:
         self.id = wire.post("/v1/vaults", {"display_name": f"vault {number}"})["id"]
         self.variables = {f"KEY_{number}_{place}": canary() for place in range(VARIABLES)}
         self.others: list[str] = []
+        # The addresses of MCP servers, and what may be sent to each path.
+        self.servers: list[str] = []
+        self.allowed: dict[str, list[str]] = {}
+        # What renewals give: of each token, and of the one that renews the next time.
+        self.renewed = [(canary(), canary()), (canary(), canary())]
+        origin, other = (mcp.origins[scheme] for scheme in (["http", "https"] if number % 2 else ["https", "http"]))
         networking = {"type": "limited", "allowed_hosts": [HOST]}
         for name, value in self.variables.items():
             self._add(wire, {"type": "environment_variable", "secret_name": name, "secret_value": value,
                              "networking": networking})
         for place in range(BEARERS):
-            self._add(wire, {"type": "static_bearer", "token": self._other(),
-                             "mcp_server_url": f"https://mcp-{place}.canary.test/"})
-        for place in range(OAUTHS):
-            self._add(wire, {
-                "type": "mcp_oauth", "access_token": self._other(), "mcp_server_url": f"https://oauth-{place}.canary.test/",
-                "refresh": {"client_id": "c", "refresh_token": self._other(),
-                            "token_endpoint": "https://auth.canary.test/token",
-                            "token_endpoint_auth": {"type": "client_secret_post", "client_secret": self._other()}}})
+            path, token = f"/mcp/{number}-{place}", self._other()
+            self._serve(mcp, (other if place else origin) + path, path, token)
+            self._add(wire, {"type": "static_bearer", "token": token, "mcp_server_url": self.servers[-1]})
+        path, token, renews, secret = f"/mcp/{number}-oauth", self._other(), self._other(), self._other()
+        first, second = self.renewed
+        self._serve(mcp, origin + path, path, first[0])
+        # The first one is about to expire, so nobody is shown it.
+        self.allowed[path] = [first[0], second[0]]
+        self.allowed[f"/token/{number}"] = [secret, renews, first[1]]
+        mcp.clients[str(number)] = Client(secret, {renews: first, first[1]: second})
+        self._add(wire, {
+            "type": "mcp_oauth", "access_token": token, "mcp_server_url": origin + path,
+            "expires_at": (datetime.now(timezone.utc) + timedelta(seconds=20)).isoformat(),
+            "refresh": {"client_id": "c", "refresh_token": renews, "token_endpoint": f"{origin}/token/{number}",
+                        "token_endpoint_auth": {"type": f"client_secret_{'post' if number % 2 else 'basic'}",
+                                                "client_secret": secret}}})
+        self.oauth = path
+
+    def _serve(self, mcp: CredentialHost, url: str, path: str, token: str) -> None:
+        self.servers.append(url)
+        self.allowed[path] = [token]
+        mcp.tokens[path] = token
 
     def _other(self) -> str:
         self.others.append(canary())
@@ -103,6 +137,26 @@ def command(names: list[str], host: SecretHost) -> str:
     lines.append("python3 -c 'import os, signal; kept = dict(os.environ); signal.pause()' > /dev/null 2>&1 &")
     lines.append(f'cat https-{names[0]}.txt http-{names[0]}.txt; cat /proc/self/environ | tr "\\0" "\\n" | grep ^KEY')
     return "\n".join(lines)
+
+
+def agent_of(wire: Wire, vault: Vault) -> str:
+    """Has a shell, and the MCP servers that the vault has credentials for."""
+    names = [f"srv{place}" for place in range(len(vault.servers))]
+    allow = {"permission_policy": {"type": "always_allow"}}
+    toolsets = [{"type": "mcp_toolset", "mcp_server_name": name, "default_config": allow} for name in names]
+    servers = [{"type": "url", "name": name, "url": url} for name, url in zip(names, vault.servers)]
+    return str(wire.post("/v1/agents", {
+        "name": "A", "model": "claude-opus-5-5", "mcp_servers": servers,
+        "tools": [{"type": "agent_toolset_20260401", "default_config": allow}, *toolsets]})["id"])
+
+
+def calls_of_all(vault: Vault) -> Reply:
+    return Reply([tool_use(f"mcp__srv{place}__look") for place in range(len(vault.servers))])
+
+
+def check_mcp(events: list[dict[str, Any]], count: int) -> None:
+    results = [event for event in events if event["type"] == "agent.mcp_tool_result"]
+    assert [result["content"][0]["text"] for result in results] == ["looked"] * count, results
 
 
 def processes_of(server: Hostler, session: str) -> list[int]:
@@ -142,13 +196,14 @@ def files_below(*roots: Path) -> Iterator[tuple[str, bytes]]:
                                                              check=True).stdout
 
 
-def test_a_hundred_secrets_are_found_nowhere(wire: Wire, model: FakeModel, agent: dict[str, Any],
-                                             environment: dict[str, Any], host: SecretHost, server: Hostler,
+def test_a_hundred_secrets_are_found_nowhere(wire: Wire, model: FakeModel, environment: dict[str, Any],
+                                             host: SecretHost, mcp: CredentialHost, server: Hostler,
                                              tmp_path: Path) -> None:
-    vaults = [Vault(wire, number) for number in range(VAULTS)]
+    vaults = [Vault(wire, number, mcp) for number in range(VAULTS)]
     variables = {name: value for vault in vaults for name, value in vault.variables.items()}
     everything = [*variables.values(), *(value for vault in vaults for value in vault.others)]
     assert len(everything) == 100
+    everything += [token for vault in vaults for tokens in vault.renewed for token in tokens]
     found: list[str] = []
     looked_at = 0
 
@@ -159,10 +214,17 @@ def test_a_hundred_secrets_are_found_nowhere(wire: Wire, model: FakeModel, agent
 
     sessions = []
     for vault in vaults:
-        session = wire.post("/v1/sessions", {"agent": agent["id"], "environment_id": environment["id"],
+        session = wire.post("/v1/sessions", {"agent": agent_of(wire, vault), "environment_id": environment["id"],
                                              "vault_ids": [vault.id]})
-        model.say(Reply([tool_use("bash", command=command(list(vault.variables), host))]), "Done.")
+        model.say(Reply([tool_use("bash", command=command(list(vault.variables), host))]), calls_of_all(vault), "Done.")
         events = settle(wire, session["id"], "Use the keys.")
+        check_mcp(events, len(vault.servers))
+        # The server of the OAuth credential takes its next token only, in the middle of a session.
+        mcp.tokens[vault.oauth] = vault.renewed[1][0]
+        model.say(calls_of_all(vault), "Done.")
+        again = settle(wire, session["id"], "Once more.")
+        check_mcp(again, len(vault.servers))
+        look("the stream", json.dumps(again).encode())
         result = next(event for event in events if event["type"] == "agent.tool_result")
         assert not result.get("is_error"), result
         text = "".join(block["text"] for block in result["content"])
@@ -182,6 +244,19 @@ def test_a_hundred_secrets_are_found_nowhere(wire: Wire, model: FakeModel, agent
             others = [other for other in everything if other != value]
             assert not any(form in told for other in others for form in forms(other))
     assert len(host.seen) == 2 * len(variables)
+
+    # An MCP server got its own token, a token endpoint what renews, and neither anything else.
+    for address, told in mcp.seen:
+        path = address.partition(" ")[2]
+        [allowed] = [vault.allowed[path] for vault in vaults if path in vault.allowed]
+        others = [other for other in everything if other not in allowed]
+        assert not any(form in told for other in others for form in [*forms(other), quote_plus(other).encode()]), address
+    assert {address.partition(" ")[0] for address, _ in mcp.seen} == {"http", "https"}
+    for vault in vaults:
+        for path, allowed in vault.allowed.items():
+            told = b"".join(told for address, told in mcp.seen if address.endswith(f" {path}"))
+            assert path.startswith("/token/") or all(value.encode() in told for value in allowed)
+    assert len(mcp.renewed) == 2 * VAULTS
 
     # What is inside: files, /tmp, environments and memory of every process.
     for session in sessions:
