@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -96,13 +97,19 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class GitServer(ThreadingHTTPServer):
-    """Serves the bare repositories below `root`. `with` starts and ends it."""
+    """Serves the bare repositories below `root`, over TLS with a certificate and its key. `with` starts and ends it."""
 
     daemon_threads = True
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, tls: tuple[Path, Path] | None = None) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.root = root
+        self.scheme = "https" if tls else "http"
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            # The handshake is made by the thread of its connection.
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self.asked: list[str] = []
         self.redirects = ""
         self.token = ""

@@ -31,7 +31,12 @@ def settings(server: GitServer) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def git_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitServer]:
-    root = tmp_path_factory.mktemp("git")
+    with GitServer(repositories(tmp_path_factory.mktemp("git"))) as server:
+        yield server
+
+
+def repositories(root: Path) -> Path:
+    """A folder with two of them."""
     work = root / "work"
     work.mkdir()
     git("init", "-q", "-b", "main", at=work)
@@ -42,8 +47,7 @@ def git_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitServer]:
     git("branch", "next", at=work)
     git("clone", "-q", "--bare", "work", "tool.git", at=root)
     git("clone", "-q", "--bare", "work", "other.git", at=root)
-    with GitServer(root) as server:
-        yield server
+    return root
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +61,7 @@ def shared_server(fake_model: FakeModel, git_server: GitServer, disk: dict[str, 
 
 
 def url(server: GitServer, path: str) -> str:
-    return f"http://{HOST}:{server.port}{path}"
+    return f"{server.scheme}://{HOST}:{server.port}{path}"
 
 
 def output(events: list[dict[str, Any]]) -> str:
@@ -148,17 +152,22 @@ def test_a_token_clones_fetches_and_pushes_and_is_never_inside(
     assert ("Basic", "x-access-token", token) in git_server.sign_ins
     for file, content in contents(server.folder):
         assert token.encode() not in content and seen.encode() not in content, file
-    # What was fetched with it is for nobody else.
-    stranger = made(wire, agent, environment, given(git_server, None))
-    events = run(wire, model, stranger["id"], "ls")
-    [error] = [event["error"] for event in events if event["type"] == "session.error"]
-    assert error["type"] == "repository_authentication_error" and "takes an authorization_token" in error["message"]
     # Nor for another repository of the same host.
     other = url(git_server, "/token/other.git")
     asked = len(git_server.sign_ins)
     run(wire, model, session["id"], f"""sign=$(git config --get-urlmatch http.extraHeader {url(git_server, "/token/tool.git")})
         curl -sS -H "$sign" {other}/info/refs; true""")
     assert asked < len(git_server.sign_ins) and all(password != token for _, _, password in git_server.sign_ins[asked:])
+
+
+def test_what_was_fetched_with_a_token_is_for_nobody_else(wire: Wire, model: FakeModel, agent: dict[str, Any],
+                                                          environment: dict[str, Any], git_server: GitServer) -> None:
+    git_server.token = token = f"ghp_{secrets.token_hex(16)}"
+    assert "tool" in output(run(wire, model, made(wire, agent, environment, given(git_server, token))["id"], "ls"))
+    stranger = made(wire, agent, environment, given(git_server, None))
+    events = run(wire, model, stranger["id"], "ls")
+    [error] = [event["error"] for event in events if event["type"] == "session.error"]
+    assert error["type"] == "repository_authentication_error" and "takes an authorization_token" in error["message"]
 
 
 def test_a_token_is_rotated_in_a_running_session(client: anthropic.Anthropic, wire: Wire, model: FakeModel,
