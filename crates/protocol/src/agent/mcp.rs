@@ -13,8 +13,8 @@ use crate::limits::{
     MCP_TOOL_NAME_CHARS,
 };
 
-/// A server by its address, or by what starts it in the sandbox ([`StdioServer`]). Credentials are never here: they come
-/// from a session's vaults.
+/// A server by its address, or by what starts it in the sandbox: `stdio:program?arg=…&env=NAME%3Dvalue`. Credentials
+/// are never here: they come from a session's vaults.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum McpServer {
