@@ -13,6 +13,8 @@ pub(crate) const BURST_WAIT_MAX: Duration = Duration::from_millis(500);
 pub(crate) const BURST_TIME: Duration = Duration::from_secs(1);
 pub(crate) const CROWD_WAIT_MAX: Duration = Duration::from_millis(20);
 pub(crate) const CROWD_CALM: Duration = Duration::from_secs(1);
+/// For how long somebody has to have waited until it says what one takes.
+pub(crate) const MEASURED_TIME: Duration = Duration::from_millis(10);
 /// What one is expected to take before any was measured, and how many may wait in any case.
 pub(crate) const TIME_EACH_FIRST: Duration = Duration::from_micros(250);
 pub(crate) const CHANGES_ALWAYS: usize = 64;

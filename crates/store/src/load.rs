@@ -1,8 +1,8 @@
 //! How much waits for the database: who would have to wait too long is told so at once, before
 //! latency or memory run away.
 //!
-//! How long it takes is measured: one that found `n` others waiting and took `t` says that one takes
-//! `t / n`. A burst may wait for longer than a crowd that stays: where more comes than can be done, a
+//! How long it takes is measured: while somebody waited for a time `t`, `n` were done, which says that one takes
+//! `t / n`, whatever they waited for and however many were worked on together. A burst may wait for longer than a crowd that stays: where more comes than can be done, a
 //! long queue only makes everybody late. When it gets crowded each workspace has its share, so that
 //! one which sends too much is refused and the others are not.
 
@@ -14,13 +14,13 @@ use hostler_protocol::id::WorkspaceId;
 use tokio::time::Instant;
 
 use crate::limits::{
-    BURST_TIME, BURST_WAIT_MAX, CHANGES_ALWAYS, CROWD_CALM, CROWD_WAIT_MAX, READS_ALWAYS,
-    STALLED_AFTER, TIME_EACH_FIRST,
+    BURST_TIME, BURST_WAIT_MAX, CHANGES_ALWAYS, CROWD_CALM, CROWD_WAIT_MAX, MEASURED_TIME,
+    READS_ALWAYS, STALLED_AFTER, TIME_EACH_FIRST,
 };
 use crate::{Store, StoreError};
 
-/// New measurements count one to this many.
-const SMOOTHING: u32 = 16;
+/// What a new measurement counts, to the one before.
+const SMOOTHING: u32 = 4;
 
 /// What somebody wants of the database. The two wait for different things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +64,9 @@ struct Waiting {
     by_workspace: HashMap<WorkspaceId, usize>,
     /// What one takes, while others are done too.
     each: Duration,
+    /// For how long somebody has waited since that was measured, and who was done in that time.
+    busy: Duration,
+    done: u32,
     /// When one was last done, or waiting began.
     progress_at: Instant,
     /// Since when more wait than a crowd may.
@@ -77,9 +80,6 @@ struct Waiting {
 pub struct Place {
     load: Arc<Load>,
     workspace: WorkspaceId,
-    since: Instant,
-    /// Who waited then, this one included.
-    count: usize,
 }
 
 impl Load {
@@ -97,6 +97,8 @@ impl Load {
             count: 0,
             by_workspace: HashMap::new(),
             each: TIME_EACH_FIRST,
+            busy: Duration::ZERO,
+            done: 0,
             progress_at: Instant::now(),
             long_since: None,
             crowd_until: None,
@@ -117,8 +119,6 @@ impl Load {
         Some(Place {
             load: Arc::clone(self),
             workspace,
-            since: now,
-            count: waiting.count,
         })
     }
 
@@ -163,20 +163,24 @@ impl Waiting {
     }
 }
 
-impl Place {
-    /// Waiting begins now: what it did before had nothing to do with the database.
-    pub(crate) fn begin(&mut self, now: Instant) {
-        self.count = self.load.waiting().count;
-        self.since = now;
+impl Waiting {
+    /// One was done. How long that took by itself says nothing, since many are worked on together.
+    fn note_done(&mut self, now: Instant) {
+        self.busy += now.duration_since(self.progress_at);
+        self.done = self.done.saturating_add(1);
+        self.progress_at = now;
+        if self.busy >= MEASURED_TIME {
+            let each = self.busy / self.done;
+            self.each = (self.each * (SMOOTHING - 1) + each) / SMOOTHING;
+            (self.busy, self.done) = (Duration::ZERO, 0);
+        }
     }
+}
 
-    /// What it waited for has been done, and how long that took is to be learned from.
+impl Place {
+    /// What it waited for has been done, and how many are is to be learned from.
     pub(crate) fn done(self, now: Instant) {
-        let mut waiting = self.load.waiting();
-        let took = now.duration_since(self.since);
-        let each = took / u32::try_from(self.count).unwrap_or(u32::MAX).max(1);
-        waiting.each = (waiting.each * (SMOOTHING - 1) + each) / SMOOTHING;
-        waiting.progress_at = now;
+        self.load.waiting().note_done(now);
     }
 
     /// A read was answered.
@@ -223,20 +227,20 @@ mod tests {
 
     #[test]
     fn as_many_wait_as_can_be_served_in_time() {
-        let (load, now) = load();
+        let (load, mut now) = load();
         let workspace = Env::fixed(1).id();
         let most = BURST_WAIT_MAX.as_micros() / TIME_EACH_FIRST.as_micros();
         let mut places = fill(&load, workspace, now);
         assert_eq!(places.len() as u128, most + 1);
-        // The last of them was served at ten times the speed, again and again.
-        for _ in 0..100 {
-            let last = places.pop().unwrap();
-            let took = TIME_EACH_FIRST / 10 * u32::try_from(last.count).unwrap();
-            last.done(now + took);
+        // They are served at ten times the speed, 64 of them together, again and again.
+        for _ in 0..5 {
+            for (number, place) in (0_u32..).zip(places.drain(..)) {
+                place.done(now + TIME_EACH_FIRST / 10 * (number / 64 * 64));
+            }
+            now += CROWD_CALM;
+            places.extend(fill(&load, workspace, now));
         }
-        // So were all, and the next burst may be as much longer.
-        places.clear();
-        places.extend(fill(&load, workspace, now + CROWD_CALM));
+        // So the next burst may be as much longer.
         assert!(places.len() as u128 > 9 * most, "{}", places.len());
         drop(places);
         assert_eq!(load.waiting().count, 0);

@@ -124,16 +124,12 @@ impl Store {
     /// As [`Store::create_session`].
     pub async fn create_session_in(
         &self,
-        mut place: Option<Place>,
+        place: Option<Place>,
         new: NewSession,
     ) -> Result<CreateSession, StoreError> {
         assert!(!new.events.is_empty(), "a new session has a first event");
         if let Err(refusal) = self.copy_blobs(&new.mounts).await? {
             return Ok(CreateSession::NotMounted(refusal));
-        }
-        // However long its files took.
-        if let Some(place) = &mut place {
-            place.begin(Instant::now());
         }
         let copies: Vec<FileId> = new.mounts.iter().map(|mount| mount.copy).collect();
         let create = move |tx: &Tx<'_>| {
