@@ -116,7 +116,8 @@ pub(super) async fn first_taken(
             return Ok(closed(&tally, begun));
         }
         if begun.elapsed() > most {
-            bail!("nothing is taken {most:?} after the load is gone");
+            let wrong = lock(&tally).wrong.pop().unwrap_or_default();
+            bail!("nothing is taken {most:?} after the load is gone {wrong}");
         }
         tokio::time::sleep(RETRY).await;
     }
