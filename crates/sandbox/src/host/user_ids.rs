@@ -3,10 +3,15 @@
 //!
 //! **Invariant:** a range is given to a second sandbox only after all files of the first are
 //! deleted. The range is on record in the sandbox's directory, also while that is in the trash.
+//!
+//! The record is a symbolic link whose target is the number: the kernel makes it whole or not at all, and before
+//! the files that get these ids, so that no kill and no power cut leaves an empty one. Records of
+//! older servers are files.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -57,7 +62,7 @@ impl UserIds {
             );
             return Err(io::Error::other(reason));
         };
-        fs::write(directory.join(FILE_NAME), first.to_string())?;
+        symlink(first.to_string(), directory.join(FILE_NAME))?;
         ranges.used.insert(first);
         Ok(first)
     }
@@ -87,7 +92,7 @@ impl UserIds {
 /// The first id of the sandbox in `directory`, if it has a range: its root, and the owner of
 /// its files as the host sees them.
 pub(super) fn of(directory: &Path) -> io::Result<Option<u32>> {
-    match fs::read_to_string(directory.join(FILE_NAME)) {
+    match read(&directory.join(FILE_NAME)) {
         Ok(text) => match text.parse() {
             Ok(first) if first > 0 && first <= u32::MAX - UID_RANGE => Ok(Some(first)),
             _ => Err(io::Error::other(format!(
@@ -96,5 +101,38 @@ pub(super) fn of(directory: &Path) -> io::Result<Option<u32>> {
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+fn read(record: &Path) -> io::Result<String> {
+    match fs::read_link(record) {
+        Ok(target) => Ok(target.to_string_lossy().into_owned()),
+        // It is no link.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => fs::read_to_string(record),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_made_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(of(folder.path()).unwrap(), None);
+        let first = UserIds::default().give(100_000, folder.path()).unwrap();
+        assert_eq!(of(folder.path()).unwrap(), Some(first));
+        let record = fs::symlink_metadata(folder.path().join(FILE_NAME)).unwrap();
+        assert!(record.is_symlink(), "a file is there before what it says");
+    }
+
+    #[test]
+    fn records_of_older_servers_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(FILE_NAME), "165536").unwrap();
+        assert_eq!(of(folder.path()).unwrap(), Some(165_536));
+        fs::write(folder.path().join(FILE_NAME), "").unwrap();
+        assert!(of(folder.path()).is_err(), "whose its files are is unknown");
     }
 }
