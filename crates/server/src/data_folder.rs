@@ -83,7 +83,10 @@ impl DataFolder {
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let id: EventId = env.id();
-                std::fs::write(&file, format!("{id}\n"))
+                // A kill leaves none rather than an empty one.
+                let draft = self.path.join("replica.draft");
+                std::fs::write(&draft, format!("{id}\n"))
+                    .and_then(|()| std::fs::rename(&draft, &file))
                     .with_context(|| format!("{shown} cannot be written"))?;
                 Ok(id.to_string())
             }
