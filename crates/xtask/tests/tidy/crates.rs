@@ -63,9 +63,16 @@ const RULES: &[Rule] = &[
         never: &[SQL, "object_store"],
     },
     Rule {
+        name: "web",
+        // The rules about addresses are the gateway's.
+        ours: &["egress"],
+        never: &[SQL, WEB, "object_store"],
+    },
+    Rule {
         name: "engine",
         ours: &[
-            "protocol", "domain", "store", "provider", "sandbox", "egress", "image", "mcp", "vault",
+            "protocol", "domain", "store", "provider", "sandbox", "egress", "image", "mcp", "web",
+            "vault",
         ],
         never: &[SQL, WEB, "reqwest object_store"],
     },
@@ -77,7 +84,7 @@ const RULES: &[Rule] = &[
     Rule {
         name: "server",
         ours: &[
-            "protocol", "domain", "store", "provider", "sandbox", "egress", "image", "mcp",
+            "protocol", "domain", "store", "provider", "sandbox", "egress", "image", "mcp", "web",
             "vault", "engine", "http",
         ],
         never: &["sqlx"],
@@ -85,7 +92,7 @@ const RULES: &[Rule] = &[
     Rule {
         name: "testkit",
         ours: &[
-            "protocol", "domain", "store", "provider", "sandbox", "egress", "image", "mcp",
+            "protocol", "domain", "store", "provider", "sandbox", "egress", "image", "mcp", "web",
             "vault", "engine", "http", "server",
         ],
         never: &[],

@@ -1,0 +1,91 @@
+//! A reader: the process that turns one page into text, and can do nothing else.
+//!
+//! Its libraries read what strangers have written, and some of them panic, overflow their stack or never end. So it
+//! opens no file and no socket, has so much memory and time, and whoever started it takes its death for an answer.
+
+mod charset;
+mod html;
+mod pdf;
+
+use std::io::{Read as _, Write as _};
+use std::process::ExitCode;
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+use crate::limits::{
+    PAGE_BYTES_MAX, READER_CPU_SECONDS, READER_MEMORY_BYTES, READER_STACK_BYTES, TITLE_CHARS_MAX,
+};
+use crate::media::Media;
+use crate::reader::{Answer, Heading, Read};
+
+/// Reads a page from standard input and writes its text to standard output.
+pub fn reader_main() -> ExitCode {
+    let reading = std::thread::Builder::new()
+        .stack_size(READER_STACK_BYTES)
+        .spawn(|| {
+            shut_off()?;
+            read_page()
+        });
+    let read = reading.map(std::thread::JoinHandle::join);
+    match read {
+        Ok(Ok(Ok(()))) => ExitCode::SUCCESS,
+        // A panic has no words for anybody.
+        Ok(Ok(Err(_)) | Err(_)) | Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// From here on nothing can be opened, and what is taken is bounded.
+fn shut_off() -> std::io::Result<()> {
+    let bounds = [
+        (Resource::Core, 0),
+        (Resource::Fsize, 0),
+        // Standard input, output and error are open already.
+        (Resource::Nofile, 3),
+        (Resource::Cpu, READER_CPU_SECONDS),
+        (Resource::As, READER_MEMORY_BYTES),
+    ];
+    for (resource, most) in bounds {
+        let limit = Rlimit {
+            current: Some(most),
+            maximum: Some(most),
+        };
+        setrlimit(resource, limit)?;
+    }
+    Ok(())
+}
+
+fn read_page() -> std::io::Result<()> {
+    let mut given = Vec::new();
+    // The heading is short beside the page.
+    let most = u64::try_from(PAGE_BYTES_MAX * 2).unwrap_or(u64::MAX);
+    std::io::stdin().lock().take(most).read_to_end(&mut given)?;
+    let end = given.iter().position(|byte| *byte == b'\n');
+    let end = end.ok_or(std::io::ErrorKind::InvalidData)?;
+    let heading: Heading = serde_json::from_slice(&given[..end])?;
+    let answer = answer(&heading, &given[end + 1..]);
+    let mut out = std::io::stdout().lock();
+    out.write_all(&serde_json::to_vec(&answer)?)?;
+    out.flush()
+}
+
+fn answer(heading: &Heading, page: &[u8]) -> Answer {
+    let charset = heading.charset.as_deref();
+    match heading.media {
+        Media::Html => Answer::Read(html::read(&charset::decode(page, charset), &heading.url)),
+        Media::Text => Answer::Read(Read {
+            title: None,
+            text: charset::decode(page, charset),
+        }),
+        Media::Pdf => match pdf::read(page) {
+            Ok(text) => Answer::Read(Read { title: None, text }),
+            Err(why) => Answer::Failed(why),
+        },
+    }
+}
+
+/// One line, and not a long one.
+fn title(text: &str) -> Option<String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let title: String = words.join(" ").chars().take(TITLE_CHARS_MAX).collect();
+    (!title.is_empty()).then_some(title)
+}
