@@ -36,9 +36,6 @@ def world(shared_server: Hostler) -> Iterator[dict[str, str]]:
     world = {
         "agent": plain, "env": env, "archived_agent": agent(), "archived_env": environment(),
         "multi_agent": agent(multiagent={"type": "multiagent_20261001"}),
-        "search_agent": agent(tools=[{"type": TOOLSET, "configs": [{"name": "web_search", "enabled": True}]}]),
-        "fetch_agent": agent(tools=[{"type": TOOLSET, "configs": [{"name": "web_fetch", "url_sources": {
-            "server_tool_results": "none"}}]}]),
         "role_agent": agent(execution_identity={"type": "aws_role", "role_arn": "arn:aws:iam::1:role/r"}),
         "self_hosted_env": environment(type="self_hosted"),
         "session": wire.post("/v1/sessions", {"agent": plain, "environment_id": env})["id"],

@@ -61,7 +61,7 @@ def test_the_model_sees_its_own_turn_again(wire: Wire, model: FakeModel, session
         ([text(m["content"])] if isinstance(m["content"], str) else m["content"])]}
     shared = [strip(m) for m in second["messages"]]
     assert [strip(m) for m in third["messages"]][:len(shared)] == shared
-    assert {t["name"] for t in first["tools"]} == {"bash", "read", "write", "edit", "glob", "grep"}
+    assert {t["name"] for t in first["tools"]} == {"bash", "read", "write", "edit", "glob", "grep", "web_fetch"}
 
 
 def test_previews_add_up_to_the_final_message(client: anthropic.Anthropic, wire: Wire, model: FakeModel,

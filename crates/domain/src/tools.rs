@@ -4,12 +4,17 @@ use hostler_protocol::agent::{BuiltinTool, CustomTool, PermissionPolicy, Session
 use hostler_protocol::event::{Evaluation, Judgement};
 
 /// The built-in tools that a model is offered, always in the same order: the list is part of the
-/// prefix that a provider caches. Web tools are not among them yet.
+/// prefix that a provider caches.
 pub fn offered(agent: &SessionAgent) -> Vec<BuiltinTool> {
     BuiltinTool::ALL
         .into_iter()
-        .filter(|tool| !tool.is_web() && policy(agent, *tool).is_some())
+        .filter(|tool| policy(agent, *tool).is_some())
         .collect()
+}
+
+/// Whether any of its tools runs in a sandbox.
+pub fn needs_sandbox(agent: &SessionAgent) -> bool {
+    offered(agent).iter().any(|tool| !tool.is_web())
 }
 
 /// The tools that the client runs, in the order of the agent's list.
@@ -37,7 +42,7 @@ pub fn evaluate<'a>(agent: &'a SessionAgent, name: &str) -> Verdict<'a> {
     if let Some(tool) = custom(agent).find(|tool| tool.name == name) {
         return Verdict::Custom(tool);
     }
-    let tool = BuiltinTool::from_name(name).filter(|tool| !tool.is_web());
+    let tool = BuiltinTool::from_name(name);
     match tool.and_then(|tool| policy(agent, tool)) {
         Some(PermissionPolicy::AlwaysAllow) => Verdict::Evaluated(Evaluation::AlwaysAllow),
         Some(PermissionPolicy::AlwaysAsk) => Verdict::Evaluated(Evaluation::AlwaysAsk),

@@ -43,9 +43,11 @@ mod suspects;
 mod sweep;
 mod tools;
 mod uploads;
+mod web;
 
 pub use mcp::{EgressGuard, McpTokens, ValidationError};
 pub use options::{Checkpoints, Engine, EngineOptions, JudgeOptions, Outside};
 pub use packages::PackageOptions;
 pub use repositories::RepositoryOptions;
 pub use root_choice::{ROOT_METADATA_KEY, RootChoice, RootOptions};
+pub use web::WebTools;

@@ -143,3 +143,9 @@ pub(crate) const MCP_REFRESH_KEEP_PAUSE: Duration = Duration::from_millis(500);
 pub(crate) const MCP_REFRESH_KEEP_ATTEMPTS: u32 = 16;
 /// Sessions whose credentials are out of reach and who were not told yet.
 pub(crate) const UNTOLD_SESSIONS_MAX: usize = 1024;
+
+/// Characters of a fetched page; a longer one goes to a file of the sandbox, and the model is shown this much.
+pub(crate) const FETCHED_CHARS_MAX: usize = 100_000;
+pub(crate) const FETCHED_SHOWN_CHARS: usize = 10_000;
+/// By which `max_content_tokens` is reckoned.
+pub(crate) const BYTES_PER_TOKEN: usize = 4;

@@ -9,7 +9,7 @@ mod stdio;
 mod tokens;
 mod validation;
 
-pub(crate) use calls::{content, spill};
+pub(crate) use calls::{content, keep_text, spill};
 pub use guard::EgressGuard;
 pub(crate) use kept::KeptServers;
 pub(crate) use servers::{McpCall, Offer, Servers};

@@ -223,6 +223,17 @@ pub(crate) async fn reach(parts: &Parts, session: SessionId) -> Result<Reach, Sa
     })
 }
 
+/// The hosts that web tools may go to, whichever way sandboxes have. `None`: all of the public internet.
+pub(crate) async fn web_hosts(
+    parts: &Parts,
+    session: SessionId,
+) -> Result<Option<Vec<String>>, SandboxError> {
+    Ok(match networking(parts, session).await? {
+        Some(Networking::Limited { allowed_hosts, .. }) => Some(allowed_hosts),
+        Some(Networking::Unrestricted) | None => None,
+    })
+}
+
 /// What its environment said when the session was made. `None`: it runs elsewhere.
 async fn networking(parts: &Parts, session: SessionId) -> Result<Option<Networking>, SandboxError> {
     let environment = parts.store.session_environment(session).await;

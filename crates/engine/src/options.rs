@@ -20,6 +20,7 @@ use crate::packages::{Builds, PackageOptions};
 use crate::repositories::{Repositories, RepositoryOptions};
 use crate::root_choice::RootOptions;
 use crate::uploads::Uploads;
+use crate::web::WebTools;
 
 /// What an operator decides about the engine.
 #[derive(Debug, Clone)]
@@ -90,6 +91,8 @@ pub struct Outside {
     pub gateway: Option<Gateway>,
     /// For the MCP servers of agents, which the server itself speaks to.
     pub mcp: McpTokens,
+    /// What the web tools of agents reach, which run on the server.
+    pub web: WebTools,
 }
 
 /// What every runner shares.
@@ -109,6 +112,7 @@ pub(crate) struct Parts {
     pub(crate) out_of_reach: OutOfReach,
     pub(crate) mcp: McpTokens,
     pub(crate) kept_servers: KeptServers,
+    pub(crate) web: WebTools,
 }
 
 impl Engine {
@@ -138,6 +142,7 @@ impl Engine {
                 out_of_reach: OutOfReach::default(),
                 mcp: outside.mcp,
                 kept_servers: KeptServers::default(),
+                web: outside.web,
             }),
         }
     }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use hostler_domain::tools::offered;
+use hostler_domain::tools::needs_sandbox;
 use hostler_protocol::agent::SessionAgent;
 use hostler_protocol::id::SessionId;
 use tokio::task::JoinSet;
@@ -27,7 +27,7 @@ impl Preparation {
     /// Once for each runner, and only for an agent that has tools which run there. A sandbox that
     /// is known to be alive is left alone: a turn that follows another pays nothing.
     pub(crate) fn begin(&mut self, parts: &Arc<Parts>, session: SessionId, agent: &SessionAgent) {
-        if self.has_begun || offered(agent).is_empty() {
+        if self.has_begun || !needs_sandbox(agent) {
             return;
         }
         self.has_begun = true;

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 
 use crate::limits::{OUTPUT_TOKENS_DEFAULT, SUMMARY_TOKENS};
 use crate::mcp::Offer;
-use crate::network::Reach;
 use crate::sandbox_prompt::{self, Told};
+use crate::web;
 
 /// A block whose file can't be had any more.
 const FILE_GONE: &str = "[The file that was attached here is no longer available.]";
@@ -43,7 +43,7 @@ pub(crate) fn request(
     let mut request = ModelRequest {
         model: model.upstream(&agent.model.id),
         system: system(agent, sandbox),
-        tools: definitions(agent, &sandbox.reach, offer),
+        tools: definitions(agent, sandbox, offer),
         earlier: Vec::new(),
         messages: Vec::new(),
         max_tokens: output_max,
@@ -112,13 +112,13 @@ fn system(agent: &SessionAgent, sandbox: &Told) -> Vec<String> {
         .system
         .clone()
         .filter(|system| !system.trim().is_empty());
-    let sandbox = (!tools::offered(agent).is_empty()).then(|| sandbox_prompt::text(sandbox));
+    let sandbox = tools::needs_sandbox(agent).then(|| sandbox_prompt::text(sandbox));
     own.into_iter().chain(sandbox).collect()
 }
 
-fn definitions(agent: &SessionAgent, reach: &Reach, offer: &Offer) -> Vec<ToolDefinition> {
+fn definitions(agent: &SessionAgent, sandbox: &Told, offer: &Offer) -> Vec<ToolDefinition> {
     let offered = tools::offered(agent);
-    let schemas = tool_schemas(sandbox_prompt::network(reach));
+    let schemas = tool_schemas(sandbox_prompt::network(&sandbox.reach));
     let built_in = schemas
         .iter()
         .filter(|schema| offered.iter().any(|tool| tool.name() == schema.name))
@@ -137,7 +137,12 @@ fn definitions(agent: &SessionAgent, reach: &Reach, offer: &Offer) -> Vec<ToolDe
         description: offered.tool.description.clone(),
         input_schema: raw(Value::Object(offered.tool.input_schema.clone()).to_string()),
     });
-    built_in.chain(custom).chain(of_servers).collect()
+    let web = web::definitions(agent, sandbox.web, sandbox.web_hosts.as_ref());
+    built_in
+        .chain(web)
+        .chain(custom)
+        .chain(of_servers)
+        .collect()
 }
 
 fn effort(agent: &SessionAgent, model: &ModelSpec) -> Option<Effort> {

@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 use crate::limits::PROMPT_HOSTS_MAX;
 use crate::network::{self, Limits, Reach};
 use crate::options::Parts;
+use crate::web;
 
 const PLACE: &str = "You have a private Linux sandbox. Your working directory is /workspace. Files \
     that the user should receive belong in /mnt/session/outputs.";
@@ -35,6 +36,9 @@ pub(crate) struct Told {
     pub(crate) reach: Reach,
     /// That it was made with, whether or not they can be had.
     pub(crate) repositories: Vec<SessionRepository>,
+    /// Which web tools this server can carry out, and for which hosts its environment lets them.
+    pub(crate) web: web::Offered,
+    pub(crate) web_hosts: Option<Vec<String>>,
 }
 
 impl Told {
@@ -46,6 +50,8 @@ impl Told {
         Ok(Self {
             reach: network::reach(parts, session).await?,
             repositories,
+            web: web::offered(&parts.web),
+            web_hosts: network::web_hosts(parts, session).await?,
         })
     }
 }

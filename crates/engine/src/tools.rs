@@ -1,4 +1,4 @@
-//! Running the calls of a model's answer in the session's sandbox, side by side.
+//! Running the calls of a model's answer side by side: in the session's sandbox, or on the server.
 //!
 //! A tool that fails is a result like any other: the model is told and goes on.
 
@@ -7,10 +7,11 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use hostler_domain::session::{State, ToolCall, ToolRun, ToolStart, outcome_unknown};
+use hostler_domain::web::AddressRow;
 use hostler_protocol::agent::{BuiltinTool, SessionAgent};
 use hostler_protocol::content::{ContentBlock, Source};
 use hostler_protocol::event::{
-    Draft, Event, RetryStatus, SessionError, SessionErrorEvent, SessionErrorKind,
+    Draft, Event, RetryStatus, SessionError, SessionErrorEvent, SessionErrorKind, WebSearched,
 };
 use hostler_protocol::id::SessionId;
 use hostler_provider::INVALID_INPUT_FIELD;
@@ -22,6 +23,7 @@ use crate::mcp::{self, McpCall, Servers};
 use crate::options::Parts;
 use crate::outputs;
 use crate::resume::resume;
+use crate::web::{WebCall, WebTool};
 use crate::{repositories, sandbox_news, session_sandbox};
 
 /// One fact for each call, in the order in which the calls end. Each waits for one of the `places`.
@@ -49,6 +51,11 @@ pub(crate) fn run_tools(
                 servers: servers.clone(),
                 input: serde_json::from_str(call.input.get()).unwrap_or_default(),
                 parting: parting.clone(),
+                web: WebTool::of(call),
+                addresses: match WebTool::of(call) {
+                    Some(WebTool::Fetch) => state.address_rows().cloned().collect(),
+                    Some(WebTool::Search) | None => Vec::new(),
+                },
             };
             let (how, places) = (run.how, Arc::clone(places));
             async move {
@@ -59,8 +66,11 @@ pub(crate) fn run_tools(
                     ToolStart::Fresh if asked.call.mcp_server.is_some() => {
                         vec![asked.run_on_server().await]
                     }
+                    ToolStart::Fresh if asked.web.is_some() => asked.run_on_web().await,
                     // Nobody but the server knows what became of it, and it has told somebody else.
-                    ToolStart::Resumed if asked.call.mcp_server.is_some() => {
+                    ToolStart::Resumed
+                        if asked.call.mcp_server.is_some() || asked.web.is_some() =>
+                    {
                         vec![outcome_unknown(&asked.call)]
                     }
                     ToolStart::Fresh => match asked.run().await {
@@ -98,6 +108,10 @@ struct Asked {
     servers: Servers,
     input: serde_json::Value,
     parting: Parting,
+    /// Which of the web tools it is of, if it is.
+    web: Option<WebTool>,
+    /// Where an address may have been named, the newest row first. For `web_fetch` alone.
+    addresses: Vec<AddressRow>,
 }
 
 /// What a call gave: what the model is told, and what went wrong besides.
@@ -238,6 +252,32 @@ impl Asked {
             }
             Err(sentence) => self.result(failure(&sentence)),
         }
+    }
+
+    /// A call of a web tool, which needs no sandbox unless a page is long.
+    async fn run_on_web(&self) -> Vec<Event> {
+        if self.input.get(INVALID_INPUT_FIELD).is_some() {
+            let sentence = "The input of this call is not a JSON object, so the tool was not run.";
+            return vec![self.result(failure(sentence))];
+        }
+        let call = WebCall {
+            parts: &self.parts,
+            session: self.session,
+            agent: &self.agent,
+            id: self.call.id.to_string(),
+            input: &self.input,
+            parting: &self.parting,
+        };
+        let Some(tool) = self.web else {
+            return vec![outcome_unknown(&self.call)];
+        };
+        let done = Box::pin(call.run(tool, &self.addresses)).await;
+        let counted = (done.searches > 0).then_some(Event::WebSearched(WebSearched {
+            tool_use_id: self.call.id,
+            requests: done.searches,
+        }));
+        let told = self.result((done.content, done.is_error));
+        counted.into_iter().chain([told]).collect()
     }
 
     fn result(&self, (content, is_error): (Vec<ContentBlock>, bool)) -> Event {

@@ -22,7 +22,7 @@ pub use body::{
 pub use calls::{
     AgentCustomToolUse, AgentMcpToolResult, AgentMcpToolUse, AgentToolResult, AgentToolUse,
     Confirmed, CustomToolResult, EvaluatedPermission, Evaluation, Judgement, PermissionJudged,
-    ReasonCode, ResultDeadline, ToolConfirmation, ToolStarted,
+    ReasonCode, ResultDeadline, ToolConfirmation, ToolStarted, WebSearched,
 };
 pub use recorded::{Draft, Epoch, Recorded, Seq};
 pub use session_error::{RetryStatus, SessionError, SessionErrorKind};
@@ -140,6 +140,7 @@ events! {
     "hostler.tool_started" ToolStarted(ToolStarted) Internal;
     "hostler.result_deadline" ResultDeadline(ResultDeadline) Internal;
     "hostler.permission_judged" PermissionJudged(PermissionJudged) Internal;
+    "hostler.web_searched" WebSearched(WebSearched) Internal;
     "hostler.context_compacted" ContextCompacted(ContextCompacted) Internal;
 }
 

@@ -27,6 +27,10 @@ fn main() -> ExitCode {
             .collect();
         return hostler_sandbox::keeper_main(&arguments.unwrap_or_default());
     }
+    // What strangers have written is read by one that can do nothing else.
+    if command.as_deref() == Some(hostler_web::READER_COMMAND.as_ref()) {
+        return hostler_web::reader_main();
+    }
     // What this process writes holds keys and what people said, also in a folder that was there before.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     match Cli::parse().run(&Environment::of_process()) {

@@ -66,6 +66,7 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
         Outside {
             gateway: wiring::gateway(&config.network, listening),
             mcp: tokens.clone(),
+            web: wiring::web_tools(&config, listening)?,
         },
     );
     act(&mut lifecycle, sandboxes, engine, &store, &env);

@@ -4,6 +4,7 @@
 mod mcp;
 mod models;
 mod providers;
+mod web;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ use crate::config::{
 pub(crate) use mcp::tokens as mcp_tokens;
 pub(crate) use models::catalog;
 pub(crate) use providers::{providers, read_script};
+pub(crate) use web::tools as web_tools;
 
 use crate::limits::{RUNNER_REST, SWEEP_INTERVAL};
 

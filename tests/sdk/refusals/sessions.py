@@ -76,8 +76,6 @@ LATER = [
     unsupported("memory resource", "resource", resources=[
         {"type": "memory_store", "memory_store_id": f"memstore_{MISSING}"}]),
     unsupported("multiagent agent", "multiagent", agent="{multi_agent}"),
-    unsupported("web search agent", "web_search", agent="{search_agent}"),
-    unsupported("web fetch agent", "web_fetch", agent="{fetch_agent}"),
     unsupported("role agent", "aws_role", agent="{role_agent}"),
     unsupported("self-hosted environment", "self_hosted", environment_id="{self_hosted_env}"),
     initial("outcome", "outcome", {"type": "user.define_outcome", "description": "d",
@@ -226,8 +224,6 @@ UPDATE = [
     update("agent system", "agent.system: Extra inputs are not permitted", agent={"system": "x"}),
     update("agent a string", "agent: ", agent="{agent}"),
     update("agent tools wrong", "agent.tools.0.type: ", agent={"tools": [{"type": "?"}]}),
-    update("agent web tool", "web_search", code=UNSUPPORTED, agent={
-        "tools": [{"type": TOOLSET, "configs": [{"name": "web_search"}]}]}),
     update("archived", "", to="{archived_session}", title="x"),
 ]
 

@@ -19,6 +19,7 @@ use super::closing::{
 use super::conversation::{Role, tool_result_block};
 use super::next::{Step, ToolRun, ToolStart};
 use super::state::State;
+use crate::web::source_of_call;
 
 /// A call that the model made in its last response.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -268,10 +269,14 @@ impl State {
             return;
         };
         // The first result is the one that clients have seen.
+        let source = source_of_call(call).filter(|_| call.result.is_none() && !result.is_error);
         call.result.get_or_insert_with(|| result.clone());
         if let Some(server) = &call.mcp_server {
             let server = server.clone();
             self.servers_heard.insert(server);
+        }
+        if let Some(source) = source {
+            self.addresses(seq, source, &result.content);
         }
         if self.calls.iter().any(|call| call.result.is_none()) {
             return;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hostler_protocol::agent::SessionAgent;
+use hostler_protocol::content::ContentBlock;
 use hostler_protocol::event::{
     Draft, Epoch, Event, ModelFailed, ModelResponse, ModelStop, Recorded, Seq, StopDetails,
     StopReason,
@@ -12,9 +13,12 @@ use super::calls::{Announced, ToolCall};
 use super::conversation::{Block, Role, assistant_blocks, user_blocks};
 use super::state::{Interrupt, OpenRequest, Queued, QueuedInput, State};
 use super::summary::SessionStatus;
+use crate::web::{AddressRow, AddressSource, holds_address};
 
 /// Pauses in a row that a provider is granted before the turn counts as ended.
 const PAUSES_MAX: u32 = 32;
+/// Messages and results that may name addresses: of more the oldest are forgotten.
+const ADDRESS_ROWS_MAX: usize = 4_096;
 
 impl State {
     /// Folds the next row.
@@ -84,9 +88,10 @@ impl State {
             | Event::SessionThreadStatusRescheduled(_)
             | Event::SessionThreadStatusTerminated(_)
             | Event::SessionCreated(_)
-            // Those two are for the summary.
+            // Those three are for the summary.
             | Event::ResultDeadline(_)
             | Event::PermissionJudged(_)
+            | Event::WebSearched(_)
             | Event::Unknown { .. } => {}
         }
     }
@@ -148,8 +153,10 @@ impl State {
         let Some(position) = self.queued.iter().position(|one| one.seq == received) else {
             return;
         };
-        match self.queued.remove(position).input {
+        let queued = self.queued.remove(position);
+        match queued.input {
             QueuedInput::Message(message) => {
+                self.addresses(queued.seq, AddressSource::User, &message.content);
                 self.add(Role::User, user_blocks(&message.content));
                 self.intent.add(&message);
                 self.tool_rounds = 0;
@@ -159,6 +166,17 @@ impl State {
             }
         }
         self.last_input = seq;
+    }
+
+    /// Remembers a row that may name addresses.
+    pub(super) fn addresses(&mut self, seq: Seq, source: AddressSource, content: &[ContentBlock]) {
+        if !holds_address(content, &source) {
+            return;
+        }
+        if self.address_rows.len() >= ADDRESS_ROWS_MAX {
+            self.address_rows.pop_front();
+        }
+        self.address_rows.push_back(AddressRow { seq, source });
     }
 
     pub(super) fn add(&mut self, role: Role, blocks: Vec<Block>) {

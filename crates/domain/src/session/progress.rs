@@ -41,6 +41,7 @@ pub fn is_progress(event: &Event) -> bool {
         | Event::ToolStarted(_)
         | Event::ResultDeadline(_)
         | Event::PermissionJudged(_)
+        | Event::WebSearched(_)
         | Event::Unknown { .. } => false,
     }
 }

@@ -13,7 +13,7 @@ use super::sealed::{Earlier, Sealed};
 use super::state::State;
 
 /// What snapshots this version writes, and the only ones that it reads.
-pub const SNAPSHOT_FORMAT: i64 = 3;
+pub const SNAPSHOT_FORMAT: i64 = 4;
 
 /// What is to be kept of a state.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! What a whole log amounts to. A runner has one; nothing else in memory is true. How a row
 //! changes it is in `fold.rs`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use hostler_protocol::agent::SessionAgent;
@@ -16,6 +16,7 @@ use super::conversation::{Conversation, Message};
 use super::intent::Intent;
 use super::sealed::Earlier;
 use super::summary::{SessionStatus, Summary};
+use crate::web::AddressRow;
 
 /// An input that was received and is not yet part of the conversation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -111,6 +112,8 @@ pub struct State {
     pub(super) compactions: u32,
     /// Answers in a row that called tools, with no word of the user between them.
     pub(super) tool_rounds: u32,
+    /// Rows in which there may be addresses that `web_fetch` opens, oldest first.
+    pub(super) address_rows: VecDeque<AddressRow>,
 }
 
 impl State {
@@ -153,6 +156,7 @@ impl State {
             pauses: 0,
             compactions: 0,
             tool_rounds: 0,
+            address_rows: VecDeque::new(),
         }
     }
 
@@ -200,6 +204,11 @@ impl State {
     /// Whether the model has refused the conversation as too long.
     pub fn context_overflowed(&self) -> bool {
         self.context_overflowed
+    }
+
+    /// Rows in which there may be addresses that `web_fetch` opens, the newest first.
+    pub fn address_rows(&self) -> impl Iterator<Item = &AddressRow> {
+        self.address_rows.iter().rev()
     }
 
     /// What the users have asked for.

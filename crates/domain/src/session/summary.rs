@@ -75,6 +75,9 @@ pub struct Summary {
     pub awaited: Vec<Awaited>,
     pub tokens: TokenUsage,
     pub cost_nano_dollars: u64,
+    /// Requests of `web_search` to the search service.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub web_searches: u64,
     pub active_micros: u64,
     /// Set while the session is running.
     pub running_since: Option<Timestamp>,
@@ -98,6 +101,7 @@ impl Summary {
             awaited: Vec::new(),
             tokens: TokenUsage::default(),
             cost_nano_dollars: 0,
+            web_searches: 0,
             active_micros: 0,
             running_since: None,
             retry_at: None,
@@ -140,7 +144,11 @@ impl Summary {
             },
             active_seconds: self.active(now).as_secs_f64(),
             list_cost: Money::from_nano_dollars(self.cost_nano_dollars),
-            server_tool_use: ServerToolUse::default(),
+            server_tool_use: ServerToolUse {
+                web_search_requests: self.web_searches,
+                // The contract has this at 0, however many pages were fetched.
+                web_fetch_requests: 0,
+            },
         }
     }
 
@@ -183,9 +191,8 @@ impl Summary {
             Event::AgentMcpToolResult(result) if !self.awaited.is_empty() => {
                 self.answered(result.mcp_tool_use_id, at);
             }
-            Event::PermissionJudged(judged) => {
-                self.spend(&judged.usage, judged.cost_nano_dollars, at);
-            }
+            Event::PermissionJudged(said) => self.spend(&said.usage, said.cost_nano_dollars, at),
+            Event::WebSearched(searched) => self.web_searches += searched.requests,
             Event::SessionStatusRunning(_) => self.enter(SessionStatus::Running, at),
             Event::SessionStatusIdle(_) => self.enter(SessionStatus::Idle, at),
             Event::SessionStatusRescheduled(_) => self.enter(SessionStatus::Rescheduling, at),
@@ -272,4 +279,12 @@ impl Summary {
         self.cost_nano_dollars = self.cost_nano_dollars.saturating_add(cost_nano_dollars);
         self.updated_at = at;
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes what it asks about by reference"
+)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

@@ -45,7 +45,7 @@ pub(crate) async fn spill(
     }
     let path = format!("/tmp/tool_outputs/{call}.txt");
     let id = format!("{call}-kept");
-    let place = match write(parts, session, &id, &path, &whole, parting).await {
+    let place = match keep_text(parts, session, &id, &path, &whole, parting).await {
         Ok(()) => format!("the whole is in {path}"),
         Err(why) => format!("the rest is lost, since it can't be kept in the sandbox: {why}"),
     };
@@ -74,7 +74,8 @@ fn text_of(block: &ContentBlock) -> Option<&str> {
     }
 }
 
-async fn write(
+/// Writes a text into a file of the sandbox.
+pub(crate) async fn keep_text(
     parts: &Parts,
     session: hostler_protocol::id::SessionId,
     id: &str,

@@ -15,6 +15,7 @@ use hostler_store::{CreateSession as Outcome, NewSession};
 
 use super::events::check_files;
 use super::resources::{NewResources, not_mounted};
+use super::web_domains::check_web_domains;
 use super::{drafts, shown};
 use crate::body::JsonBody;
 use crate::caller::Caller;
@@ -32,6 +33,7 @@ pub(crate) async fn create(
     let agent = snapshot(&api, workspace_id, request.agent).await?;
     let environment = check_environment(&api, workspace_id, environment_id).await?;
     check_mcp_hosts(&agent, &environment)?;
+    check_web_domains(&agent, &environment.config)?;
     let messages = request.initial_events.iter();
     let contents = messages.map(|message| message.content.as_slice());
     check_files(&api, workspace_id, "initial_events", contents.enumerate()).await?;

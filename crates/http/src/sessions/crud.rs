@@ -11,6 +11,7 @@ use hostler_protocol::page::TwoWayPage;
 use hostler_protocol::session::{DeletedSession, Session, UpdateSession};
 use hostler_store::{SessionEdit, SessionFilter, SessionPage, SessionRow};
 
+use super::web_domains::check_web_domains;
 use super::{drafts, not_changed, shown};
 use crate::body::{EmptyBody, JsonBody};
 use crate::caller::Caller;
@@ -92,8 +93,13 @@ pub(crate) async fn update_session(
 ) -> Result<Json<Session>, ApiError> {
     let request = UpdateSession::decode(body.value())?;
     let (env, at) = (api.env.clone(), api.env.now());
+    // The same for all of the session's life.
+    let environment = api.store.session_environment(id).await?;
     let decide = move |row: &SessionRow| {
         let change = changes(row, request)?;
+        if let (Some(agent), Some(environment)) = (&change.agent, &environment) {
+            check_web_domains(agent, &environment.config)?;
+        }
         let events = update(&row.summary, &change)?;
         Ok(SessionEdit {
             drafts: drafts(&env, at, events),

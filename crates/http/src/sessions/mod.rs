@@ -11,6 +11,7 @@ mod listed_types;
 pub(crate) mod resources;
 pub(crate) mod shapes;
 pub(crate) mod stream;
+mod web_domains;
 
 use hostler_domain::Env;
 use hostler_domain::session::Refusal;

@@ -125,6 +125,11 @@ impl AgentToolset {
             .map_or(self.default_config, BuiltinToolConfig::switch)
     }
 
+    /// The tool's own entry, if the client gave one.
+    pub fn config(&self, tool: BuiltinTool) -> Option<&BuiltinToolConfig> {
+        self.configs.iter().find(|config| config.tool() == tool)
+    }
+
     /// The rest of an object whose `type` has been read.
     pub(crate) fn decode(fields: &mut Fields<'_>) -> Result<Self, Invalid> {
         let default_config = fields

@@ -5,8 +5,6 @@
 
 use super::identity::ExecutionIdentity;
 use super::session_agent::SessionAgent;
-use super::tool_list::Tool;
-use super::toolset::AgentToolset;
 use crate::decode::Invalid;
 
 impl SessionAgent {
@@ -29,22 +27,6 @@ impl SessionAgent {
                 "the aws_role execution identity",
             ));
         }
-        self.tools.iter().enumerate().find_map(|(position, tool)| {
-            let path = format!("agent.tools.{position}");
-            match tool {
-                Tool::McpToolset(_) | Tool::Custom(_) => None,
-                Tool::AgentToolset(toolset) => unsupported_toolset(toolset, &path),
-            }
-        })
+        None
     }
-}
-
-/// The web tools are on by default, and are simply not offered unless an entry asks for them.
-fn unsupported_toolset(toolset: &AgentToolset, path: &str) -> Option<Invalid> {
-    let mut entries = toolset.configs.iter().enumerate();
-    entries.find_map(|(position, config)| {
-        let is_asked_for = config.switch().enabled && config.tool().is_web();
-        let path = format!("{path}.configs.{position}");
-        is_asked_for.then(|| Invalid::unsupported(path, config.tool().name()))
-    })
 }

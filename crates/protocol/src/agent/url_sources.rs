@@ -34,7 +34,7 @@ pub enum ToolReference {
 }
 
 impl ToolReference {
-    fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         let Self::ToolReference { name } = self;
         name
     }
@@ -97,6 +97,17 @@ impl UrlSources {
 }
 
 impl UrlSource {
+    /// Whether the results of this tool are among it.
+    pub fn includes(&self, tool: &str) -> bool {
+        let names = |tools: &[ToolReference]| tools.iter().any(|one| one.name() == tool);
+        match self {
+            Self::All => true,
+            Self::None => false,
+            Self::Only { tools } => names(tools),
+            Self::Except { tools } => !names(tools),
+        }
+    }
+
     fn decode_tools(at: At<'_>) -> Result<Self, Invalid> {
         Self::decode(at, &["all", "none", "only", "except"])
     }

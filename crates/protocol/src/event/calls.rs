@@ -163,3 +163,11 @@ pub struct PermissionJudged {
     /// 10⁻⁹ US dollars at list price; 0 for a model without a price.
     pub cost_nano_dollars: u64,
 }
+
+/// Requests that a call of `web_search` has made of the search service. It stands beside the call's result, so that
+/// each is counted once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebSearched {
+    pub tool_use_id: EventId,
+    pub requests: u64,
+}

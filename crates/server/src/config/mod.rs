@@ -33,6 +33,7 @@ mod secret;
 mod server;
 mod tree;
 mod vaults;
+mod web;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -64,6 +65,7 @@ pub use self::secret::Secret;
 pub use self::server::{RawServer, ServerOptions};
 pub use self::tree::Origin;
 pub use self::vaults::{MasterKeySource, RawVaults, VaultOptions};
+pub use self::web::{RawWeb, SearchChoice, WebOptions};
 
 use self::resolve::Resolving;
 use self::tree::Node;
@@ -82,6 +84,7 @@ pub struct RawConfig {
     pub repositories: RawRepositories,
     pub vaults: RawVaults,
     pub mcp: RawMcp,
+    pub web: RawWeb,
     pub engine: RawEngine,
     pub permissions: RawPermissions,
     pub providers: BTreeMap<String, RawProvider>,
@@ -102,6 +105,7 @@ impl Default for RawConfig {
             repositories: RawRepositories::default(),
             vaults: RawVaults::default(),
             mcp: RawMcp::default(),
+            web: RawWeb::default(),
             engine: RawEngine::default(),
             permissions: RawPermissions::default(),
             providers: providers::built_in(),
@@ -124,6 +128,7 @@ pub struct Config {
     pub repositories: hostler_engine::RepositoryOptions,
     pub vaults: VaultOptions,
     pub mcp: hostler_mcp::Options,
+    pub web: WebOptions,
     pub engine: EngineOptions,
     /// Who judges calls under the policy `auto`.
     pub judge: Option<hostler_engine::JudgeOptions>,
@@ -202,6 +207,7 @@ impl RawConfig {
         let repositories = self.repositories.resolve(at, problems);
         let vaults = self.vaults.resolve(at, problems);
         let mcp = self.mcp.resolve(at, problems);
+        let web = self.web.resolve(at, problems);
         let engine = self.engine.resolve(at, problems);
         let provider_names: Vec<&str> = self.providers.keys().map(String::as_str).collect();
         let models = models::resolve(&self.models, &provider_names, at, problems);
@@ -223,6 +229,7 @@ impl RawConfig {
             repositories,
             vaults,
             mcp,
+            web,
             engine,
             judge,
             providers,

@@ -18,7 +18,7 @@ const HEADER: &str = "\
 ";
 
 /// Section in the file, source file, struct, and where its defaults are in the printed defaults.
-const SECTIONS: [(&str, &str, &str, &[&str]); 16] = [
+const SECTIONS: [(&str, &str, &str, &[&str]); 17] = [
     ("[server]", "server.rs", "RawServer", &["server"]),
     ("[database]", "database.rs", "RawDatabase", &["database"]),
     ("[blobs]", "blobs.rs", "RawBlobs", &["blobs"]),
@@ -51,6 +51,7 @@ const SECTIONS: [(&str, &str, &str, &[&str]); 16] = [
     ),
     ("[vaults]", "vaults.rs", "RawVaults", &["vaults"]),
     ("[mcp]", "mcp.rs", "RawMcp", &["mcp"]),
+    ("[web]", "web.rs", "RawWeb", &["web"]),
     ("[engine]", "engine.rs", "RawEngine", &["engine"]),
     (
         "[permissions]",
@@ -116,7 +117,11 @@ fn the_example_file_is_valid_as_it_is_and_with_every_key_set() {
             None => Some(format!("{line}\n")),
         })
         .collect();
-    let keys = ["/etc/hostler/anthropic.key", "/run/secrets/hostler-bucket"];
+    let keys = [
+        "/etc/hostler/anthropic.key",
+        "/etc/hostler/search.key",
+        "/run/secrets/hostler-bucket",
+    ];
     let all = keys.iter().fold(all, |all, key| all.replace(key, "key"));
     let file = ConfigFile::new(&all);
     std::fs::write(file.folder.path().join("key"), "sk-x").unwrap();
@@ -143,7 +148,9 @@ fn example() -> String {
             for line in &field.doc {
                 writeln!(text, "# {line}").unwrap();
             }
-            if ["api_key", "secret_access_key", "master_key"].contains(&field.name.as_str()) {
+            if ["api_key", "secret_access_key", "master_key", "search_key"]
+                .contains(&field.name.as_str())
+            {
                 continue;
             }
             let model_value = MODEL_VALUES.iter().find(|(key, _)| *key == field.name);

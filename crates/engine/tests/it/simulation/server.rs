@@ -12,7 +12,7 @@ use hostler_domain::catalog::{ModelCatalog, ModelSpec};
 use hostler_egress::{GatewayOptions, Outward};
 use hostler_engine::{
     Checkpoints, EgressGuard, Engine, EngineOptions, McpTokens, Outside, PackageOptions,
-    RepositoryOptions, RootOptions,
+    RepositoryOptions, RootOptions, WebTools,
 };
 use hostler_protocol::Timestamp;
 use hostler_protocol::agent::EffortLevel;
@@ -138,6 +138,7 @@ impl Server {
             Outside {
                 gateway: None,
                 mcp: McpTokens::new(store.clone(), env.clone(), None, mcp_client()),
+                web: WebTools::default(),
             },
         );
         runtime.spawn(writer.run());

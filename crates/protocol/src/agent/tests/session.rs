@@ -174,10 +174,6 @@ fn what_a_session_cannot_do_yet_is_named() {
     let ask = json!({"type": "always_ask"});
     let refused = [
         (
-            toolset(json!({"configs": [{"name": "web_search"}]})),
-            "agent.tools.0.configs.0",
-        ),
-        (
             json!({"model": {"id": "big", "inference_geo": "us"}}),
             "agent.model.inference_geo",
         ),
@@ -204,7 +200,7 @@ fn what_a_session_cannot_do_yet_is_named() {
             json!({"default_config": {"enabled": false, "permission_policy": ask}, "configs":
             [{"name": "bash", "enabled": true, "permission_policy": {"type": "always_allow"}}]}),
         ),
-        toolset(json!({"configs": [{"name": "web_fetch", "enabled": false}]})),
+        toolset(json!({"configs": [{"name": "web_fetch"}, {"name": "web_search"}]})),
     ] {
         let session = SessionAgent::snapshot(&base(&changes), &[]).unwrap();
         assert_eq!(session.unsupported(), None, "{changes}");

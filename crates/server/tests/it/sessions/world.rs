@@ -12,7 +12,7 @@ use hostler_domain::session::{Input, SessionStatus, accept};
 use hostler_egress::{Authorities, Gateway, GatewayOptions, HostName, Outward};
 use hostler_engine::{
     Checkpoints, EgressGuard, Engine, EngineOptions, JudgeOptions, McpTokens, Outside,
-    PackageOptions, RepositoryOptions, RootOptions,
+    PackageOptions, RepositoryOptions, RootOptions, WebTools,
 };
 use hostler_protocol::agent::{EffortLevel, SessionAgent};
 use hostler_protocol::content::ContentBlock;
@@ -29,6 +29,7 @@ use hostler_store::{
 };
 use hostler_testkit::{ModelScript, open_store};
 use hostler_vault::{Keyring, MasterKey};
+use hostler_web::{FetchOptions, Fetcher, SearchOptions, Searcher};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -56,6 +57,8 @@ pub(super) struct World {
     pub(super) environment: Value,
     checkpoints: Checkpoints,
     judge: Option<JudgeOptions>,
+    /// Whom `web_search` asks.
+    pub(super) search: Option<SearchOptions>,
     rest: Duration,
     lease: Duration,
     networking: serde_json::Value,
@@ -139,6 +142,7 @@ impl World {
             environment: json!({"name": "test"}),
             checkpoints: Checkpoints::Local,
             judge: None,
+            search: None,
             rest: Duration::ZERO,
             lease: Duration::from_secs(30),
             networking: json!({"type": "unrestricted"}),
@@ -226,6 +230,24 @@ impl World {
         McpTokens::new(self.store.clone(), self.env.clone(), keyring, client)
     }
 
+    /// What the web tools reach: pages on this machine, and the search service of the test.
+    fn web(&self) -> WebTools {
+        let outward = Outward::new(GatewayOptions {
+            allowed_private: vec!["127.0.0.0/8".parse().unwrap()],
+            hosts: self.hosts.clone(),
+            ..GatewayOptions::default()
+        });
+        let options = FetchOptions {
+            timeout: Duration::from_secs(60),
+            reader: PathBuf::from(env!("CARGO_BIN_EXE_hostler")),
+        };
+        let search = self.search.clone();
+        WebTools {
+            fetch: Some(Fetcher::new(outward, options)),
+            search: search.map(|options| Searcher::new(options).unwrap()),
+        }
+    }
+
     pub(super) async fn engine(&self) -> Running {
         self.store.free_leases_of("test").await.unwrap();
         let anthropic = AnthropicOptions::new(self.model.anthropic_url(), Auth::None);
@@ -263,6 +285,7 @@ impl World {
                     ..GatewayOptions::default()
                 })),
                 mcp: self.mcp(),
+                web: self.web(),
             },
         );
         let stop = CancellationToken::new();
@@ -452,6 +475,13 @@ impl World {
                     .is_some_and(|row| row.event.name() == "session.status_idle")
         };
         self.log_when(session, rested).await
+    }
+
+    /// Requests to the search service, as the session's usage has them.
+    pub(super) async fn searches(&self, session: SessionId) -> u64 {
+        let brief = self.store.session_brief(session).await.unwrap();
+        let usage = brief.unwrap().summary.usage(self.env.now());
+        usage.server_tool_use.web_search_requests
     }
 
     pub(super) async fn status(&self, session: SessionId) -> SessionStatus {
