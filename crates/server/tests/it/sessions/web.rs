@@ -1,5 +1,6 @@
 //! `web_fetch` and `web_search` in sessions: what may be fetched, what comes of it, and what is counted.
 
+use futures::FutureExt;
 use hostler_protocol::content::{ContentBlock, Source};
 use hostler_protocol::event::{Event, Recorded};
 use hostler_protocol::id::SessionId;
@@ -445,5 +446,39 @@ async fn without_a_search_service_the_tool_says_so() {
         "{}",
         found[0]
     );
+    assert_eq!(world.searches(session).await, 0);
+}
+
+#[tokio::test]
+async fn a_search_that_the_server_dies_in_is_not_made_again() {
+    let mut world = World::new().await;
+    let service = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", service.local_addr().unwrap());
+    world.search = Some(SearchOptions {
+        service: SearchService::Searxng,
+        url: Some(url.parse().unwrap()),
+        key: None,
+        timeout: std::time::Duration::from_secs(60),
+        results_max: 10,
+    });
+    let session = world
+        .session_with_tools(json!([toolset("always_allow")]))
+        .await;
+    world.model.reply(search("anything"));
+    let engine = world.engine().await;
+    world.say(session, "Search.").await;
+    let (asked, _) = service.accept().await.unwrap();
+    drop(engine);
+    drop(asked);
+    world.reopen(StoreOptions::default());
+    world.model.reply(Reply::text("Nobody knows."));
+    let _engine = world.engine().await;
+    let found = results(&world.log_after_turns(session, 1).await);
+    assert!(
+        found[0].starts_with("! The server was restarted"),
+        "{}",
+        found[0]
+    );
+    assert!(service.accept().now_or_never().is_none());
     assert_eq!(world.searches(session).await, 0);
 }
