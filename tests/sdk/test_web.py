@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Iterator
 
 import anthropic
@@ -13,6 +15,7 @@ from conftest import SETTINGS
 from fake_model import FakeModel, Reply, tool_use
 from hostler_process import Hostler
 from oauth import LOOPBACK
+from secret_host import certify
 from subscriber import Subscriber
 from wire import Wire
 
@@ -142,6 +145,46 @@ class TestOfASiteNearby:
         model.say(*[Reply([tool_use("web_fetch", url=url)]) for url in urls], "None.")
         for result in results(wire, session_with(wire), " ".join(urls)):
             assert result["is_error"] and result["content"][0]["text"].startswith("url_not_accessible: "), result
+
+
+class TestOfTls:
+    @pytest.fixture
+    def sites(self, tmp_path: Path) -> Iterator[tuple[Site, Site, Path]]:
+        """One whose authority is trusted, and one that has only itself to vouch for it."""
+        sites, authorities = [], []
+        for name in ("good.test", "bad.test"):
+            authority, certificate, key = certify(tmp_path / name, name)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate, key)
+            site = Site(("127.0.0.1", 0), Pages)
+            site.socket = context.wrap_socket(site.socket, server_side=True)
+            site.asked, site.url = [], f"https://{name}:{site.server_address[1]}"
+            threading.Thread(target=site.serve_forever, daemon=True).start()
+            sites.append(site)
+            authorities.append(authority)
+        yield sites[0], sites[1], authorities[0]
+        for site in sites:
+            site.shutdown()
+            site.server_close()
+
+    @pytest.fixture
+    def server(self, fake_model: FakeModel, tmp_path: Path, sites: tuple[Site, Site, Path]) -> Iterator[Hostler]:
+        hosts = {f"HOSTLER__NETWORK__HOSTS__{name}": "127.0.0.1" for name in ("good.test", "bad.test", "other.test")}
+        settings = {**SETTINGS, **hosts, "SSL_CERT_FILE": str(sites[2])}
+        server = Hostler(tmp_path / "tls", fake_model.url, settings).start()
+        yield server
+        server.stop()
+
+    def test_a_host_has_to_be_vouched_for(self, wire: Wire, model: FakeModel, sites: tuple[Site, Site, Path]) -> None:
+        good, bad, _ = sites
+        other = good.url.replace("good.test", "other.test")
+        urls = [f"{site}/page" for site in (good.url, bad.url, other)]
+        model.say(*[Reply([tool_use("web_fetch", url=url)]) for url in urls], "One.")
+        found = results(wire, session_with(wire), " ".join(urls))
+        assert found[0]["content"][0]["source"]["data"].startswith("# Head"), found[0]
+        for result in found[1:]:
+            assert result["is_error"] and "certificate" in result["content"][0]["text"], result
+        assert (good.asked, bad.asked) == (["/page"], [])
 
 
 class TestOfTheServerAsItIs:
