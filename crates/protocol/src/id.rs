@@ -18,12 +18,33 @@ pub struct MalformedId {
     pub kind: &'static str,
 }
 
+/// As many digits as 64 bits hold: each event has a dozen ids written and read, and division of 128
+/// bits is a function call.
+const CHUNK_DIGITS: usize = 10;
+const CHUNK: u128 = 58u128.pow(10);
+
+/// The value of each byte as a digit.
+const VALUES: [Option<u8>; 256] = values();
+
+const fn values() -> [Option<u8>; 256] {
+    let mut values = [None; 256];
+    let mut digit = 0;
+    while digit < 58 {
+        values[DIGITS[digit as usize] as usize] = Some(digit);
+        digit += 1;
+    }
+    values
+}
+
 fn encode(mut value: u128) -> [u8; BODY_DIGITS] {
     let mut digits = [b'1'; BODY_DIGITS];
-    for digit in digits.iter_mut().rev() {
-        let rest = usize::try_from(value % 58).unwrap_or(0);
-        *digit = DIGITS[rest];
-        value /= 58;
+    for chunk in digits.rchunks_mut(CHUNK_DIGITS) {
+        let mut rest = u64::try_from(value % CHUNK).unwrap_or(0);
+        value /= CHUNK;
+        for digit in chunk.iter_mut().rev() {
+            *digit = DIGITS[usize::try_from(rest % 58).unwrap_or(0)];
+            rest /= 58;
+        }
     }
     digits
 }
@@ -32,9 +53,19 @@ fn decode(body: &str) -> Option<u128> {
     if body.len() != BODY_DIGITS {
         return None;
     }
-    body.bytes().try_fold(0u128, |value, byte| {
-        let digit = DIGITS.iter().position(|digit| *digit == byte)?;
-        value.checked_mul(58)?.checked_add(digit as u128)
+    let (first, chunks) = body.as_bytes().as_rchunks::<CHUNK_DIGITS>();
+    let first = u128::from(decode_chunk(first)?);
+    chunks.iter().try_fold(first, |value, chunk| {
+        let chunk = u128::from(decode_chunk(chunk)?);
+        value.checked_mul(CHUNK)?.checked_add(chunk)
+    })
+}
+
+/// Of no more digits than [`CHUNK_DIGITS`].
+fn decode_chunk(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0u64, |value, byte| {
+        let digit = VALUES[usize::from(*byte)]?;
+        Some(value * 58 + u64::from(digit))
     })
 }
 
@@ -132,6 +163,35 @@ mod tests {
             assert_eq!(id.to_string().len(), "sesn_01".len() + BODY_DIGITS);
             assert_eq!(id.to_string().parse::<SessionId>(), Ok(id));
         }
+    }
+
+    #[test]
+    fn digits_are_those_of_a_division_by_58() {
+        let plain = |mut value: u128| {
+            let mut digits = [b'1'; BODY_DIGITS];
+            for digit in digits.iter_mut().rev() {
+                *digit = DIGITS[usize::try_from(value % 58).unwrap()];
+                value /= 58;
+            }
+            digits
+        };
+        let mut value: u128 = 1;
+        for step in 0..2_000 {
+            value = value.wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645) + 1;
+            for value in [
+                value,
+                value >> (step % 128),
+                CHUNK - 1,
+                CHUNK,
+                CHUNK * CHUNK,
+            ] {
+                assert_eq!(encode(value), plain(value));
+                let text = String::from_utf8(plain(value).to_vec()).unwrap();
+                assert_eq!(decode(&text), Some(value));
+            }
+        }
+        assert_eq!(decode("YcVfxkQb6JRzqk5kF2tNLv"), Some(u128::MAX));
+        assert_eq!(decode("YcVfxkQb6JRzqk5kF2tNLw"), None);
     }
 
     #[test]
