@@ -75,7 +75,7 @@ pub(crate) async fn run_session(
     got_on: CancellationToken,
     stop: CancellationToken,
 ) -> Result<(), JournalError> {
-    let mut wakes = parts.store.wakes(lease.session);
+    let mut wakes = parts.store.wakes_of_runner(lease.session);
     let mut journal = Journal::open(Arc::clone(&parts), lease, got_on).await?;
     let mut activity: Option<Activity> = None;
     let mut preparation = Preparation::default();

@@ -38,6 +38,8 @@ pub(crate) struct Channel {
     pub(crate) tail: Arc<Tail>,
     pub(crate) previews: Previews,
     followers: AtomicUsize,
+    /// Runners in this process: one, or none.
+    runners: AtomicUsize,
     /// Where the log ends at least, by the wake-ups so far.
     grown_to: AtomicI64,
     /// The same by those that can't wait.
@@ -167,11 +169,17 @@ impl Hub {
         }
     }
 
-    /// As [`Hub::wake_supervisor`], if there is anything to do for a runner, now or later.
+    /// As [`Hub::wake_supervisor`], if there is anything to do for a runner, now or later. One that
+    /// is here is woken itself; at its end the supervisor looks again.
     pub(crate) fn wake_supervisor_for(&self, session: SessionId, summary: &Summary) {
-        if summary.needs_runner_at().is_some() {
+        if summary.needs_runner_at().is_some() && !self.has_runner(session) {
             self.wake_supervisor(session);
         }
+    }
+
+    fn has_runner(&self, session: SessionId) -> bool {
+        let channel = self.channel(session);
+        channel.is_some_and(|channel| channel.runners.load(Ordering::SeqCst) > 0)
     }
 
     pub(crate) fn watch(self: &Arc<Self>, session: SessionId) -> Watch {
@@ -183,6 +191,7 @@ impl Hub {
                 tail: Arc::new(Tail::new(Arc::clone(&self.tail_budget))),
                 previews: Previews::default(),
                 followers: AtomicUsize::new(0),
+                runners: AtomicUsize::new(0),
                 grown_to: AtomicI64::new(0),
                 broken_in_at: AtomicI64::new(0),
                 unexplained: AtomicU64::new(0),
@@ -342,7 +351,38 @@ impl Drop for Audience {
     }
 }
 
-/// Wake-ups of one session, for its runner.
+/// Wake-ups of one session, for its runner, which they say is here.
+#[derive(Debug)]
+pub struct RunnerWakes(Wakes);
+
+impl RunnerWakes {
+    pub(crate) fn new(watch: Watch) -> Self {
+        watch.channel.runners.fetch_add(1, Ordering::SeqCst);
+        Self(Wakes::new(watch))
+    }
+}
+
+impl std::ops::Deref for RunnerWakes {
+    type Target = Wakes;
+
+    fn deref(&self) -> &Wakes {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for RunnerWakes {
+    fn deref_mut(&mut self) -> &mut Wakes {
+        &mut self.0
+    }
+}
+
+impl Drop for RunnerWakes {
+    fn drop(&mut self) {
+        self.0.watch.channel.runners.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Wake-ups of one session.
 #[derive(Debug)]
 pub struct Wakes {
     watch: Watch,

@@ -11,7 +11,7 @@ use hostler_protocol::id::SessionId;
 
 use crate::db::{Scope, Tx};
 use crate::parameter::Parameter;
-use crate::{LeaseClock, Store, StoreError, Wakes};
+use crate::{LeaseClock, RunnerWakes, Store, StoreError, Wakes};
 
 /// The right to append as the session's runner, until somebody else takes it.
 #[derive(Debug, Clone)]
@@ -244,6 +244,12 @@ impl Store {
                 })
             })
             .await
+    }
+
+    /// As [`Store::wakes`], for the runner of the session: as long as these live nobody is told that
+    /// it wants one.
+    pub fn wakes_of_runner(&self, session: SessionId) -> RunnerWakes {
+        RunnerWakes::new(self.hub.watch(session))
     }
 
     /// Wake-ups of a session from now on.

@@ -78,7 +78,7 @@ pub use error::StoreError;
 pub use events_list::{EventCursor, EventPage, EventQuery};
 pub use files::{FileContent, FileCreated, NewFile};
 pub use follow::{Follow, Followed, From};
-pub use hub::Wakes;
+pub use hub::{RunnerWakes, Wakes};
 pub use keys::{ApiKey, KeyCreated, KeyRevoked, Workspace};
 pub use lease::{Claim, Lease};
 pub use load::{Place, Wanted};

@@ -1,11 +1,15 @@
 //! Following a session: positions, ends and previews.
 
+use hostler_domain::Env;
+use hostler_domain::session::{Refusal, Summary, accept};
 use hostler_protocol::content::ContentBlock;
 use hostler_protocol::event::{AgentMessage, Draft, Empty, Event, Seq};
 use hostler_protocol::id::{EventId, SessionId};
-use hostler_store::{Follow, Followed, From, Order, Preview};
+use hostler_store::{Follow, Followed, From, Order, Preview, Wanted};
 
-use crate::session_folder::{SessionFolder, all_events, edit, names, next_event, query};
+use crate::session_folder::{
+    SessionFolder, all_events, draft, edit, message, names, next_event, query,
+};
 
 #[tokio::test]
 async fn a_stream_goes_on_behind_a_position() {
@@ -246,4 +250,30 @@ async fn previews_of_a_message_that_a_runner_has_appended_are_forgotten() {
     assert_eq!(shown(&mut follow, first).await, ["agent.message"]);
     let followed = follow.next().await.unwrap();
     assert!(matches!(followed, Followed::Preview(p) if p.event_id == second));
+}
+
+#[tokio::test]
+async fn where_a_runner_is_nobody_is_told_that_one_is_wanted() {
+    let at = SessionFolder::new().await;
+    let id = at.session().await.id;
+    let mut wanted = at.store.take_dirty().unwrap();
+    let send = async || {
+        let env = at.env.clone();
+        let decide = move |summary: &Summary| accept_one(&env, summary);
+        let place = at.store.enter(Wanted::Changes, at.workspace).unwrap();
+        let sent = at.store.send_to_session(place, at.workspace, id, decide);
+        sent.await.unwrap();
+    };
+    let mut wakes = at.store.wakes_of_runner(id);
+    send().await;
+    wakes.changed(Seq(1)).await;
+    assert!(wanted.try_recv().is_err(), "its runner is here");
+    drop(wakes);
+    send().await;
+    assert_eq!(wanted.recv().await, Some(id));
+}
+
+fn accept_one(env: &Env, summary: &Summary) -> Result<Vec<Draft>, Refusal> {
+    let events = accept(summary, vec![message("hi")], env.now())?.into_events();
+    Ok(events.map(|event| draft(env, event)).collect())
 }
