@@ -2,6 +2,7 @@
 //! bucket, and back into an empty place.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::num::NonZeroUsize;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -10,7 +11,7 @@ use anyhow::{Context, bail};
 use hostler_domain::Env;
 use hostler_store::{
     BACKUP_FOLDERS, Backup, BackupPlace, BackupProgress, DATABASE_FILE, Migrations,
-    PostgresOptions, RestorePlace,
+    PostgresOptions, Pruned, RestorePlace,
 };
 
 use crate::config::Config;
@@ -24,6 +25,8 @@ pub enum BackupCommand {
     /// To a folder, or `s3://bucket/prefix`.
     Make {
         place: String,
+        /// How many are kept; all without.
+        keep: Option<NonZeroUsize>,
     },
     Restore {
         place: String,
@@ -37,13 +40,13 @@ const BACKUP: &str = "backup";
 
 pub async fn run(command: BackupCommand, config: &Config) -> anyhow::Result<()> {
     match command {
-        BackupCommand::Make { place } => make(&place, config).await,
+        BackupCommand::Make { place, keep } => make(&place, keep, config).await,
         BackupCommand::Restore { place, name } => restore(&place, name.as_deref(), config).await,
     }
 }
 
 /// Beside a server of the data folder, or without one.
-async fn make(place: &str, config: &Config) -> anyhow::Result<()> {
+async fn make(place: &str, keep: Option<NonZeroUsize>, config: &Config) -> anyhow::Result<()> {
     let folder = config.server.data_dir.as_path();
     if config.database.address.is_none() && !folder.join(DATABASE_FILE).is_file() {
         bail!(
@@ -52,6 +55,12 @@ async fn make(place: &str, config: &Config) -> anyhow::Result<()> {
         );
     }
     let place = place_of(place, config)?;
+    if keep.is_some() && matches!(place, BackupPlace::Bucket(_)) {
+        bail!(
+            "--keep is for folders: another backup into a bucket may count on what would be deleted there, and \
+             nobody could tell"
+        );
+    }
     let scratch = folder.join(BACKUP);
     let _scratch = alone(&scratch)?;
     let _place = match &place {
@@ -74,7 +83,22 @@ async fn make(place: &str, config: &Config) -> anyhow::Result<()> {
     let backup = backup.with_context(|| format!("there is no new backup in {place}"))?;
     say(&format!("{place}/backups/{}\n", backup.name));
     say(&summary(&backup, shown.last));
+    if let Some(keep) = keep {
+        let pruned = place.prune(keep, &scratch).await;
+        let pruned = pruned.context("the new backup is there, and no old one was deleted")?;
+        say(&given_up(pruned));
+    }
     Ok(())
+}
+
+fn given_up(pruned: Pruned) -> String {
+    let Pruned {
+        backups,
+        files,
+        bytes,
+    } = pruned;
+    let freed = mebibytes(bytes);
+    format!("{backups} old backups deleted, and {files} files of {freed} that only they needed\n")
 }
 
 /// Takes the data folder for itself.

@@ -1,5 +1,6 @@
 //! The command line. Each command is a few lines here and a module of its own.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -223,6 +224,9 @@ impl Transfer {
 struct BackupArgs {
     /// A folder, or s3://BUCKET/PREFIX with the key and the endpoint of [blobs]; it may hold other backups
     place: String,
+    /// Then delete all backups of the folder but the newest NUMBER, and what only they needed
+    #[arg(long, value_name = "NUMBER")]
+    keep: Option<NonZeroUsize>,
     #[command(flatten)]
     settings: Settings,
 }
@@ -413,8 +417,13 @@ impl Cli {
             Command::Export(transfer) => transfer.run(TransferCommand::Export, environment),
             Command::Import(transfer) => transfer.run(TransferCommand::Import, environment),
             Command::Vaults(vaults) => vaults.run(environment),
-            Command::Backup(BackupArgs { place, settings }) => {
-                backup(BackupCommand::Make { place }, settings, environment)
+            Command::Backup(make) => {
+                let BackupArgs {
+                    place,
+                    keep,
+                    settings,
+                } = make;
+                backup(BackupCommand::Make { place, keep }, settings, environment)
             }
             Command::Restore(restore) => {
                 let RestoreArgs {

@@ -10,6 +10,7 @@
 //! **Invariant:** everything has its SHA-256 in its name and shows when it is whole, so a backup whose
 //! last file is there is whole, and one that broke off is none.
 
+mod prune;
 mod restore;
 mod write;
 
@@ -23,6 +24,7 @@ use crate::blobs::{Blobs, sum_of};
 use crate::db::Tx;
 use crate::{BucketOptions, StoreError, TransferError};
 
+pub use prune::Pruned;
 pub use restore::RestorePlace;
 
 const BLOBS: &str = "blobs";
@@ -132,6 +134,8 @@ pub enum BackupError {
         backup: &'static str,
         here: &'static str,
     },
+    #[error("a bucket can't be taken by one process, so that nothing in it can be deleted safely")]
+    SharedPlace,
     #[error("{0} is not empty: a backup is restored into nothing but an empty place")]
     NotEmpty(String),
     #[error("the disk failed")]

@@ -57,7 +57,7 @@ mod wire_event;
 pub use agents::{AgentFilter, AgentSave, AgentSaved};
 pub use backup::{
     BACKUP_FOLDERS, Backup, BackupEngine, BackupError, BackupPlace, BackupProgress, Manifest,
-    RestorePlace,
+    Pruned, RestorePlace,
 };
 pub use blobs::{
     BlobStream, BlobUpload, BucketAddress, BucketAddressError, BucketError, BucketKey,

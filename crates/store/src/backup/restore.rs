@@ -8,6 +8,7 @@ use std::path::Path as FolderPath;
 use futures::StreamExt;
 use object_store::path::Path;
 
+use super::prune::is_sum;
 use super::{
     BACKUPS, BLOBS, Backup, BackupEngine, BackupError, BackupPlace, BackupProgress, Bytes,
     DATABASES, FORMAT, Head, LISTS, Manifest, Reference,
@@ -31,13 +32,14 @@ pub struct RestorePlace<'a> {
     pub scratch: &'a FolderPath,
 }
 
-/// The backups of a place, oldest first. None is looked into.
+/// The backups of a place, oldest first. None is looked into; files of other names are none.
 pub(super) async fn names(place: &Blobs) -> Result<Vec<String>, StoreError> {
     let mut names = Vec::new();
     let mut listed = place.list(&Path::from(BACKUPS));
     while let Some(found) = listed.next().await {
         names.extend(found?.name.filename().map(str::to_owned));
     }
+    names.retain(|name| name.rsplit_once('-').is_some_and(|(_, sum)| is_sum(sum)));
     names.sort_unstable();
     Ok(names)
 }
@@ -82,7 +84,7 @@ impl BackupPlace {
     }
 }
 
-async fn find(from: &Blobs, name: Option<&str>) -> Result<Backup, BackupError> {
+pub(super) async fn find(from: &Blobs, name: Option<&str>) -> Result<Backup, BackupError> {
     let names = names(from).await?;
     let name = match name {
         None => names.last().ok_or(BackupError::NoBackup)?,
@@ -145,7 +147,7 @@ async fn fetch(
 
 const CHANGED: &str = "is not as it was written: its SHA-256 is not that in its name";
 
-async fn fetch_file(
+pub(super) async fn fetch_file(
     from: &Blobs,
     folder: &str,
     bytes: &Bytes,

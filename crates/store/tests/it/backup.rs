@@ -287,3 +287,83 @@ fn files_in(folder: &Path) -> Vec<PathBuf> {
     }
     files
 }
+
+/// A folder that one backup after the other was made into, each with one file more and one less.
+async fn with_three_backups(source: &Place, folder: &Path) -> (BackupPlace, Vec<FileId>) {
+    let place = BackupPlace::Folder(folder.to_owned());
+    let mut ids = Vec::new();
+    for text in ["of the first", "of the second", "of the third"] {
+        if let Some(before) = ids.last() {
+            let (store, workspace) = (&source.at.store, source.at.workspace);
+            store.delete_file(workspace, *before).await.unwrap();
+        }
+        ids.push(source.keep(text.as_bytes()).await);
+        back_up(source, &place).await.unwrap();
+    }
+    (place, ids)
+}
+
+#[tokio::test]
+async fn old_backups_go_with_what_only_they_needed_and_the_others_stay_whole() {
+    let source = places().remove(0);
+    let always = source.keep(b"of all").await;
+    let folder = source.at.folder.path().join("backups");
+    let (place, ids) = with_three_backups(&source, &folder).await;
+    let own = ["backups/notes.txt", "blobs/readme"].map(|name| folder.join(name));
+    own.iter().for_each(|file| fs::write(file, "mine").unwrap());
+    let before = files_in(&folder).len();
+    let (scratch, two) = (
+        source.at.folder.path().join("scratch"),
+        2.try_into().unwrap(),
+    );
+    let pruned = place.prune(two, &scratch).await.unwrap();
+    // The manifest, and beside it rows, names and bytes.
+    assert_eq!((pruned.backups, pruned.files), (1, 3));
+    assert_eq!(files_in(&folder).len(), before - 4);
+    assert!(own.iter().all(|file| file.exists()));
+    let target = Target::new();
+    let restored = Place {
+        at: source.at.beside(target.restore(&place).await.unwrap()),
+        bucket: None,
+    };
+    for id in [always, ids[2]] {
+        assert!(restored.read(id).await.unwrap() == source.read(id).await.unwrap());
+    }
+    // Whatever is kept is whole, the older one too.
+    assert_eq!(place.prune(two, &scratch).await.unwrap().backups, 0);
+    let one = 1.try_into().unwrap();
+    assert_eq!(place.prune(one, &scratch).await.unwrap().files, 3);
+    clear(&target);
+    Target::new().restore(&place).await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_deleted_where_something_that_is_kept_is_not_as_it_was() {
+    let source = places().remove(0);
+    let folder = source.at.folder.path().join("backups");
+    let (place, _) = with_three_backups(&source, &folder).await;
+    let (scratch, two) = (
+        source.at.folder.path().join("scratch"),
+        2.try_into().unwrap(),
+    );
+    let mut newest = files_in(&folder.join("backups"));
+    newest.sort();
+    let manifest = newest.pop().unwrap();
+    let text: serde_json::Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
+    let list = folder
+        .join("lists")
+        .join(text["list"]["sha256"].as_str().unwrap());
+    for file in [manifest, list] {
+        let whole = fs::read(&file).unwrap();
+        fs::write(&file, "changed").unwrap();
+        let before = files_in(&folder);
+        let refused = place.prune(two, &scratch).await.unwrap_err();
+        assert!(matches!(refused, BackupError::NotWhole { .. }), "{refused}");
+        assert_eq!(files_in(&folder), before);
+        fs::write(&file, whole).unwrap();
+    }
+    if let Some(bucket) = new_bucket() {
+        let refused = BackupPlace::Bucket(bucket).prune(two, &scratch).await;
+        assert!(matches!(refused, Err(BackupError::SharedPlace)));
+    }
+}
