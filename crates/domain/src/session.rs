@@ -30,4 +30,4 @@ pub use progress::is_progress;
 pub use sealed::{Earlier, Sealed};
 pub use snapshot::{SNAPSHOT_FORMAT, Snapshot, SnapshotError};
 pub use state::State;
-pub use summary::{Awaited, Awaits, SessionStatus, Summary};
+pub use summary::{Awaited, Awaits, CLOCK_TOLERANCE, SessionStatus, Summary};

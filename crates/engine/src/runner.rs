@@ -9,13 +9,12 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::{BoxStream, SelectAll};
 use hostler_domain::session::{ModelCall, SessionStatus, Step, ToolRun};
-use hostler_protocol::Timestamp;
 use hostler_protocol::event::{Draft, Seq};
 use hostler_protocol::id::EventId;
 use hostler_sandbox::Parting;
 use hostler_store::{Lease, Wakes};
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::fence::Fence;
@@ -104,7 +103,7 @@ pub(crate) async fn run_session(
                     outputs::capture(&parts, journal.lease().session).await;
                 }
                 let is_over = journal.state().status() == SessionStatus::Terminated;
-                if is_over || rest.has_lasted(parts.env.now()) {
+                if is_over || rest.has_lasted() {
                     journal.snapshots().settle().await;
                     // Before the lease goes: whoever has it next finds them.
                     let session = journal.lease().session;
@@ -114,7 +113,8 @@ pub(crate) async fn run_session(
                 }
                 rest.until
             }
-            Step::Wait { until } => until,
+            // A piece of time, whatever becomes of the clock meanwhile.
+            Step::Wait { until } => until.map(|at| Instant::now() + at.since(parts.env.now())),
             Step::CallModel(call) => {
                 activity = Some(carry_on(activity, Kind::Model(call), &around, &journal));
                 preparation.begin(&parts, journal.lease().session, journal.state().agent());
@@ -131,15 +131,7 @@ pub(crate) async fn run_session(
             parts.store.release(journal.lease()).await?;
             return Ok(());
         }
-        wait(
-            &parts,
-            &mut activity,
-            &mut journal,
-            &mut wakes,
-            until,
-            &stop,
-        )
-        .await?;
+        wait(&mut activity, &mut journal, &mut wakes, until, &stop).await?;
     }
 }
 
@@ -147,7 +139,7 @@ pub(crate) async fn run_session(
 /// and the lease held, which saves two commits.
 struct Rest {
     length: Duration,
-    until: Option<Timestamp>,
+    until: Option<Instant>,
 }
 
 impl Rest {
@@ -158,8 +150,9 @@ impl Rest {
         }
     }
 
-    fn has_lasted(&mut self, now: Timestamp) -> bool {
-        now >= *self.until.get_or_insert(now.plus(self.length))
+    fn has_lasted(&mut self) -> bool {
+        let now = Instant::now();
+        now >= *self.until.get_or_insert(now + self.length)
     }
 }
 
@@ -254,17 +247,16 @@ impl Activity {
 /// next item, a change of a watch, a timer, and a snapshot that is kept meanwhile. New rows go first:
 /// they may end what the facts are of, and reading them uses the change up.
 async fn wait(
-    parts: &Parts,
     activity: &mut Option<Activity>,
     journal: &mut Journal,
     wakes: &mut Wakes,
-    until: Option<Timestamp>,
+    until: Option<Instant>,
     stop: &CancellationToken,
 ) -> Result<(), JournalError> {
     let resting = activity.is_none();
     let timer = async {
         match until {
-            Some(until) => tokio::time::sleep(until.since(parts.env.now())).await,
+            Some(until) => sleep_until(until).await,
             None => std::future::pending().await,
         }
     };
@@ -291,7 +283,7 @@ async fn wait(
 /// Waits for a change, and for the moment. The change is used up last: cancel-safe.
 async fn changed(wakes: &mut Wakes, known: Seq, not_before: Option<Instant>) {
     if let Some(moment) = not_before {
-        tokio::time::sleep_until(moment).await;
+        sleep_until(moment).await;
     }
     match not_before {
         // A message that came in the middle of a step waits for its end.

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hostler_domain::session::CLOCK_TOLERANCE;
 use hostler_protocol::Timestamp;
 use hostler_protocol::event::Epoch;
 use hostler_protocol::id::SessionId;
@@ -81,6 +82,13 @@ const SESSIONS_DUE: &str = "\
     select id from sessions \
     where needs_runner_at <= $1 and (lease_owner is null or lease_expires_at <= $3) \
     order by needs_runner_at, id limit $2";
+
+/// As [`hostler_domain::session::Summary::is_due`] where the clock was set back.
+const SESSIONS_AHEAD: &str = "\
+    select id from sessions \
+    where needs_runner_at > $1 and updated_at > $4 \
+    and (needs_runner_at <= updated_at or status = 'rescheduling') \
+    and (lease_owner is null or lease_expires_at <= $3) order by needs_runner_at, id limit $2";
 
 impl LeaseClock {
     fn now(self, tx: &Tx<'_>, callers: Timestamp) -> Result<Timestamp, StoreError> {
@@ -239,9 +247,13 @@ impl Store {
         self.db
             .read(move |tx| {
                 let expired = clock.now(tx, now)?.as_micros();
-                tx.all(SESSIONS_DUE, &[&now.as_micros(), &limit, &expired], |row| {
-                    row.id(0)
-                })
+                let (micros, ahead) = (now.as_micros(), now.plus(CLOCK_TOLERANCE).as_micros());
+                let due: [&dyn Parameter; 3] = [&micros, &limit, &expired];
+                let found: Vec<SessionId> = tx.all(SESSIONS_DUE, &due, |row| row.id(0))?;
+                let left = i64::from(limit) - i64::try_from(found.len()).unwrap_or(i64::MAX);
+                let late: [&dyn Parameter; 4] = [&micros, &left, &expired, &ahead];
+                let late: Vec<SessionId> = tx.all(SESSIONS_AHEAD, &late, |row| row.id(0))?;
+                Ok([found, late].concat())
             })
             .await
     }

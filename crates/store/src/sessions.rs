@@ -53,7 +53,7 @@ pub struct SessionBrief {
 
 impl SessionBrief {
     pub fn is_due(&self, now: Timestamp) -> bool {
-        self.summary.needs_runner_at().is_some_and(|at| at <= now)
+        self.summary.is_due(now)
     }
 }
 

@@ -116,7 +116,9 @@ impl State {
 
     fn next_rescheduling(&self, now: Timestamp) -> Step {
         match self.summary.retry_at {
-            Some(at) if at > now => Step::Wait { until: Some(at) },
+            Some(at) if at > now && !self.summary.is_ahead_of(now) => {
+                Step::Wait { until: Some(at) }
+            }
             _ => Step::Record(start_of_turn(&self.summary).into()),
         }
     }

@@ -13,6 +13,9 @@ use hostler_protocol::event::{
 use hostler_protocol::id::{EventId, ThreadId};
 use serde::{Deserialize, Serialize};
 
+/// By how much clocks of several servers may differ without anybody taking it for a clock that was set.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(2);
+
 /// The status machine of the contract. Finished work is `idle`, never `terminated`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -123,6 +126,33 @@ impl Summary {
         }
     }
 
+    /// Whether a runner is due at `now`.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        let Some(at) = self.needs_runner_at() else {
+            return false;
+        };
+        at <= now || (self.is_ahead_of(now) && self.is_due_without_clock(at))
+    }
+
+    /// What is due at once, and retries. Deadlines of people are as the clock says.
+    fn is_due_without_clock(&self, at: Timestamp) -> bool {
+        at <= self.updated_at || self.status == SessionStatus::Rescheduling
+    }
+
+    /// Whether the clock that says `now` was set back behind the last change, or is another one that is as
+    /// wrong: what was to come in seconds may be hours away by it.
+    pub(crate) fn is_ahead_of(&self, now: Timestamp) -> bool {
+        self.updated_at > now.plus(CLOCK_TOLERANCE)
+    }
+
+    /// A retry stays as far away as it was, by a clock that was set back.
+    fn change(&mut self, at: Timestamp) {
+        if let Some(retry_at) = self.retry_at.filter(|_| self.is_ahead_of(at)) {
+            self.retry_at = Some(at.plus(retry_at.since(self.updated_at)));
+        }
+        self.updated_at = at;
+    }
+
     /// Messages wait while the client has something to answer, and words of the system alone wait
     /// for a message.
     fn has_work_at_rest(&self) -> bool {
@@ -210,7 +240,7 @@ impl Summary {
                 self.spend(&failed.usage, failed.cost_nano_dollars, at);
                 self.retry_at = failed.retry_at;
             }
-            Event::SessionUpdated(_) => self.updated_at = at,
+            Event::SessionUpdated(_) => self.change(at),
             Event::AgentMessage(_)
             | Event::AgentThinking(_)
             | Event::AgentToolUse(_)

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use hostler_domain::session::SessionStatus;
+use hostler_domain::session::{SessionStatus, Step};
+use hostler_protocol::Timestamp;
+use hostler_protocol::event::{Epoch, Event, Recorded, SessionUpdated};
 
 use crate::Log;
 use crate::log::COST;
@@ -60,4 +62,50 @@ fn a_runner_is_due_whenever_there_is_something_to_do() {
     assert_eq!(due(&log), None, "terminated");
     assert_eq!(log.state.summary().status, SessionStatus::Terminated);
     assert_eq!(log.state.summary().terminated_at, Some(log.env.now()));
+}
+
+/// `seconds` before or behind now.
+fn at(log: &Log, seconds: i64) -> Timestamp {
+    Timestamp::from_micros(log.env.now().as_micros() + seconds * 1_000_000)
+}
+
+#[test]
+fn what_waits_for_a_moment_does_not_wait_longer_because_the_clock_was_set_back() {
+    let mut log = Log::play(&["user: a", "fails in 10s"]);
+    let is_due = |log: &Log, seconds| log.state.summary().is_due(at(log, seconds));
+    let dues = [-21_600, -3, -1, 0, 9, 10, 21_600].map(|seconds| is_due(&log, seconds));
+    assert_eq!(
+        dues,
+        [true, true, false, false, false, true, true],
+        "a retry"
+    );
+    let waits = |seconds| {
+        let step = log.state.next(log.epoch, at(&log, seconds), &log.policy);
+        matches!(step, Step::Wait { until } if until == Some(at(&log, 10)))
+    };
+    assert_eq!(
+        [-21_600, -3, -1, 9, 10].map(waits),
+        [false, false, true, true, false]
+    );
+    log.go_on(&["pass 10s"]);
+    assert!(is_due(&log, -21_600), "a turn");
+    log.go_on(&["says: b"]);
+    assert!(!is_due(&log, -21_600), "rest");
+}
+
+#[test]
+fn a_change_by_a_clock_that_was_set_back_leaves_a_retry_as_far_away() {
+    let log = Log::play(&["user: a", "fails in 10s"]);
+    let mut summary = log.state.summary().clone();
+    let changed = Recorded {
+        seq: log.state.last_seq().next(),
+        epoch: Epoch::CLIENT,
+        id: log.env.id(),
+        at: at(&log, -21_600),
+        thread: None,
+        event: Event::SessionUpdated(SessionUpdated::default()),
+    };
+    summary.apply(&changed);
+    assert!(!summary.is_due(changed.at));
+    assert!(summary.is_due(changed.at.plus(Duration::from_secs(10))));
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hostler_protocol::Timestamp;
 use hostler_protocol::event::{Empty, Event, ModelFailed, SessionErrorKind, TokenUsage};
 
 use hostler_protocol::event::{AgentToolResult, Seq};
@@ -122,6 +123,14 @@ async fn work_for_later_is_left_to_the_sweep() {
     assert!(due.is_empty());
     let due = at.store.sessions_due(retry_at, 10).await.unwrap();
     assert_eq!(due, [id]);
+    // By a clock that was set back, as a running session is: nobody knows when it will say so again.
+    let running = at.session().await.id;
+    at.send(running, &["hi"]).await;
+    let hours_ago = Timestamp::from_micros(at.env.now().as_micros() - 6 * 3_600_000_000);
+    let due = at.store.sessions_due(hours_ago, 10).await.unwrap();
+    assert_eq!(due, [running, id]);
+    let due = at.store.sessions_due(hours_ago, 1).await.unwrap();
+    assert_eq!(due, [running]);
 }
 
 #[tokio::test]

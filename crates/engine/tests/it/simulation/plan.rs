@@ -121,8 +121,9 @@ fn disaster(random: &mut Random, servers: usize) -> Disaster {
         5 => Disaster::Stop(server),
         6..=8 => Disaster::Pause(server, random.millis(50, 12_000)),
         _ => {
-            let step = i64::try_from(random.below(600_000)).unwrap() - 300_000;
-            Disaster::StepClock(server, step)
+            let reach = [300_000, 43_200_000][random.index(2)];
+            let step = i64::try_from(random.below(2 * reach)).unwrap();
+            Disaster::StepClock(server, step - i64::try_from(reach).unwrap())
         }
     }
 }
