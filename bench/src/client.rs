@@ -55,21 +55,22 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) async fn open(target: &Target) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(target.address)
-            .await
-            .with_context(|| format!("connecting to {}", target.address))?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let mut driver = JoinSet::new();
-        driver.spawn(async move {
-            // Its failure is seen by the request that it carries.
-            let _ = connection.await;
-        });
+        let (sender, driver) = connect(target).await?;
         Ok(Self {
             target: target.clone(),
             sender,
             _driver: driver,
         })
+    }
+
+    /// A server ends connections that say nothing for a while, as one does while thousands of streams are
+    /// opened beside it. Nothing was sent on it by then, so another one takes its place.
+    async fn be_ready(&mut self) -> anyhow::Result<()> {
+        if self.sender.ready().await.is_err() {
+            (self.sender, self._driver) = connect(&self.target).await?;
+            self.sender.ready().await?;
+        }
+        Ok(())
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Value> {
@@ -179,9 +180,25 @@ impl Connection {
             .header(CONTENT_TYPE, "application/json")
             .header(CONTENT_LENGTH, bytes.len())
             .body(Full::new(bytes))?;
-        self.sender.ready().await?;
+        self.be_ready().await?;
         Ok(self.sender.send_request(request).await?)
     }
+}
+
+async fn connect(
+    target: &Target,
+) -> anyhow::Result<(http1::SendRequest<Full<Bytes>>, JoinSet<()>)> {
+    let stream = TcpStream::connect(target.address)
+        .await
+        .with_context(|| format!("connecting to {}", target.address))?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let mut driver = JoinSet::new();
+    driver.spawn(async move {
+        // Its failure is seen by the request that it carries.
+        let _ = connection.await;
+    });
+    Ok((sender, driver))
 }
 
 /// Frames of one event stream, without pings.
@@ -220,6 +237,39 @@ impl EventStream {
                 .with_context(|| format!("the stream ended before {names:?}"))?;
             if names.contains(&frame.event.as_str()) {
                 return Ok(frame);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn a_connection_that_the_server_has_ended_meanwhile_is_made_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = Target {
+            address: listener.local_addr().unwrap(),
+            key: String::new(),
+        };
+        let answer_one = async || {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+            stream.write_all(answer).await.unwrap();
+        };
+        let mut connection = Connection::open(&target).await.unwrap();
+        for _ in 0..2 {
+            let (answer, ()) = tokio::join!(connection.get("/"), answer_one());
+            assert_eq!(answer.unwrap(), serde_json::json!({}));
+            while !connection.sender.is_closed() {
+                tokio::task::yield_now().await;
             }
         }
     }
