@@ -23,14 +23,14 @@ demo: compiler ## Start a server and watch a session work in it; needs no key
 test: test-rust test-postgres test-sdk test-kills test-overload ## Run all tests, those through the official SDKs too
 
 .PHONY: test-rust
-test-rust: compiler nextest engines strace file-systems network-clients package-managers s3
+test-rust: compiler nextest engines strace file-systems network-clients package-managers s3 nats
 	tests/with-s3 cargo nextest run --workspace --locked
 
 # Whatever keeps something, once more on the second database engine.
 KEEPING := package(hostler-store) + (package(hostler-http) & binary(it)) + (package(hostler-server) & test(sessions::))
 
 .PHONY: test-postgres
-test-postgres: compiler nextest postgres sdk-clients s3
+test-postgres: compiler nextest postgres sdk-clients s3 nats
 	tests/with-postgres cargo nextest run --workspace --locked -E "$(KEEPING)"
 	tests/with-s3 tests/with-postgres tests/run-sdk-tests --deselect tests/sdk/test_docs.py --deselect tests/sdk/test_mcp_conformance.py
 
@@ -123,6 +123,10 @@ postgres:
 .PHONY: s3
 s3:
 	@tests/install-tools s3
+
+.PHONY: nats
+nats:
+	@tests/install-tools nats
 
 .PHONY: strace
 strace:

@@ -17,6 +17,7 @@ from conftest import SETTINGS
 from cuttable import Cuttable
 from fake_model import FakeModel, Gate, Reply, text, tool_use
 from hostler_process import Hostler, own_database
+from nats_server import PROGRAM, NatsServer
 from subscriber import Subscriber
 from test_crash import new_session, workspace
 from wire import Ledger, Wire
@@ -85,6 +86,35 @@ def test_an_interrupt_on_one_replica_stops_the_runner_on_the_other(replicas: Rep
         replicas.two.post(f"/v1/sessions/{session}/events", {"events": [{"type": "user.interrupt"}]})
         gate.wait_abandoned()
         stream.wait_for_idle()
+
+
+@pytest.mark.skipif(not PROGRAM, reason="this machine has no nats-server: see tests/install-tools nats")
+def test_previews_reach_every_replica_over_nats_and_events_do_not_need_it(
+        fake_model: FakeModel, model: FakeModel, tmp_path: Path, ledger: Ledger) -> None:
+    nats = NatsServer(tmp_path)
+    both = Replicas(tmp_path, fake_model.url, ledger, {**QUICK, **nats.settings()})
+    try:
+        session = new_session(both.one)
+        gate = Gate()
+        model.say(Reply([text("One"), text(" more")], midway=gate), "Two.")
+        with Subscriber(both.two, session, event_deltas=("agent.message",)) as there:
+            nats.wait_until_followed(session)
+            both.one.say(session, "First.")
+            gate.wait_reached()
+            start, delta = there.wait_for_preview("event_start"), there.wait_for_preview("event_delta")
+            assert delta.data["delta"]["content"]["text"] and "agent.message" not in there.types()
+            gate.open()
+            there.wait_for_idle()
+            shown = [f.data["event_id"] for f in there.frames if f.event == "event_delta"]
+            message = there.wait_for("agent.message")["id"]
+            assert set(shown) == {message} == {start.data["event"]["id"]}
+            nats.close()
+            both.one.say(session, "Second.")
+            there.wait_for_idle(2)
+            assert there.events == both.two.events(session)
+    finally:
+        both.close()
+        nats.close()
 
 
 def take_over(replicas: Replicas, model: FakeModel) -> tuple[str, Gate]:

@@ -83,7 +83,8 @@ pub(crate) fn call_model(
 }
 
 async fn ask(asked: &Asked, state: &State, model: Option<ModelSpec>) -> Vec<Draft> {
-    let mut previews = Previews::new(asked.parts.store.clone(), asked.session, asked.call.purpose);
+    let (store, purpose) = (asked.parts.store.clone(), asked.call.purpose);
+    let mut previews = Previews::new(store, asked.session, purpose, state.last_seq());
     let message_id = asked.parts.env.id();
     let turn = state.turn_started();
     let offering = asked
@@ -175,7 +176,7 @@ async fn listen(
         match chunk? {
             Chunk::Started => {}
             Chunk::TextStart { .. } => previews.message_starts(message_id),
-            Chunk::TextDelta { index, text } => previews.text(message_id, index, &text),
+            Chunk::TextDelta { index, text } => previews.text(index, &text),
             Chunk::ThinkingStart { index } => {
                 previews.thinking_starts(index, || asked.parts.env.id());
             }

@@ -4,19 +4,19 @@
 use std::collections::HashMap;
 
 use hostler_domain::session::Purpose;
+use hostler_protocol::event::Seq;
 use hostler_protocol::id::{EventId, SessionId};
-use hostler_store::{Preview, Store};
-use serde_json::json;
-
-const MESSAGE: &str = "agent.message";
-const THINKING: &str = "agent.thinking";
+use hostler_store::{Preview, PreviewOf, Store};
 
 pub(crate) struct Previews {
     store: Store,
     session: SessionId,
+    /// Where the log ended when the model was asked.
+    after: Seq,
     /// A summary of the conversation is nobody's business.
     muted: bool,
-    message_started: bool,
+    /// The start of the message, and how many previews of it there were.
+    message: Option<(Preview, u32)>,
     /// The provider's index of each text block, in the order of appearance: clients count the
     /// blocks of a message from 0.
     text_blocks: Vec<usize>,
@@ -24,24 +24,27 @@ pub(crate) struct Previews {
 }
 
 impl Previews {
-    pub(crate) fn new(store: Store, session: SessionId, purpose: Purpose) -> Self {
+    pub(crate) fn new(store: Store, session: SessionId, purpose: Purpose, after: Seq) -> Self {
         Self {
             store,
             session,
+            after,
             muted: purpose == Purpose::Compact,
-            message_started: false,
+            message: None,
             text_blocks: Vec::new(),
             thinking: HashMap::new(),
         }
     }
 
     pub(crate) fn message_starts(&mut self, id: EventId) {
-        if !std::mem::replace(&mut self.message_started, true) {
-            self.publish(MESSAGE, "event_start", id, &start(MESSAGE, id));
+        if self.message.is_none() {
+            let start = Preview::start(PreviewOf::AgentMessage, id, self.after);
+            self.message = Some((start.clone(), 1));
+            self.publish(start);
         }
     }
 
-    pub(crate) fn text(&mut self, id: EventId, index: usize, text: &str) {
+    pub(crate) fn text(&mut self, index: usize, text: &str) {
         let position = self.text_blocks.iter().position(|block| *block == index);
         let position = position.unwrap_or_else(|| {
             self.text_blocks.push(index);
@@ -50,21 +53,16 @@ impl Previews {
         if text.is_empty() || self.muted || !self.store.has_followers(self.session) {
             return;
         }
-        let delta = json!({
-            "type": "event_delta",
-            "event_id": id,
-            "delta": {
-                "type": "content_delta",
-                "index": position,
-                "content": {"type": "text", "text": text},
-            },
-        });
-        self.publish(MESSAGE, "event_delta", id, &delta);
+        if let Some((start, count)) = &mut self.message {
+            let piece = start.piece_of(*count, position, text);
+            *count = count.saturating_add(1);
+            self.publish(piece);
+        }
     }
 
     pub(crate) fn thinking_starts(&mut self, index: usize, new_id: impl FnOnce() -> EventId) {
         let id = *self.thinking.entry(index).or_insert_with(new_id);
-        self.publish(THINKING, "event_start", id, &start(THINKING, id));
+        self.publish(Preview::start(PreviewOf::AgentThinking, id, self.after));
     }
 
     /// The id under which a thinking block was announced.
@@ -72,28 +70,9 @@ impl Previews {
         self.thinking.get(&index).copied()
     }
 
-    fn publish(
-        &self,
-        of: &'static str,
-        name: &'static str,
-        event_id: EventId,
-        frame: &serde_json::Value,
-    ) {
+    fn publish(&self, preview: Preview) {
         if !self.muted && self.store.has_followers(self.session) {
-            let json = frame.to_string().into();
-            self.store.preview(
-                self.session,
-                Preview {
-                    name,
-                    of,
-                    event_id,
-                    json,
-                },
-            );
+            self.store.preview(self.session, preview);
         }
     }
-}
-
-fn start(of: &str, id: EventId) -> serde_json::Value {
-    json!({"type": "event_start", "event": {"type": of, "id": id}})
 }

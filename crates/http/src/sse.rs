@@ -40,7 +40,7 @@ impl Frame {
         // SDKs drop frames whose name is not the `type` of the JSON.
         let (seq, name, json) = match self {
             Self::Event(event) => (event.seq, event.name.as_str(), event.json.as_str()),
-            Self::Preview(preview) => (None, preview.name, &*preview.json),
+            Self::Preview(preview) => (None, preview.name(), &*preview.json),
             Self::Failure(json) => (None, "error", json.as_str()),
         };
         debug_assert!(!json.contains('\n'), "JSON of an event is one line");
@@ -153,7 +153,8 @@ mod tests {
     use futures::stream;
     use hostler_domain::Env;
     use hostler_protocol::event::Seq;
-    use hostler_store::Store;
+    use hostler_protocol::id::EventId;
+    use hostler_store::{PreviewOf, Store};
 
     fn event(seq: i64, name: &str) -> Frame {
         Frame::Event(Arc::new(WireEvent {
@@ -164,13 +165,9 @@ mod tests {
         }))
     }
 
-    fn delta() -> Frame {
-        Frame::Preview(Preview {
-            name: "event_delta",
-            of: "agent.message",
-            event_id: Env::fixed(1).id(),
-            json: r#"{"type":"event_delta"}"#.into(),
-        })
+    fn start() -> Frame {
+        let id = Env::fixed(1).id();
+        Frame::Preview(Preview::start(PreviewOf::AgentMessage, id, Seq(1)))
     }
 
     fn api(options: HttpOptions) -> (Api, tempfile::TempDir) {
@@ -190,14 +187,18 @@ mod tests {
     #[tokio::test]
     async fn frames_have_the_form_that_sdks_read() {
         let (api, _folder) = api(HttpOptions::default());
-        let frames = stream::iter([Ok(event(7, "session.status_idle")), Ok(delta())]);
+        let frames = stream::iter([Ok(event(7, "session.status_idle")), Ok(start())]);
         let response = event_stream(&api, api.env.id(), api.env.id(), frames).unwrap();
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["cache-control"], "no-cache");
+        let id = Env::fixed(1).id::<EventId>();
         assert_eq!(
             text(response).await,
-            "event: session.status_idle\nid: 7\ndata: {\"type\":\"session.status_idle\"}\n\n\
-             event: event_delta\ndata: {\"type\":\"event_delta\"}\n\n"
+            format!(
+                "event: session.status_idle\nid: 7\ndata: {{\"type\":\"session.status_idle\"}}\n\n\
+                 event: event_start\ndata: {{\"type\":\"event_start\",\"event\":\
+                 {{\"type\":\"agent.message\",\"id\":\"{id}\"}}}}\n\n"
+            )
         );
     }
 

@@ -82,6 +82,7 @@ pub async fn examine(config: &Config) -> Vec<Check> {
         checks::sandbox(&config.sandbox, &config.network).await,
     ];
     all.extend(checks::blobs(config.blobs.bucket().as_ref()).await);
+    all.extend(checks::nats(config.nats.as_ref()).await);
     all.extend(config.providers.values().map(checks::provider));
     all
 }

@@ -23,6 +23,7 @@ pub mod logging;
 mod metrics;
 pub mod migrate;
 mod orphans;
+mod previews;
 pub mod sandboxes;
 pub mod serve;
 mod terminal;

@@ -1,6 +1,9 @@
 //! What is measured, as the text of `/metrics`.
 
+use std::sync::Arc;
+
 use anyhow::Context;
+use hostler_http::MetricsText;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +16,11 @@ pub(crate) fn start() -> anyhow::Result<PrometheusHandle> {
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).context("measuring was started already")?;
     Ok(handle)
+}
+
+/// What was measured by the time it is asked for.
+pub(crate) fn text(handle: PrometheusHandle) -> MetricsText {
+    Arc::new(move || handle.render())
 }
 
 /// Sums up what was measured, so that it does not grow while nobody asks for it.

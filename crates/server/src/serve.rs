@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use hostler_domain::Env;
 use hostler_engine::{Engine, Outside};
-use hostler_http::{Api, MetricsText};
+use hostler_http::Api;
 use hostler_protocol::id::EventId;
 use hostler_sandbox::{CgroupClaim, SandboxHost, claim_cgroup};
 use hostler_store::Store;
@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::data_folder::DataFolder;
 use crate::lifecycle::{Ending, Lifecycle, OnEnd, signals};
 use crate::limits::GIVE_BACK_WAIT;
+use crate::previews::Carrier;
 use crate::terminal::say;
 use crate::{backup, database, first_start, listener, metrics, orphans, vault_keys, wiring};
 
@@ -69,10 +70,10 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
             web: wiring::web_tools(&config, listening)?,
         },
     );
+    carry_previews(&mut lifecycle, &config, &store).await?;
     act(&mut lifecycle, sandboxes, engine, &store, &env);
 
-    let rendered = measured.clone();
-    let text: MetricsText = Arc::new(move || rendered.render());
+    let text = metrics::text(measured.clone());
     let api = Api::new(
         store,
         env,
@@ -98,6 +99,19 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
     let ending = lifecycle.run(signals).await;
     give_back(&leases, &owner).await;
     Ok(ending)
+}
+
+/// Before anything acts: from then on previews are made for others, too.
+async fn carry_previews(
+    lifecycle: &mut Lifecycle,
+    config: &Config,
+    store: &Store,
+) -> anyhow::Result<()> {
+    if let Some(carrier) = Carrier::new(config.nats.as_ref(), store).await? {
+        let soft = lifecycle.soft();
+        lifecycle.spawn("previews", OnEnd::Shutdown, carrier.run(soft));
+    }
+    Ok(())
 }
 
 fn answer(lifecycle: &mut Lifecycle, socket: TcpListener, api: Api) {

@@ -6,7 +6,7 @@
 //! what one of them reads at its end (`tail.rs`).
 //!
 //! Previews are shown between events. **Invariant:** a preview is never shown before an event
-//! that was in the log when the preview was made, never after the event that it previews, and
+//! that was in the log when the model was asked, never after the event that it previews, and
 //! without a gap in the previews of one event.
 
 use std::collections::VecDeque;
@@ -21,7 +21,7 @@ use crate::db::Tx;
 use crate::hub::{Audience, Woken};
 use crate::limits::{FOLLOW_PAGE_BYTES, FOLLOW_PAGE_EVENTS, PREVIEWED_EVENTS, PREVIEWS};
 use crate::parameter::Parameter;
-use crate::previews::Lost;
+use crate::previews::{Arrived, Lost, Origin, PreviewOf};
 use crate::public_rows::{PageInMaking, PublicRange};
 use crate::tail::{Advice, End, Look, Reason};
 use crate::wire_event::WireEvent;
@@ -56,7 +56,11 @@ pub struct Follow {
     /// Everything up to here has been read.
     read_to: Seq,
     page: VecDeque<Arc<WireEvent>>,
-    previews: VecDeque<Preview>,
+    previews: VecDeque<Arrived>,
+    /// Where the log ended when this began, if what was there by then is not shown.
+    began_at: Option<Seq>,
+    /// The event whose preview from elsewhere has made this look.
+    looked_for: Option<EventId>,
     /// Events of which `event_start` was taken and nothing was lost since.
     started: Vec<EventId>,
     must_look: bool,
@@ -91,6 +95,8 @@ impl Store {
             .read(move |tx| start_position(tx, workspace, session, from));
         Ok(position.await?.map(|read_to| Follow {
             store: self.clone(),
+            began_at: (from == From::Now).then_some(read_to),
+            looked_for: None,
             session,
             reason: audience.channel().tail.ask(),
             audience,
@@ -108,9 +114,9 @@ impl Store {
         self.hub.preview(session, preview);
     }
 
-    /// Whether anybody would see a preview.
+    /// Whether anybody may see a preview, here or in another process.
     pub fn has_followers(&self, session: SessionId) -> bool {
-        self.hub.has_followers(session)
+        self.hub.may_have_followers(session)
     }
 }
 
@@ -162,11 +168,33 @@ impl Follow {
             // Whoever made a preview had woken us up for the events before it.
             if self.must_look || self.audience.watch.is_changed() {
                 self.look().await?;
-            } else if let Some(preview) = self.previews.pop_front() {
+            } else if let Some(preview) = self.take_ready_preview() {
                 return Ok(Followed::Preview(preview));
-            } else {
+            } else if !self.must_look {
                 self.wait().await;
             }
+        }
+    }
+
+    /// The next preview, if everything that was in the log before it was read. If not, and no
+    /// wake-up has told of that yet, it must be looked for.
+    fn take_ready_preview(&mut self) -> Option<Preview> {
+        loop {
+            let next = self.previews.front()?;
+            let (after, event) = (next.preview.after, next.preview.event_id);
+            if next.origin == Origin::Here || after <= self.read_to {
+                return self.previews.pop_front().map(|arrived| arrived.preview);
+            }
+            if self.looked_for != Some(event) {
+                self.looked_for = Some(event);
+                self.reason = self.audience.channel().tail.ask();
+                self.must_look = true;
+                return None;
+            }
+            // The log does not go as far, or not yet: whoever says so is not believed.
+            self.started.retain(|started| *started != event);
+            self.previews
+                .retain(|arrived| arrived.preview.event_id != event);
         }
     }
 
@@ -191,6 +219,9 @@ impl Follow {
             }
         };
         self.take_previews(&look.events);
+        if !look.more && self.store.hub.shares_previews() {
+            self.over(&look.events);
+        }
         self.must_look = look.more;
         self.read_to = look.read_to;
         self.page = look.events.into();
@@ -217,21 +248,41 @@ impl Follow {
         });
         let started = &self.started;
         self.previews
-            .retain(|preview| started.contains(&preview.event_id));
+            .retain(|arrived| started.contains(&arrived.preview.event_id));
     }
 
-    fn took(&mut self, taken: Result<Preview, Lost>) {
+    /// What comes of these from elsewhere comes late.
+    fn over(&self, events: &[Arc<WireEvent>]) {
+        let is_previewed =
+            |event: &&Arc<WireEvent>| PreviewOf::ALL.iter().any(|of| of.as_str() == event.name);
+        let over = events.iter().filter(is_previewed);
+        let over: Vec<EventId> = over.filter_map(|event| event.id.parse().ok()).collect();
+        if !over.is_empty() {
+            self.audience.channel().previews.over(&over);
+        }
+    }
+
+    fn took(&mut self, taken: Result<Arrived, Lost>) {
         match taken {
-            Ok(preview) => self.take_preview(preview),
+            Ok(arrived) => self.take_preview(arrived),
             Err(Lost) => self.previews_lost(),
         }
     }
 
-    fn take_preview(&mut self, preview: Preview) {
+    fn take_preview(&mut self, arrived: Arrived) {
+        let preview = &arrived.preview;
+        // From elsewhere, it may come after an event that was there before this began.
+        if arrived.origin == Origin::Elsewhere
+            && self
+                .began_at
+                .is_some_and(|began_at| preview.after < began_at)
+        {
+            return;
+        }
         if self.previews.len() >= PREVIEWS {
             self.previews_lost();
         }
-        if preview.name == "event_start" {
+        if preview.piece().is_none() {
             if self.started.len() >= PREVIEWED_EVENTS {
                 self.started.remove(0);
             }
@@ -239,7 +290,7 @@ impl Follow {
         }
         // A piece without its beginning is worth nothing.
         if self.started.contains(&preview.event_id) {
-            self.previews.push_back(preview);
+            self.previews.push_back(arrived);
         }
     }
 

@@ -19,6 +19,7 @@ use crate::bell::{Bell, Heard};
 use crate::db::Announcer;
 use crate::limits::DIRTY_SESSIONS;
 use crate::options::{StoreOptions, WakeUps};
+use crate::preview_exchange::Outbox;
 use crate::previews::{Place, Preview, Previews};
 use crate::tail::{Tail, TailBudget};
 
@@ -71,7 +72,7 @@ impl Channel {
     }
 
     fn has_followers(&self) -> bool {
-        self.followers.load(Ordering::Relaxed) > 0
+        self.followers.load(Ordering::SeqCst) > 0
     }
 
     /// Whether more than one reader follows the session.
@@ -116,6 +117,8 @@ pub(crate) struct Hub {
     dirty_receiver: Mutex<Option<mpsc::Receiver<SessionId>>>,
     /// Where there may be other processes.
     announcer: OnceLock<Announcer>,
+    /// Where somebody carries previews to them and back.
+    outbox: OnceLock<Outbox>,
 }
 
 impl Hub {
@@ -128,6 +131,7 @@ impl Hub {
             dirty,
             dirty_receiver: Mutex::new(Some(receiver)),
             announcer: OnceLock::new(),
+            outbox: OnceLock::new(),
         }
     }
 
@@ -211,19 +215,57 @@ impl Hub {
 
     pub(crate) fn follow(self: &Arc<Self>, session: SessionId) -> Audience {
         let watch = self.watch(session);
-        watch.channel.followers.fetch_add(1, Ordering::Relaxed);
+        let before = watch.channel.followers.fetch_add(1, Ordering::SeqCst);
+        if before == 0 {
+            self.interest_changed(session);
+        }
         Audience {
             place: watch.channel.previews.end(),
             watch,
         }
     }
 
+    fn interest_changed(&self, session: SessionId) {
+        if let Some(outbox) = self.outbox.get() {
+            outbox.interest_changed(session);
+        }
+    }
+
     pub(crate) fn preview(&self, session: SessionId, preview: Preview) {
+        if let Some(outbox) = self.outbox.get() {
+            outbox.send(session, preview.clone());
+        }
         let channel = self.channel(session);
         // No reader is no failure.
         if let Some(channel) = channel.filter(|channel| channel.has_followers()) {
             channel.previews.publish(preview);
         }
+    }
+
+    /// As [`Hub::preview`], for one that has come from another process.
+    pub(crate) fn preview_from_elsewhere(&self, session: SessionId, preview: Preview) {
+        let channel = self.channel(session);
+        if let Some(channel) = channel.filter(|channel| channel.has_followers()) {
+            channel.previews.deliver(preview);
+        }
+    }
+
+    /// From now on previews go to other processes, too. `false`: they do already.
+    pub(crate) fn share_previews_by(&self, outbox: Outbox) -> bool {
+        self.outbox.set(outbox).is_ok()
+    }
+
+    pub(crate) fn shares_previews(&self) -> bool {
+        self.outbox.get().is_some()
+    }
+
+    /// Sessions that somebody here follows.
+    pub(crate) fn followed(&self) -> Vec<SessionId> {
+        let topics = self.topics();
+        let followed = topics
+            .iter()
+            .filter(|(_, topic)| topic.channel.has_followers());
+        followed.map(|(session, _)| *session).collect()
     }
 
     /// Previews of `events` are of no use any more.
@@ -235,7 +277,12 @@ impl Hub {
         }
     }
 
-    /// Whether anybody would see a preview, so that none is made for nobody.
+    /// Whether anybody may see a preview, so that none is made for nobody.
+    pub(crate) fn may_have_followers(&self, session: SessionId) -> bool {
+        self.shares_previews() || self.has_followers(session)
+    }
+
+    /// Whether anybody here would see one.
     pub(crate) fn has_followers(&self, session: SessionId) -> bool {
         self.channel(session)
             .is_some_and(|channel| channel.has_followers())
@@ -347,7 +394,10 @@ impl Audience {
 
 impl Drop for Audience {
     fn drop(&mut self) {
-        self.watch.channel.followers.fetch_sub(1, Ordering::Relaxed);
+        let before = self.watch.channel.followers.fetch_sub(1, Ordering::SeqCst);
+        if before == 1 {
+            self.watch.hub.interest_changed(self.watch.session);
+        }
     }
 }
 

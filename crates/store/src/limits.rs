@@ -90,6 +90,9 @@ pub(crate) const SWEPT_FILES_MAX: i64 = 256;
 pub(crate) const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// Previews that a slow reader may lag behind before it loses some.
 pub(crate) const PREVIEWS: usize = 256;
+/// Previews that wait to be carried to other processes, and the longest that is.
+pub(crate) const PREVIEWS_WAITING: usize = 1_024;
+pub(crate) const PREVIEW_BYTES_MAX: usize = 128 * 1024;
 /// Events of which one reader is shown previews at a time; the oldest is dropped for a new one.
 pub(crate) const PREVIEWED_EVENTS: usize = 64;
 /// Sessions that wait for a runner before further wake-ups are left to the sweep.

@@ -78,7 +78,7 @@ fn frames(
         loop {
             match follow.next().await? {
                 Followed::Event(event) => yield Frame::Event(event),
-                Followed::Preview(preview) if previewed.contains(&preview.of) => {
+                Followed::Preview(preview) if previewed.contains(&preview.of.as_str()) => {
                     yield Frame::Preview(preview);
                 }
                 Followed::Preview(_) => {}

@@ -1,9 +1,8 @@
 //! Event streams: live, resumed, previewed, and ended with their session.
 
-use std::sync::Arc;
-
+use hostler_protocol::event::Seq;
 use hostler_protocol::id::{EventId, SessionId};
-use hostler_store::Preview;
+use hostler_store::{Preview, PreviewOf};
 use serde_json::json;
 
 use crate::world::World;
@@ -61,18 +60,18 @@ async fn previews_come_to_those_who_ask() {
     let mut plain = world.follow(world.request(&stream)).await;
     let session: SessionId = id.parse().unwrap();
     let event_id: EventId = world.service.env.id();
-    for name in ["event_start", "event_delta"] {
-        let preview = Preview {
-            name,
-            of: "agent.message",
-            event_id,
-            json: Arc::from(json!({"type": name}).to_string()),
-        };
+    let start = Preview::start(PreviewOf::AgentMessage, event_id, Seq(1));
+    for preview in [start.clone(), start.piece_of(1, 0, "Hi")] {
         world.service.store.preview(session, preview);
     }
     let frames = eager.take(2).await;
     assert_eq!(frames[0].event, "event_start");
-    assert_eq!(frames[1].data, json!({"type": "event_delta"}));
+    let delta = json!({
+        "type": "event_delta",
+        "event_id": event_id,
+        "delta": {"type": "content_delta", "index": 0, "content": {"type": "text", "text": "Hi"}},
+    });
+    assert_eq!(frames[1].data, delta);
     assert!(frames.iter().all(|frame| frame.id.is_none()));
     world.rename(&id, "x").await;
     assert_eq!(plain.next().await.unwrap().event, "session.updated");

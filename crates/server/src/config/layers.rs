@@ -123,6 +123,8 @@ fn flags(overrides: &Overrides) -> Node {
 fn refuse_keys(layer: &mut Node, problems: &mut Vec<Problem>) {
     refuse_password(layer, problems);
     refuse_secret(layer, problems, ["blobs", "secret_access_key"]);
+    refuse_secret(layer, problems, ["nats", "password"]);
+    refuse_secret(layer, problems, ["nats", "token"]);
     refuse_secret(layer, problems, ["vaults", "master_key"]);
     refuse_secret(layer, problems, ["web", "search_key"]);
     let Some(providers) = child_table(layer, "providers") else {

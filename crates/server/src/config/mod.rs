@@ -16,6 +16,7 @@ mod layers;
 mod log;
 mod mcp;
 mod models;
+mod nats;
 mod network;
 mod permissions;
 mod print;
@@ -50,6 +51,7 @@ pub use self::kubernetes::{KubernetesOptions, RawKubernetes, RawToleration};
 pub use self::log::{LogFormat, LogOptions, RawLog};
 pub use self::mcp::RawMcp;
 pub use self::models::{Model, Models, Price, RawModel, RawPrice};
+pub use self::nats::RawNats;
 pub use self::network::{NetworkMode, NetworkOptions, RawNetwork};
 pub use self::permissions::RawPermissions;
 pub use self::problem::{ConfigError, Problem};
@@ -77,6 +79,7 @@ pub struct RawConfig {
     pub server: RawServer,
     pub database: RawDatabase,
     pub blobs: RawBlobs,
+    pub nats: RawNats,
     pub log: RawLog,
     pub rate_limits: RawRateLimits,
     pub sandbox: RawSandbox,
@@ -98,6 +101,7 @@ impl Default for RawConfig {
             server: RawServer::default(),
             database: RawDatabase::default(),
             blobs: RawBlobs::default(),
+            nats: RawNats::default(),
             log: RawLog::default(),
             rate_limits: RawRateLimits::default(),
             sandbox: RawSandbox::default(),
@@ -120,6 +124,8 @@ pub struct Config {
     pub server: ServerOptions,
     pub database: DatabaseOptions,
     pub blobs: BlobOptions,
+    /// None: previews stay where they are made.
+    pub nats: Option<hostler_relay::RelayOptions>,
     pub log: LogOptions,
     /// None when the limits are turned off.
     pub rate_limits: Option<RateLimits>,
@@ -200,6 +206,7 @@ impl RawConfig {
         let server = self.server.resolve(at, problems);
         let database = self.database.resolve(at, problems);
         let blobs = self.blobs.resolve(at, problems);
+        let nats = self.nats.resolve(&database, at, problems);
         let log = self.log.resolve(at, problems);
         let rate_limits = self.rate_limits.resolve(at, problems);
         let sandbox = self.sandbox.resolve(&server.data_dir, at, problems);
@@ -222,6 +229,7 @@ impl RawConfig {
             server,
             database,
             blobs,
+            nats,
             log,
             rate_limits,
             sandbox,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use hostler_domain::Env;
 use hostler_protocol::id::EventId;
+use hostler_relay::{Relay, RelayOptions, ServerAddress};
 use hostler_sandbox::{
     DiskLimit, GatewayPorts, IsolationReport, LimitSource, Mode, Network, SandboxHost,
     UserNamespace,
@@ -197,6 +198,30 @@ pub(super) async fn blobs(bucket: Option<&BucketOptions>) -> Option<Check> {
             let hint = "see [blobs] in the configuration, and what its key may do";
             Check::fail(name, format!("{:#}", anyhow::Error::new(error)), hint)
         }
+    })
+}
+
+/// Says something to a server of NATS, and hears it.
+pub(super) async fn nats(relay: Option<&RelayOptions>) -> Option<Check> {
+    let relay = relay?;
+    let name = "nats";
+    let servers: Vec<String> = relay.servers.iter().map(ToString::to_string).collect();
+    let servers = servers.join(", ");
+    Some(match Relay::check(relay).await {
+        Ok(()) if relay.servers.iter().all(ServerAddress::is_encrypted) => {
+            Check::ok(name, format!("{servers}: previews reach other servers"))
+        }
+        Ok(()) => Check::warn(
+            name,
+            format!("{servers}: previews reach other servers, without encryption"),
+            "use tls:// in nats.url, unless nobody else is on that network",
+        ),
+        // A server starts without it, and shows what it can.
+        Err(error) => Check::warn(
+            name,
+            format!("{servers}: {error}"),
+            "see [nats] in the configuration; until then previews stay with the server that runs a session",
+        ),
     })
 }
 

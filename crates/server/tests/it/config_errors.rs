@@ -429,3 +429,45 @@ fn all_problems_are_told_at_once() {
             .starts_with("the configuration has 5 errors:\n  ")
     );
 }
+
+#[test]
+fn what_carries_previews() {
+    let shared =
+        "[database]\nurl = \"postgres://h@localhost/h\"\n[nats]\nurl = \"tls://a,nats://b\"\n";
+    assert!(ConfigFile::new(shared).load([]).is_ok());
+    let also = |more: &str, expected: &str| refused(&format!("{shared}{more}\n"), expected);
+    refused(
+        "[nats]\nurl = \"tls://a\"\n",
+        "hostler.toml:2:7: nats.url: has no use without database.url: only servers that share a database tell \
+         each other",
+    );
+    also(
+        "token = \"t\"",
+        "hostler.toml:5:1: nats.token: a secret may not be in the configuration file, which is copied and shown \
+         to others; set the environment variable HOSTLER__NATS__TOKEN, or put it alone into a file and name it \
+         with `token_file`",
+    );
+    also(
+        "subject = \"a.*\"",
+        "hostler.toml:5:11: nats.subject: must be words of letters, digits, - and _ with dots between, 64 \
+         characters at most",
+    );
+    also(
+        "user = \"me\"",
+        "hostler.toml:5:8: nats.user: a password is needed, too: set HOSTLER__NATS__PASSWORD, or name a file with \
+         `password_file`",
+    );
+    also(
+        "user = \"me\"\ntoken_file = \"t\"",
+        "hostler.toml:5:8: nats.user: only one of user, token can be used",
+    );
+    also(
+        "credentials_file = \"none.creds\"",
+        "hostler.toml:5:20: nats.credentials_file: cannot be opened: No such file or directory (os error 2)",
+    );
+    let with_secret = shared.replace("nats://b", "nats://me:word@b");
+    refused(
+        &with_secret,
+        "hostler.toml:4:7: nats.url: must not hold a name, a password or a token: there are settings for these",
+    );
+}

@@ -18,10 +18,11 @@ const HEADER: &str = "\
 ";
 
 /// Section in the file, source file, struct, and where its defaults are in the printed defaults.
-const SECTIONS: [(&str, &str, &str, &[&str]); 17] = [
+const SECTIONS: [(&str, &str, &str, &[&str]); 18] = [
     ("[server]", "server.rs", "RawServer", &["server"]),
     ("[database]", "database.rs", "RawDatabase", &["database"]),
     ("[blobs]", "blobs.rs", "RawBlobs", &["blobs"]),
+    ("[nats]", "nats.rs", "RawNats", &["nats"]),
     ("[log]", "log.rs", "RawLog", &["log"]),
     (
         "[rate_limits]",
@@ -108,10 +109,16 @@ fn the_example_file_is_valid_as_it_is_and_with_every_key_set() {
     ConfigFile::new(&example).load([]).unwrap();
     // The example is of an Anthropic provider, and these are for other kinds.
     let other_kinds = ["script = ", "vendor = "];
+    // And it shows each of three ways into NATS, of which one can be used.
+    let other_ways = [
+        "credentials_file = ",
+        "token_file = \"/run/secrets/hostler-nats",
+    ];
+    let others = [other_kinds, other_ways].concat();
     let all: String = example
         .lines()
         .filter_map(|line| match line.strip_prefix("#: ") {
-            Some(setting) if other_kinds.iter().any(|key| setting.starts_with(key)) => None,
+            Some(setting) if others.iter().any(|key| setting.starts_with(key)) => None,
             Some(setting) => Some(format!("{setting}\n")),
             None if line.starts_with('#') => None,
             None => Some(format!("{line}\n")),
@@ -121,6 +128,7 @@ fn the_example_file_is_valid_as_it_is_and_with_every_key_set() {
         "/etc/hostler/anthropic.key",
         "/etc/hostler/search.key",
         "/run/secrets/hostler-bucket",
+        "/run/secrets/hostler-nats",
     ];
     let all = keys.iter().fold(all, |all, key| all.replace(key, "key"));
     let file = ConfigFile::new(&all);
@@ -148,8 +156,15 @@ fn example() -> String {
             for line in &field.doc {
                 writeln!(text, "# {line}").unwrap();
             }
-            if ["api_key", "secret_access_key", "master_key", "search_key"]
-                .contains(&field.name.as_str())
+            if [
+                "api_key",
+                "secret_access_key",
+                "master_key",
+                "search_key",
+                "password",
+                "token",
+            ]
+            .contains(&field.name.as_str())
             {
                 continue;
             }

@@ -149,3 +149,20 @@ async fn a_bucket_that_works_is_told() {
     let found = checks.iter().find(|check| check.name == "blobs").unwrap();
     assert_eq!(found.verdict, Verdict::Ok, "{found:?}");
 }
+
+#[tokio::test]
+async fn a_server_of_nats_that_is_not_reached_is_warned_about_and_no_secret_is_shown() {
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = gone.local_addr().unwrap();
+    drop(gone);
+    let file = config(&format!(
+        "[database]\nurl = \"postgres://h@localhost/h\"\n[nats]\nurl = \"nats://{address}\"\n"
+    ));
+    let variables = [("HOSTLER__NATS__TOKEN", "hidden-word")];
+    let checks = examine(&file.load(variables).unwrap().config).await;
+    let found = checks.iter().find(|check| check.name == "nats").unwrap();
+    // A server starts all the same.
+    assert!(matches!(found.verdict, Verdict::Warn { .. }), "{found:?}");
+    assert!(found.detail.contains(&address.to_string()), "{found:?}");
+    assert!(!report(&checks).contains("hidden-word"));
+}

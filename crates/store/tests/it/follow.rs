@@ -5,7 +5,7 @@ use hostler_domain::session::{Refusal, Summary, accept};
 use hostler_protocol::content::ContentBlock;
 use hostler_protocol::event::{AgentMessage, Draft, Empty, Event, Seq};
 use hostler_protocol::id::{EventId, SessionId};
-use hostler_store::{Follow, Followed, From, Order, Preview, Wanted};
+use hostler_store::{Follow, Followed, From, Order, Preview, PreviewOf, Wanted};
 
 use crate::session_folder::{
     SessionFolder, all_events, draft, edit, message, names, next_event, query,
@@ -106,11 +106,10 @@ async fn giving_up_a_wait_loses_nothing() {
 }
 
 fn preview(of: EventId, name: &'static str) -> Preview {
-    Preview {
-        name,
-        of: "agent.message",
-        event_id: of,
-        json: "{}".into(),
+    let start = Preview::start(PreviewOf::AgentMessage, of, Seq(1));
+    match name {
+        "event_start" => start,
+        _ => start.piece_of(1, 0, "text"),
     }
 }
 
@@ -134,7 +133,7 @@ async fn shown(follow: &mut Follow, last: EventId) -> Vec<String> {
                     return names;
                 }
             }
-            Followed::Preview(preview) => names.push(preview.name.to_owned()),
+            Followed::Preview(preview) => names.push(preview.name().to_owned()),
             Followed::Deleted(_) | Followed::Ended => panic!("the session lives"),
         }
     }

@@ -18,6 +18,7 @@ mod files;
 mod follow;
 mod lease;
 mod log;
+mod previews_elsewhere;
 mod session_environments;
 mod session_folder;
 mod session_outputs;

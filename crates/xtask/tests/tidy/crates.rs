@@ -69,6 +69,11 @@ const RULES: &[Rule] = &[
         never: &[SQL, WEB, "object_store"],
     },
     Rule {
+        name: "relay",
+        ours: &[],
+        never: &[SQL, WEB, "reqwest object_store"],
+    },
+    Rule {
         name: "engine",
         ours: &[
             "protocol", "domain", "store", "provider", "sandbox", "egress", "image", "mcp", "web",
@@ -85,7 +90,7 @@ const RULES: &[Rule] = &[
         name: "server",
         ours: &[
             "protocol", "domain", "store", "provider", "sandbox", "egress", "image", "mcp", "web",
-            "vault", "engine", "http",
+            "vault", "relay", "engine", "http",
         ],
         never: &["sqlx"],
     },
@@ -93,7 +98,7 @@ const RULES: &[Rule] = &[
         name: "testkit",
         ours: &[
             "protocol", "domain", "store", "provider", "sandbox", "egress", "image", "mcp", "web",
-            "vault", "engine", "http", "server",
+            "vault", "relay", "engine", "http", "server",
         ],
         never: &[],
     },
