@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+import urllib.parse
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +148,35 @@ def test_rate_limits_say_when_to_come_back(fake_model: FakeModel, tmp_path: Path
         assert plain(server, "/healthz").status_code == 200
     finally:
         server.stop()
+
+
+HEAD = b"POST /v1/agents HTTP/1.1\r\nhost: h\r\nx-api-key: wrong\r\ncontent-length: 2\r\n\r\n"
+
+
+def test_a_refused_request_costs_the_next_one_nothing(server: Hostler) -> None:
+    url = urllib.parse.urlsplit(server.base_url)
+    with socket.create_connection((url.hostname, url.port), timeout=30) as connection:
+        connection.sendall(HEAD + b"{}" + HEAD + b"{}")
+        answers = http_answers(connection, 2)
+    assert [status for status, _ in answers] == [401, 401]
+    assert "connection" not in answers[0][1], "what came of the body was read"
+    with socket.create_connection((url.hostname, url.port), timeout=30) as connection:
+        connection.sendall(HEAD)
+        ((status, headers),) = http_answers(connection, 1)
+        assert (status, headers["connection"]) == (401, "close"), "the body is not waited for"
+        assert connection.recv(1) == b""
+
+
+def http_answers(connection: socket.socket, count: int) -> list[tuple[int, dict[str, str]]]:
+    answers = []
+    with connection.makefile("rb") as lines:
+        for _ in range(count):
+            status = int(lines.readline().split()[1])
+            pairs = (line.decode().strip().split(": ", 1) for line in iter(lines.readline, b"\r\n"))
+            headers = {name.lower(): value for name, value in pairs}
+            lines.read(int(headers["content-length"]))
+            answers.append((status, headers))
+    return answers
 
 
 def test_no_secret_is_logged(fake_model: FakeModel, tmp_path: Path, ledger: Ledger, model: FakeModel) -> None:

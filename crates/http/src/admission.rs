@@ -5,10 +5,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::body::{Body, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
 use hostler_protocol::id::WorkspaceId;
 use hostler_store::{Place, Wanted};
 use tokio::time::Instant;
@@ -16,8 +19,9 @@ use tokio::time::Instant;
 use crate::api_error::Excess;
 use crate::beta::{Betas, check_version};
 use crate::caller::{Caller, WORKSPACE, identify};
+use crate::fair::Part;
 use crate::held::held;
-use crate::limits::REQUESTS_ALWAYS;
+use crate::limits::{REQUESTS_ALWAYS, UNREAD_BODY_BYTES, UNREAD_BODY_TIME};
 use crate::{Api, ApiError};
 
 pub(crate) async fn admit(
@@ -25,23 +29,63 @@ pub(crate) async fn admit(
     route: MatchedPath,
     mut request: Request,
     next: Next,
-) -> Result<Response, ApiError> {
-    let place = api.places.try_acquire();
-    let _place = place.map_err(|_| ApiError::too_much(Excess::Requests))?;
-    let caller = identify(&api, request.headers()).await?;
+) -> Response {
+    let Ok(_place) = api.places.try_acquire() else {
+        return refuse(ApiError::too_much(Excess::Requests), request).await;
+    };
+    let caller = match identify(&api, request.headers()).await {
+        Ok(caller) => caller,
+        Err(error) => return refuse(error, request).await,
+    };
     request.extensions_mut().insert(caller);
-    let admitted = check(&api, caller, route.as_str(), &request);
-    let mut response = match admitted {
-        Ok(()) => answer(&api, caller.workspace_id, request, next)
+    let room = match check(&api, caller, route.as_str(), &request) {
+        Ok(()) => room(&api, caller.workspace_id, request.method()).await,
+        Err(error) => Err(error),
+    };
+    let mut response = match room {
+        Ok(room) => answer(&api, caller.workspace_id, room, request, next)
             .await
             .unwrap_or_else(IntoResponse::into_response),
-        Err(error) => error.into_response(),
+        Err(error) => refuse(error, request).await,
     };
     if let Ok(workspace) = HeaderValue::from_str(&caller.workspace_id.to_string()) {
         let name = HeaderName::from_static(WORKSPACE);
         response.headers_mut().insert(name, workspace);
     }
-    Ok(response)
+    response
+}
+
+/// The answer to a request whose body nobody has read. A connection in which some of it is left is closed by
+/// whoever reads the next request there: a client has to know that, or it loses that one.
+async fn refuse(error: ApiError, request: Request) -> Response {
+    let is_read = read_unread(request.into_body()).await;
+    let mut response = error.into_response();
+    if !is_read {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    response
+}
+
+/// Whether the rest of the body came soon, and was not too much.
+async fn read_unread(body: Body) -> bool {
+    let most = u64::try_from(UNREAD_BODY_BYTES).unwrap_or(u64::MAX);
+    if body.is_end_stream() || body.size_hint().lower() > most {
+        return body.is_end_stream();
+    }
+    let mut pieces = body.into_data_stream();
+    let read = async {
+        let mut left = UNREAD_BODY_BYTES;
+        while let Some(piece) = pieces.next().await {
+            match piece.ok().and_then(|piece| left.checked_sub(piece.len())) {
+                Some(less) => left = less,
+                None => return false,
+            }
+        }
+        true
+    };
+    let read = tokio::time::timeout(UNREAD_BODY_TIME, read);
+    read.await.unwrap_or(false)
 }
 
 fn check(api: &Api, caller: Caller, route: &str, request: &Request) -> Result<(), ApiError> {
@@ -55,21 +99,38 @@ fn check(api: &Api, caller: Caller, route: &str, request: &Request) -> Result<()
         .check(caller.workspace_id, request.method(), route)
 }
 
-/// The answer of the handler, if there is room for the request.
-async fn answer(
-    api: &Api,
-    workspace: WorkspaceId,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
+/// What a request has of the server while it is worked on.
+struct Room {
+    _part: Part,
+    /// Of what only reads, among those who wait.
+    place: Option<Place>,
+}
+
+/// Room for the request, if there is any.
+async fn room(api: &Api, workspace: WorkspaceId, method: &Method) -> Result<Room, ApiError> {
     api.turns.measure(&api.options.cpu_time).await;
     if api.turns.are_late(Instant::now()) && !api.requests.is_modest(workspace, REQUESTS_ALWAYS) {
         return Err(ApiError::too_much(Excess::Waiting));
     }
     let part = api.requests.take(workspace, 1);
-    let _part = part.ok_or_else(|| ApiError::too_much(Excess::Requests))?;
-    if request.method().is_safe() {
-        let place = api.store.enter(Wanted::Reads, workspace)?;
+    let part = part.ok_or_else(|| ApiError::too_much(Excess::Requests))?;
+    let place = match method.is_safe() {
+        true => Some(api.store.enter(Wanted::Reads, workspace)?),
+        false if api.store.has_room(Wanted::Changes, workspace) => None,
+        false => return Err(ApiError::too_much(Excess::Waiting)),
+    };
+    Ok(Room { _part: part, place })
+}
+
+/// The answer of the handler.
+async fn answer(
+    api: &Api,
+    workspace: WorkspaceId,
+    room: Room,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    if let Some(place) = room.place {
         let response = next.run(request).await;
         match response.status() {
             status if status.is_success() => place.read(),
@@ -77,9 +138,6 @@ async fn answer(
             _ => {}
         }
         return held(api, workspace, response);
-    }
-    if !api.store.has_room(Wanted::Changes, workspace) {
-        return Err(ApiError::too_much(Excess::Waiting));
     }
     let ticket = Ticket::default();
     request.extensions_mut().insert(ticket.clone());

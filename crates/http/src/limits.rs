@@ -26,6 +26,10 @@ pub(crate) const TURN_BURST_TIME: Duration = Duration::from_secs(1);
 pub(crate) const REQUESTS_ALWAYS: usize = 8;
 /// How much of a shared bound a workspace may have, to what is left of it.
 pub(crate) const SHARE_OF_FREE: usize = 3;
+/// Of the body of a request that is refused without it: so much of it is read, and waited for, so that the connection
+/// may be used again.
+pub(crate) const UNREAD_BODY_BYTES: usize = 64 * 1024;
+pub(crate) const UNREAD_BODY_TIME: Duration = Duration::from_millis(200);
 /// Bytes of a body, or of an answer, that are held without being counted: what each request may.
 pub(crate) const UNCOUNTED_BODY_BYTES: usize = 16 * 1024;
 /// Bytes that are counted for each byte of a JSON body: its text and its values.
