@@ -26,11 +26,21 @@ pub(crate) struct Target {
 
 /// The server has answered, and refused.
 #[derive(Debug)]
-pub(crate) struct Refusal(String);
+pub(crate) struct Refusal {
+    status: u16,
+    said: String,
+}
+
+impl Refusal {
+    /// The server has more to do than it can, or takes no more of this client for now.
+    pub(crate) fn is_too_much(&self) -> bool {
+        matches!(self.status, 429 | 529)
+    }
+}
 
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.said)
     }
 }
 
@@ -159,7 +169,10 @@ impl Connection {
         if !status.is_success() {
             let bytes = answer.into_body().collect().await?.to_bytes();
             let said = String::from_utf8_lossy(&bytes);
-            bail!(Refusal(format!("{method} {path}: {status}: {said}")));
+            bail!(Refusal {
+                status: status.as_u16(),
+                said: format!("{method} {path}: {status}: {said}"),
+            });
         }
         Ok(answer)
     }

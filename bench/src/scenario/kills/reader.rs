@@ -16,6 +16,8 @@ use super::book::Seen;
 
 /// The server is dying or coming up: as good a moment as any to look again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// A server that has too much to do says so, and asks for at least this.
+const COME_BACK: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 struct Heard {
@@ -105,19 +107,22 @@ impl Reading {
     async fn run(mut self) {
         loop {
             let target = self.address.borrow_and_update().clone();
+            let mut pause = LOOK_AGAIN;
             if let Some(target) = target {
                 match self.follow(&target).await {
                     // The server has closed the stream, or is gone.
                     Ok(()) => {}
-                    Err(error) if error.is::<Refusal>() => {
-                        lock(&self.heard).failures.push(format!("{error:#}"));
-                    }
-                    Err(_gone) => {}
+                    Err(error) => match error.downcast_ref::<Refusal>() {
+                        Some(refusal) if refusal.is_too_much() => pause = COME_BACK,
+                        Some(refusal) => lock(&self.heard).failures.push(refusal.to_string()),
+                        // It is gone.
+                        None => {}
+                    },
                 }
                 lock(&self.heard).comebacks += 1;
             }
             // Until the server is elsewhere, or for a moment.
-            if let Ok(Err(_nobody)) = timeout(LOOK_AGAIN, self.address.changed()).await {
+            if let Ok(Err(_nobody)) = timeout(pause, self.address.changed()).await {
                 return;
             }
         }
