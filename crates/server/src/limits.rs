@@ -67,3 +67,6 @@ pub(crate) const MASTER_KEY_COMMAND_TIME: Duration = Duration::from_secs(30);
 pub(crate) const REWRAPPED_AT_ONCE: usize = 100;
 /// How often a long work says how far it is.
 pub(crate) const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+/// Connections that the kernel has accepted and nobody has taken yet. A client whose connection finds no place tries again
+/// after a second. The kernel may allow fewer (`net.core.somaxconn`).
+pub(crate) const CONNECTIONS_WAITING: u32 = 4_096;

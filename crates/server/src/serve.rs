@@ -1,6 +1,7 @@
 //! `hostler serve`: all roles in one process. This file is the order in which things start; what each of
 //! them does is elsewhere.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -11,13 +12,13 @@ use hostler_http::Api;
 use hostler_protocol::id::EventId;
 use hostler_sandbox::{CgroupClaim, SandboxHost, claim_cgroup};
 use hostler_store::Store;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::banner::{banner, base_url};
 use crate::config::Config;
 use crate::data_folder::DataFolder;
 use crate::lifecycle::{Ending, Lifecycle, OnEnd, signals};
-use crate::limits::GIVE_BACK_WAIT;
+use crate::limits::{CONNECTIONS_WAITING, GIVE_BACK_WAIT};
 use crate::previews::Carrier;
 use crate::terminal::say;
 use crate::{backup, database, first_start, listener, metrics, orphans, vault_keys, wiring};
@@ -45,7 +46,7 @@ pub async fn run(config: Config, given_key: Option<&str>) -> anyhow::Result<Endi
     let catalog = Arc::new(wiring::catalog(&config.models));
 
     // The address is taken before anything acts, so that a server that cannot be reached does nothing.
-    let socket = bind(config.server.listen).await?;
+    let socket = bind(config.server.listen)?;
     let listening = socket.local_addr()?;
 
     let options = wiring::engine(&config, &env, &replica, roots.clone(), keyring.clone());
@@ -152,10 +153,20 @@ async fn start_sandboxes(config: &Config) -> anyhow::Result<SandboxHost> {
     Ok(sandboxes)
 }
 
-async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
+fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    listen(address)
         .with_context(|| format!("{address} cannot be listened on; choose another with --listen"))
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // The next server takes the address while connections of the last one fade away.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(CONNECTIONS_WAITING)
 }
 
 /// What had no time to end goes on with the next server at once, and nobody takes this end for a death.
