@@ -30,12 +30,16 @@ pub(crate) async fn admit(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let Ok(_place) = api.places.try_acquire() else {
+    let Ok(place) = api.places.try_acquire() else {
         return refuse(ApiError::too_much(Excess::Requests), request).await;
     };
     let caller = match identify(&api, request.headers()).await {
         Ok(caller) => caller,
-        Err(error) => return refuse(error, request).await,
+        Err(error) => {
+            // Whoever has no key holds nobody up with a body that does not come.
+            drop(place);
+            return refuse(error, request).await;
+        }
     };
     request.extensions_mut().insert(caller);
     let room = match check(&api, caller, route.as_str(), &request) {
@@ -46,7 +50,10 @@ pub(crate) async fn admit(
         Ok(room) => answer(&api, caller.workspace_id, room, request, next)
             .await
             .unwrap_or_else(IntoResponse::into_response),
-        Err(error) => refuse(error, request).await,
+        Err(error) => {
+            drop(place);
+            refuse(error, request).await
+        }
     };
     if let Ok(workspace) = HeaderValue::from_str(&caller.workspace_id.to_string()) {
         let name = HeaderName::from_static(WORKSPACE);
