@@ -101,7 +101,11 @@ fn those_made_ahead_are_shown_and_end_with_their_server() {
     let server = Server::isolated(folder.path(), &settings);
     let first = full(&[]);
     server.kill();
-    assert_eq!(pooled(), first);
+    // They are made one by one. The last one may have been shown before the server had heard that it is
+    // ready, and a launch that nobody waits for any more is undone.
+    let left = pooled();
+    assert!(first.starts_with(&left), "{left:?} of {first:?}");
+    assert!(left.len() >= 2, "{left:?} of {first:?}");
     let server = Server::isolated(folder.path(), &settings);
     let second = full(&first);
     let label = stdout(&sandboxes(folder.path(), &["list"]));
