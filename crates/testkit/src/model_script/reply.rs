@@ -81,7 +81,7 @@ impl Gate {
         self.0.close();
     }
 
-    pub(super) async fn pass(&self) {
+    pub(crate) async fn pass(&self) {
         if let Ok(permit) = self.0.acquire().await {
             permit.forget();
         }

@@ -8,6 +8,7 @@ mod consent_crash;
 mod crash;
 mod failures;
 mod git_server;
+mod hands_crash;
 mod idle;
 mod interrupt;
 mod judged;

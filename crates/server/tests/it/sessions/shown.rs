@@ -22,6 +22,10 @@ fn words(event: &Event) -> Option<String> {
             format!("would use {}", call.name)
         }
         Event::AgentToolUse(call) => format!("uses {}", call.name),
+        Event::AgentMcpToolUse(call) if call.evaluated_permission == EvaluatedPermission::Ask => {
+            format!("would use {} of {}", call.name, call.mcp_server_name)
+        }
+        Event::AgentMcpToolUse(call) => format!("uses {} of {}", call.name, call.mcp_server_name),
         Event::AgentCustomToolUse(call) => format!("asks for {}", call.name),
         Event::UserCustomToolResult(result) => format!("is given {}", text(&result.content)),
         Event::UserToolConfirmation(confirmation) => format!("{:?}s", confirmation.result),
@@ -29,6 +33,10 @@ fn words(event: &Event) -> Option<String> {
             format!("fails {}", text(&result.content))
         }
         Event::AgentToolResult(result) => format!("gives {}", text(&result.content)),
+        Event::AgentMcpToolResult(result) if result.is_error => {
+            format!("fails {}", text(&result.content))
+        }
+        Event::AgentMcpToolResult(result) => format!("gives {}", text(&result.content)),
         Event::SessionStatusIdle(idle) => match &idle.stop_reason {
             StopReason::RequiresAction { event_ids } => format!("waits for {}", event_ids.len()),
             reason @ (StopReason::EndTurn | StopReason::RetriesExhausted | StopReason::Refusal) => {

@@ -53,6 +53,8 @@ pub(super) struct World {
     pub(super) repositories: RepositoryOptions,
     /// Sessions made from now on have them.
     pub(super) cloned: Vec<NewRepository>,
+    /// The agents of sessions made from now on have them.
+    pub(super) mcp_servers: Value,
     /// The body that environments are made of.
     pub(super) environment: Value,
     checkpoints: Checkpoints,
@@ -139,6 +141,7 @@ impl World {
             packages: PackageOptions::default(),
             repositories: RepositoryOptions::default(),
             cloned: Vec::new(),
+            mcp_servers: json!([]),
             environment: json!({"name": "test"}),
             checkpoints: Checkpoints::Local,
             judge: None,
@@ -348,7 +351,7 @@ impl World {
             "system": "You test.",
             "model": {"id": MODEL, "effort": {"type": "high"}, "speed": "standard"},
             "tools": tools,
-            "mcp_servers": [],
+            "mcp_servers": self.mcp_servers,
             "skills": [],
             "execution_identity": {"type": "service_account"},
             "multiagent": null,
