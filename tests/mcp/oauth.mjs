@@ -5,7 +5,8 @@
 //
 // Prints one line of JSON: where it is, and the tokens of a person who has agreed. GET /stats says what was asked of
 // it; POST /expire makes it refuse all access tokens of before, POST /trouble/<status> answers the token endpoint so,
-// and /release lets go the calls that wait.
+// and /release lets go the calls that wait. Clients register themselves; the person is ada, who agrees to whatever a
+// browser that keeps cookies opens, or after POST /refuse to nothing.
 
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
@@ -26,9 +27,17 @@ await new Promise(done => http.listen(0, '127.0.0.1', done))
 const origin = `http://127.0.0.1:${http.address().port}`
 
 const provider = new Provider(origin, {
-  clients: [{ client_id: CLIENT.id, client_secret: CLIENT.secret, redirect_uris: ['http://127.0.0.1/callback'],
+  clients: [{ client_id: CLIENT.id, client_secret: CLIENT.secret, redirect_uris: ['https://hostler.example/callback'],
               grant_types: ['authorization_code', 'refresh_token'], token_endpoint_auth_method: 'client_secret_basic' }],
-  features: { devInteractions: { enabled: false } },
+  features: {
+    devInteractions: { enabled: false },
+    registration: { enabled: true },
+    resourceIndicators: { enabled: true, useGrantedResource: () => true,
+                          getResourceServerInfo: () => ({ scope: 'tools', accessTokenFormat: 'opaque' }) },
+  },
+  issueRefreshToken: (_, client) => client.grantTypeAllowed('refresh_token'),
+  interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
+  scopes: ['openid', 'offline_access', 'tools'],
   findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
   rotateRefreshToken: true,
   ttl: { AccessToken: 3600, RefreshToken: 86400, Grant: 86400, Session: 86400, IdToken: 3600 },
@@ -46,6 +55,24 @@ async function agreed() {
   const access = await new provider.AccessToken(common).save()
   const refresh = await new provider.RefreshToken({ ...common, authTime: now, iiat: now, rotations: 0 }).save()
   return { access_token: access, refresh_token: refresh }
+}
+
+let refuses = false
+
+// What the pages of the server and the person in front of them do.
+async function interact(request, response) {
+  const { prompt, params, session, grantId } = await provider.interactionDetails(request, response)
+  let result = { login: { accountId: 'ada' } }
+  if (refuses) result = { error: 'access_denied', error_description: 'not today' }
+  else if (prompt.name === 'consent') {
+    const grant = grantId ? await provider.Grant.find(grantId)
+      : new provider.Grant({ accountId: session.accountId, clientId: params.client_id })
+    grant.addOIDCScope(params.scope ?? '')
+    for (const [resource, scopes] of Object.entries(prompt.details.missingResourceScopes ?? {}))
+      grant.addResourceScope(resource, scopes.join(' '))
+    result = { consent: { grantId: await grant.save() } }
+  }
+  await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: !refuses })
 }
 
 async function isGood(authorization) {
@@ -66,7 +93,9 @@ async function mcp(request, response) {
   const authorization = request.headers.authorization
   if (!await isGood(authorization)) {
     stats.unauthorized += 1
-    response.writeHead(401, { 'www-authenticate': 'Bearer error="invalid_token"' }).end(`no: ${authorization}`)
+    const metadata = `${origin}/.well-known/oauth-protected-resource/mcp`
+    response.writeHead(401, { 'www-authenticate': `Bearer error="invalid_token", resource_metadata="${metadata}"` })
+    response.end(`no: ${authorization}`)
     return
   }
   seen.add(authorization.slice('Bearer '.length))
@@ -93,6 +122,13 @@ const own = provider.callback()
 http.on('request', async (request, response) => {
   const path = new URL(request.url, origin).pathname
   if (path === '/mcp') return mcp(request, response)
+  if (path === '/.well-known/oauth-protected-resource/mcp') {
+    response.setHeader('content-type', 'application/json')
+    const scopes = ['openid', 'offline_access', 'tools']
+    return response.end(JSON.stringify({ resource: `${origin}/mcp`, authorization_servers: [origin], scopes_supported: scopes }))
+  }
+  if (path.startsWith('/interaction/')) return interact(request, response)
+  if (path === '/refuse') { refuses = true; return response.end('{}') }
   if (path === '/stats') return response.end(JSON.stringify(stats))
   if (path === '/release') { release(); return response.end('{}') }
   if (path.startsWith('/called/')) {

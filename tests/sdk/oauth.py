@@ -44,6 +44,10 @@ class OAuth:
         """The tokens of another consent."""
         return dict(self._ask("/agree"))
 
+    def refuse(self) -> None:
+        """The person agrees to nothing from now on."""
+        self._ask("/refuse")
+
     def release(self) -> None:
         self._ask("/release")
 

@@ -108,6 +108,10 @@ impl Authorization {
         };
         manager.configure_client(client.clone())?;
         let url = manager.get_authorization_url(&wanted).await?;
+        if !is_web_address(&url) {
+            let why = "the address to agree at is neither https nor http";
+            return Err(AuthorizationError(why.to_owned()));
+        }
         Ok(Self {
             manager,
             url,
@@ -120,6 +124,13 @@ impl Authorization {
     /// The address that the person has to open.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Whether an address is what the browser was sent back to for this authorization, and for no other: so that
+    /// whatever else reaches the place where it is waited for ends nothing.
+    pub fn is_answer(&self, came_back_to: &str) -> bool {
+        let asked = parameter(&self.url, "state");
+        asked.is_some() && asked == parameter(came_back_to, "state")
     }
 
     /// Exchanges what the browser brought back for tokens.
@@ -187,6 +198,11 @@ async fn metadata_of_2025(server_url: &str, error: &AuthError) -> Option<Authori
     let found = read(response, TOKEN_ANSWER_BYTES_MAX).await.ok()?;
     let metadata: AuthorizationMetadata = serde_json::from_str(&found.body).ok()?;
     (metadata.issuer.as_ref() == Some(received_issuer)).then_some(metadata)
+}
+
+/// What a person is asked to open was named by a server, and a browser knows more than web pages.
+fn is_web_address(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "https" | "http"))
 }
 
 /// What a server says by redirecting with an error (RFC 6749, section 4.1.2.1).

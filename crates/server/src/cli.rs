@@ -1,5 +1,7 @@
 //! The command line. Each command is a few lines here and a module of its own.
 
+mod vaults;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,8 +18,8 @@ use crate::sandboxes::exec::{Bytes, ExecCommand};
 use crate::sandboxes::{self, Form, SandboxesCommand};
 use crate::terminal::say;
 use crate::transfer::{self, TransferCommand};
-use crate::vaults::{self, VaultsCommand};
 use crate::{doctor, lifecycle, logging, serve};
+use vaults::Vaults;
 
 const HELP: &str = "\
 Start with:
@@ -28,6 +30,7 @@ Then:
   hostler doctor                          is everything there that a server needs?
   hostler serve --print-config            which settings are in force, and where they come from
   hostler keys create --name laptop       another key
+  hostler vaults authorize --help         let sessions use an MCP server in your name
 
 Settings come from flags, then from the environment (HOSTLER__SERVER__LISTEN sets server.listen), then
 from hostler.toml.";
@@ -53,15 +56,6 @@ Examples:
   hostler sandboxes kill sesn_01...                its processes end, its files stay
 
 They work beside a server and without one, for the user that the server runs as.";
-
-const VAULTS_HELP: &str = "\
-To change the master key while servers run:
-  1. openssl rand -base64 32 > new.key, and name it in vaults.other_master_key_files of all servers; restart them
-  2. make it vaults.master_key_file, and the old one one of the others; restart them
-  3. hostler vaults rewrap
-  4. hostler vaults keys names the new one alone: the old one can go
-
-Keys are named by what is derived from them; no command shows one.";
 
 const IMAGES_HELP: &str = "\
 A sandbox has the programs of this machine, or a root file system of its own:
@@ -95,7 +89,7 @@ enum Command {
     Export(Transfer),
     /// Fill an empty database with what was exported: all of it or nothing
     Import(Transfer),
-    /// Look at the master keys that credentials are sealed with, and change to a new one
+    /// Obtain credentials for MCP servers, and change the master key that all are sealed with
     Vaults(Vaults),
     /// Copy everything that the server keeps, while it runs, to a folder or a bucket
     Backup(BackupArgs),
@@ -256,33 +250,6 @@ fn backup(
 struct Migrate {
     #[command(subcommand)]
     command: MigrateVerb,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = VAULTS_HELP)]
-struct Vaults {
-    #[command(subcommand)]
-    command: VaultsVerb,
-}
-
-#[derive(Debug, Subcommand)]
-enum VaultsVerb {
-    /// Name the master keys that credentials are sealed with, and say which of them are here
-    Keys(Settings),
-    /// Seal all credentials with the master key of the settings, without opening them
-    Rewrap(Settings),
-}
-
-impl Vaults {
-    fn run(self, environment: &Environment) -> anyhow::Result<ExitCode> {
-        let (command, settings) = match self.command {
-            VaultsVerb::Keys(settings) => (VaultsCommand::Keys, settings),
-            VaultsVerb::Rewrap(settings) => (VaultsCommand::Rewrap, settings),
-        };
-        let loaded = load(&settings.into(), environment)?;
-        lifecycle::run(vaults::run(command, &loaded.config))??;
-        Ok(ExitCode::SUCCESS)
-    }
 }
 
 #[derive(Debug, Subcommand)]

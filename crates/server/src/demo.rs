@@ -3,7 +3,6 @@
 //!
 //! It knows nothing that a user does not: it reads the address and the key from the server's banner.
 
-mod client;
 mod model;
 mod server;
 mod show;
@@ -15,11 +14,12 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use serde_json::{Value, json};
 
+use crate::api_client::Client;
 use crate::config::{Environment, SandboxMode};
 use crate::terminal::say;
-use client::Client;
 use model::Chosen;
 use server::{Address, DemoServer, Listen, Signals};
+use sse::EventStream;
 
 const TASK: &str = "Create a Python script that generates the first 20 Fibonacci numbers and saves them to \
                     fibonacci.txt";
@@ -162,9 +162,8 @@ async fn show_session(client: &Client, model: &str) -> anyhow::Result<()> {
         "\nagent        {agent}\nenvironment  {environment}\nsession      {session}\n\n"
     ));
 
-    let mut events = client
-        .stream(&format!("/v1/sessions/{session}/events/stream"))
-        .await?;
+    let stream = format!("/v1/sessions/{session}/events/stream");
+    let mut events = EventStream::new(client.stream(&stream).await?);
     let message = json!({ "type": "user.message", "content": [{ "type": "text", "text": TASK }] });
     client
         .post(

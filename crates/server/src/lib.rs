@@ -4,6 +4,8 @@
 //! sandbox host, the providers, the engine and the HTTP router, and starts and stops them. What a session
 //! means, what a request may say and how a tool runs is never decided here.
 
+mod api_client;
+pub mod authorize;
 pub mod backup;
 pub mod banner;
 pub mod cli;

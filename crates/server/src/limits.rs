@@ -70,3 +70,14 @@ pub(crate) const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 /// Connections that the kernel has accepted and nobody has taken yet. A client whose connection finds no place tries again
 /// after a second. The kernel may allow fewer (`net.core.somaxconn`).
 pub(crate) const CONNECTIONS_WAITING: u32 = 4_096;
+/// How long a person has to agree that sessions use an MCP server, unless the command says otherwise.
+pub(crate) const AGREE_SECONDS: u64 = 600;
+pub(crate) const AGREE_SECONDS_MAX: u64 = 24 * 60 * 60;
+/// Connections to the place where a browser is sent back to.
+pub(crate) const REDIRECT_CONNECTIONS_MAX: usize = 32;
+/// How long one of them may be silent.
+pub(crate) const REDIRECT_TIME_MAX: Duration = Duration::from_secs(10);
+/// An authorization server may send a long code along.
+pub(crate) const REDIRECT_HEAD_BYTES_MAX: usize = 64 << 10;
+/// The longest address that can be pasted.
+pub(crate) const PASTED_BYTES_MAX: u64 = 64 << 10;

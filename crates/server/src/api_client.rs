@@ -1,25 +1,24 @@
-//! The few requests of the demo, as any client would make them.
+//! The few requests that commands make to a server, as any client would make them.
 
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::redirect::Policy;
 use reqwest::{Method, Response};
 use serde_json::Value;
-
-use super::sse::EventStream;
 
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 /// Longer than the pings of the stream are apart.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
 
-pub(super) struct Client {
+pub(crate) struct Client {
     http: reqwest::Client,
     base_url: String,
 }
 
 impl Client {
-    pub(super) fn new(base_url: &str, api_key: &str) -> anyhow::Result<Self> {
+    pub(crate) fn new(base_url: &str, api_key: &str) -> anyhow::Result<Self> {
         let mut headers = HeaderMap::new();
         let mut key = HeaderValue::from_str(api_key).context("the key is not a header's value")?;
         key.set_sensitive(true);
@@ -33,16 +32,18 @@ impl Client {
             .default_headers(headers)
             .connect_timeout(CONNECT_TIME_MAX)
             .read_timeout(SILENCE_MAX)
+            // A key goes to the server that it is for, and nowhere else.
+            .redirect(Policy::none())
             .no_proxy()
             .build()?;
         Ok(Self {
             http,
-            base_url: base_url.to_owned(),
+            base_url: base_url.trim_end_matches('/').to_owned(),
         })
     }
 
     /// Creates a resource and returns its id.
-    pub(super) async fn create(&self, path: &str, body: &Value) -> anyhow::Result<String> {
+    pub(crate) async fn create(&self, path: &str, body: &Value) -> anyhow::Result<String> {
         let resource = self.post(path, body).await?;
         let id = resource["id"].as_str();
         Ok(id
@@ -50,7 +51,7 @@ impl Client {
             .to_owned())
     }
 
-    pub(super) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         Ok(self
             .send(Method::POST, path, Some(body))
             .await?
@@ -58,16 +59,17 @@ impl Client {
             .await?)
     }
 
-    pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
+    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
         Ok(self.send(Method::GET, path, None).await?.json().await?)
     }
 
-    pub(super) async fn text(&self, path: &str) -> anyhow::Result<String> {
+    pub(crate) async fn text(&self, path: &str) -> anyhow::Result<String> {
         Ok(self.send(Method::GET, path, None).await?.text().await?)
     }
 
-    pub(super) async fn stream(&self, path: &str) -> anyhow::Result<EventStream> {
-        Ok(EventStream::new(self.send(Method::GET, path, None).await?))
+    /// An answer that goes on.
+    pub(crate) async fn stream(&self, path: &str) -> anyhow::Result<Response> {
+        self.send(Method::GET, path, None).await
     }
 
     async fn send(
