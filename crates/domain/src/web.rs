@@ -3,6 +3,7 @@
 
 mod address;
 mod domains;
+mod readings;
 mod sources;
 
 pub use address::{AddressProblem, WebAddress};

@@ -5,7 +5,7 @@ use std::fmt;
 use url::{Host, Url};
 
 /// Characters of an address.
-const ADDRESS_CHARS_MAX: usize = 2_048;
+pub(super) const ADDRESS_CHARS_MAX: usize = 2_048;
 
 /// An http or https address without user information and fragment, as the URL standard spells it: the host in lower
 /// case, in punycode and without a dot at its end, addresses in their usual form, and no port that is the usual one.

@@ -4,8 +4,6 @@
 //! that a model has made up of what it knows would carry that away. Neither does a result that is an error, which
 //! repeats what the model has asked for.
 
-use std::borrow::Cow;
-
 use hostler_protocol::agent::{
     BuiltinTool, BuiltinToolConfig, SessionAgent, Tool, UrlSource, UrlSources,
 };
@@ -15,7 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use super::address::WebAddress;
 use super::domains::DomainRules;
+use super::readings::readings;
 use crate::session::{Standing, ToolCall};
+
+/// Readings of one row that are looked at: each address has one to eight. Who writes more of them wants to cost time.
+const READINGS_MAX: usize = 20_000;
 
 /// A row of the log in which there may be addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,11 +132,10 @@ pub fn names_address(event: &Event, source: &AddressSource, address: &WebAddress
         _ => return false,
     };
     let plain = address.without_tls();
-    texts(content, source).any(|text| {
-        readings(text, source).any(|reading| {
-            WebAddress::parse(&reading)
-                .is_ok_and(|named| named == *address || Some(&named) == plain.as_ref())
-        })
+    let readings = texts(content, source).flat_map(|text| readings(text, source));
+    readings.take(READINGS_MAX).any(|reading| {
+        WebAddress::parse(&reading)
+            .is_ok_and(|named| named == *address || Some(&named) == plain.as_ref())
     })
 }
 
@@ -161,95 +162,6 @@ fn texts<'a>(
             ContentBlock::Document { .. } | ContentBlock::Image { .. } => Vec::new(),
         }
     })
-}
-
-/// Every way to read an address out of a text. Prose does not say where one ends: a full stop behind it is
-/// mostly not a part of it, and sometimes is.
-fn readings<'a>(
-    text: &'a str,
-    source: &AddressSource,
-) -> impl Iterator<Item = Cow<'a, str>> + use<'a> {
-    let is_user = *source == AddressSource::User;
-    // Markdown has marks before some characters that mean something to it.
-    let is_markdown = *source == AddressSource::WebFetch;
-    pieces(text).flat_map(move |piece| {
-        let mut found: Vec<Cow<'a, str>> = Vec::new();
-        for (start, _) in piece.match_indices("://") {
-            let Some(start) = scheme_start(piece, start) else {
-                continue;
-            };
-            let whole = &piece[start..];
-            found.extend([whole, trimmed(whole)].map(Cow::Borrowed));
-            // `[words](address)` with more behind it.
-            let inner = whole.split(')').next().unwrap_or(whole);
-            found.extend([inner, trimmed(inner)].map(Cow::Borrowed));
-            if is_markdown && whole.contains('\\') {
-                let plain = whole.replace('\\', "");
-                found.push(Cow::Owned(trimmed(&plain).to_owned()));
-                found.push(Cow::Owned(plain));
-            }
-        }
-        if is_user && found.is_empty() {
-            let bare = trimmed(piece.trim_start_matches(['(', '[', '\'', '*', '_']));
-            found.extend(looks_like_a_site(bare).then(|| Cow::Owned(format!("https://{bare}"))));
-        }
-        found
-    })
-}
-
-/// What stands between white space and marks that no address has.
-fn pieces(text: &str) -> impl Iterator<Item = &str> {
-    let ends = |c: char| {
-        c.is_whitespace()
-            || c.is_control()
-            || "<>\"`“”‘’«»„，。、；：！？（）【】「」『』".contains(c)
-    };
-    text.split(ends).filter(|piece| !piece.is_empty())
-}
-
-/// Where `http` or `https` begins that ends before `end`.
-fn scheme_start(piece: &str, end: usize) -> Option<usize> {
-    ["https", "http"].into_iter().find_map(|scheme| {
-        let start = end.checked_sub(scheme.len())?;
-        let found = piece.get(start..end)?;
-        found.eq_ignore_ascii_case(scheme).then_some(start)
-    })
-}
-
-/// Without the marks that a sentence puts behind an address, and the brackets that it stands in.
-fn trimmed(text: &str) -> &str {
-    let mut text = text;
-    loop {
-        let shorter =
-            text.trim_end_matches(['.', ',', ';', ':', '!', '?', '\'', '*', '_', '~', '|']);
-        let shorter = [('(', ')'), ('[', ']'), ('{', '}')].into_iter().fold(
-            shorter,
-            |text, (open, close)| {
-                let is_alone = text.ends_with(close)
-                    && text.matches(close).count() > text.matches(open).count();
-                if is_alone {
-                    &text[..text.len() - 1]
-                } else {
-                    text
-                }
-            },
-        );
-        if shorter.len() == text.len() {
-            return text;
-        }
-        text = shorter;
-    }
-}
-
-/// `example.com/docs`: what people write for an address.
-fn looks_like_a_site(text: &str) -> bool {
-    let host = text.split(['/', '?', '#', ':']).next().unwrap_or_default();
-    let top = host.rsplit('.').next().unwrap_or_default();
-    host.contains('.')
-        && !host.contains('@')
-        && host.split('.').all(|label| !label.is_empty())
-        && top.chars().count() >= 2
-        && top.chars().all(char::is_alphabetic)
 }
 
 #[cfg(test)]
@@ -322,6 +234,28 @@ mod tests {
         for url in ["https://example.com/a_b*c", "https://example.com/d_e"] {
             assert!(names(&AddressSource::WebFetch, page, url), "{url}");
         }
+    }
+
+    /// Some of these took minutes to hours: a message may have 32 MiB, and a page whatever its author likes.
+    #[test]
+    fn a_text_that_is_written_to_cost_time_costs_little() {
+        let secret = "https://example.com/secret";
+        let brackets = ")".repeat(1 << 17);
+        for hostile in [
+            format!("https://example.com/a{brackets}"),
+            format!("{}{brackets}", "http://".repeat(1 << 17)),
+            "https://example.com/(".repeat(1 << 17),
+            format!("{}) ", "https://example.com/".repeat(100)).repeat(500),
+            format!("{}]\\ ", "https://example.com/".repeat(100)).repeat(500),
+        ] {
+            for source in [AddressSource::User, AddressSource::WebFetch] {
+                assert!(!names(&source, &hostile, secret));
+                // What stands in front of it is found all the same.
+                assert!(names(&source, &format!("{secret} {hostile}"), secret));
+            }
+        }
+        let links = format!("[a](https://example.com/x)[b]({secret})").repeat(1_000);
+        assert!(names(&AddressSource::WebFetch, &links, secret));
     }
 
     #[test]
