@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use crate::error::FetchError;
 use crate::limits::{CONNECT_TIMEOUT, HOPS_MAX, PAGE_BYTES_MAX};
 use crate::media::{ContentType, Media};
-use crate::reader::{Readers, Task};
+use crate::reader::{ReaderLimits, Readers, Task};
 use crate::trust::Trust;
 
 const ACCEPTED: &str = "text/html, application/xhtml+xml, text/markdown, text/plain;q=0.9, \
@@ -31,6 +31,17 @@ pub struct FetchOptions {
     pub timeout: Duration,
     /// The program that is a reader when its first argument is [`crate::READER_COMMAND`].
     pub reader: PathBuf,
+    pub reader_limits: ReaderLimits,
+}
+
+impl FetchOptions {
+    pub fn new(timeout: Duration, reader: PathBuf) -> Self {
+        Self {
+            timeout,
+            reader,
+            reader_limits: ReaderLimits::default(),
+        }
+    }
 }
 
 /// Fetches pages. Cheap to clone.
@@ -58,7 +69,7 @@ impl Fetcher {
         Self {
             outward,
             trust: Arc::default(),
-            readers: Readers::new(options.reader.clone()),
+            readers: Readers::new(options.reader.clone(), options.reader_limits),
             options,
         }
     }

@@ -19,6 +19,7 @@ mod trust;
 
 pub use error::{FetchError, SearchError};
 pub use fetch::{FetchOptions, Fetched, Fetcher};
+pub use reader::ReaderLimits;
 pub use reading::reader_main;
 pub use reqwest::Url;
 pub use search::{Hit, Query, SearchOptions, SearchService, Searcher};

@@ -14,7 +14,7 @@ pub(crate) fn tools(config: &Config, listening: SocketAddr) -> Result<WebTools, 
     let fetcher = |timeout| {
         let outward = Outward::new(gateway_options(&config.network, listening));
         let reader = "/proc/self/exe".into();
-        Fetcher::new(outward, FetchOptions { timeout, reader })
+        Fetcher::new(outward, FetchOptions::new(timeout, reader))
     };
     let search = config.web.search.clone();
     Ok(WebTools {

@@ -12,11 +12,9 @@ use std::process::ExitCode;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use crate::limits::{
-    PAGE_BYTES_MAX, READER_CPU_SECONDS, READER_MEMORY_BYTES, READER_STACK_BYTES, TITLE_CHARS_MAX,
-};
+use crate::limits::{PAGE_BYTES_MAX, READER_STACK_BYTES, TITLE_CHARS_MAX};
 use crate::media::Media;
-use crate::reader::{Answer, Heading, Read};
+use crate::reader::{Answer, Heading, Read, ReaderLimits};
 
 /// Reads a page from standard input and writes its text to standard output.
 pub fn reader_main() -> ExitCode {
@@ -34,24 +32,28 @@ pub fn reader_main() -> ExitCode {
     }
 }
 
-/// From here on nothing can be opened, and what is taken is bounded.
+/// From here on nothing can be opened.
 fn shut_off() -> std::io::Result<()> {
-    let bounds = [
-        (Resource::Core, 0),
-        (Resource::Fsize, 0),
-        // Standard input, output and error are open already.
-        (Resource::Nofile, 3),
-        (Resource::Cpu, READER_CPU_SECONDS),
-        (Resource::As, READER_MEMORY_BYTES),
-    ];
-    for (resource, most) in bounds {
-        let limit = Rlimit {
-            current: Some(most),
-            maximum: Some(most),
-        };
-        setrlimit(resource, limit)?;
-    }
-    Ok(())
+    limit(Resource::Core, 0, 0)?;
+    limit(Resource::Fsize, 0, 0)?;
+    // Standard input, output and error are open already.
+    limit(Resource::Nofile, 3, 3)
+}
+
+/// What is taken from here on is bounded.
+fn bound(limits: ReaderLimits) -> std::io::Result<()> {
+    let cpu = limits.cpu_seconds;
+    // The end by the lower one has a signal of its own, so that the cause can be told.
+    limit(Resource::Cpu, cpu, cpu + 1)?;
+    limit(Resource::As, limits.memory_bytes, limits.memory_bytes)
+}
+
+fn limit(resource: Resource, current: u64, maximum: u64) -> std::io::Result<()> {
+    let limit = Rlimit {
+        current: Some(current),
+        maximum: Some(maximum),
+    };
+    Ok(setrlimit(resource, limit)?)
 }
 
 fn read_page() -> std::io::Result<()> {
@@ -62,6 +64,8 @@ fn read_page() -> std::io::Result<()> {
     let end = given.iter().position(|byte| *byte == b'\n');
     let end = end.ok_or(std::io::ErrorKind::InvalidData)?;
     let heading: Heading = serde_json::from_slice(&given[..end])?;
+    // Nobody has looked at the page until here.
+    bound(heading.limits)?;
     let answer = answer(&heading, &given[end + 1..]);
     let mut out = std::io::stdout().lock();
     out.write_all(&serde_json::to_vec(&answer)?)?;

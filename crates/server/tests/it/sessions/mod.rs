@@ -39,5 +39,6 @@ mod snapshots;
 mod static_server;
 mod turn;
 mod web;
+mod web_hostile;
 mod world;
 mod world_sandboxes;

@@ -64,7 +64,7 @@ fn results(log: &[Recorded]) -> Vec<String> {
 }
 
 /// What comes of calls that a model makes one after the other, when the user has said this.
-async fn fetched(world: &World, tools: Value, said: &str, urls: &[&str]) -> Vec<String> {
+pub(super) async fn fetched(world: &World, tools: Value, said: &str, urls: &[&str]) -> Vec<String> {
     let session = world.session_with_tools(tools).await;
     fetched_in(world, session, said, urls, 1).await
 }

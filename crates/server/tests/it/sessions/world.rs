@@ -59,6 +59,7 @@ pub(super) struct World {
     pub(super) environment: Value,
     checkpoints: Checkpoints,
     judge: Option<JudgeOptions>,
+    pub(super) fetching: FetchOptions,
     /// Whom `web_search` asks.
     pub(super) search: Option<SearchOptions>,
     rest: Duration,
@@ -145,6 +146,10 @@ impl World {
             environment: json!({"name": "test"}),
             checkpoints: Checkpoints::Local,
             judge: None,
+            fetching: FetchOptions::new(
+                Duration::from_secs(60),
+                PathBuf::from(env!("CARGO_BIN_EXE_hostler")),
+            ),
             search: None,
             rest: Duration::ZERO,
             lease: Duration::from_secs(30),
@@ -240,10 +245,7 @@ impl World {
             hosts: self.hosts.clone(),
             ..GatewayOptions::default()
         });
-        let options = FetchOptions {
-            timeout: Duration::from_secs(60),
-            reader: PathBuf::from(env!("CARGO_BIN_EXE_hostler")),
-        };
+        let options = self.fetching.clone();
         let search = self.search.clone();
         WebTools {
             fetch: Some(Fetcher::new(outward, options)),
