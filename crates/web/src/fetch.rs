@@ -16,7 +16,7 @@ use reqwest::{Client, Response, Url};
 use tokio::time::timeout;
 
 use crate::error::FetchError;
-use crate::limits::{CONNECT_TIMEOUT, HOPS_MAX, PAGE_BYTES_MAX};
+use crate::limits::{CAUSE_CHARS_MAX, CONNECT_TIMEOUT, HOPS_MAX, PAGE_BYTES_MAX, URL_CHARS_MAX};
 use crate::media::{ContentType, Media};
 use crate::reader::{ReaderLimits, Readers, Task};
 use crate::trust::Trust;
@@ -178,6 +178,12 @@ fn next_hop(url: &Url, response: &Response) -> Result<Option<Url>, FetchError> {
     if !is_web || !next.username().is_empty() || next.password().is_some() {
         return Err(unreadable());
     }
+    // It is told to the model, and the header may be long.
+    if next.as_str().len() > URL_CHARS_MAX {
+        return Err(FetchError::NotAccessible(format!(
+            "it leads to an address of more than {URL_CHARS_MAX} characters"
+        )));
+    }
     Ok(Some(next))
 }
 
@@ -246,7 +252,11 @@ fn unreachable(error: &reqwest::Error) -> FetchError {
     FetchError::NotAccessible(match is_own {
         true if error.is_timeout() => "the connection took too long".to_owned(),
         true => "the connection failed".to_owned(),
-        false => format!("the connection failed: {cause}"),
+        false => {
+            let cause = cause.to_string();
+            let cause: String = cause.chars().take(CAUSE_CHARS_MAX).collect();
+            format!("the connection failed: {cause}")
+        }
     })
 }
 

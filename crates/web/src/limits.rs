@@ -4,6 +4,10 @@ use std::time::Duration;
 
 /// Answers that lead elsewhere before a page is given up.
 pub(crate) const HOPS_MAX: usize = 10;
+/// Characters of an address that a site leads to, or that was found.
+pub(crate) const URL_CHARS_MAX: usize = 2_048;
+/// Characters of why a connection failed: a site's certificate has as many names as its owner likes.
+pub(crate) const CAUSE_CHARS_MAX: usize = 300;
 /// Bytes of a page, after decompression. Text is cut there, a PDF is refused.
 pub(crate) const PAGE_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// How long a connection may take.
@@ -23,8 +27,7 @@ pub(crate) const CHARSET_BYTES: usize = 1024;
 pub(crate) const TITLE_CHARS_MAX: usize = 500;
 /// Bytes of a search service's answer.
 pub(crate) const SEARCH_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Characters of what a search service says about one page, and of its address.
+/// Characters of what a search service says about one page.
 pub(crate) const SNIPPET_CHARS_MAX: usize = 2_000;
-pub(crate) const HIT_URL_CHARS_MAX: usize = 2_048;
 /// Domains that a search service is told in a request. Results are held against all of them afterwards.
 pub(crate) const SITE_WORDS_MAX: usize = 8;

@@ -16,8 +16,8 @@ use tokio::time::timeout;
 
 use crate::error::SearchError;
 use crate::limits::{
-    CONNECT_TIMEOUT, HIT_URL_CHARS_MAX, SEARCH_BYTES_MAX, SITE_WORDS_MAX, SNIPPET_CHARS_MAX,
-    TITLE_CHARS_MAX,
+    CONNECT_TIMEOUT, SEARCH_BYTES_MAX, SITE_WORDS_MAX, SNIPPET_CHARS_MAX, TITLE_CHARS_MAX,
+    URL_CHARS_MAX,
 };
 use crate::secret::Secret;
 
@@ -204,7 +204,7 @@ async fn bounded(response: Response) -> Result<Vec<u8>, SearchError> {
 }
 
 fn is_page(url: &str) -> bool {
-    url.len() <= HIT_URL_CHARS_MAX
+    url.len() <= URL_CHARS_MAX
         && Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::answers::toolset;
-use super::site::{Site, page};
+use super::site::{Site, moved, page};
 use super::web::fetched;
 use super::world::World;
 
@@ -78,4 +78,18 @@ async fn a_reader_takes_no_more_than_it_may() {
             "! url_not_accessible: the PDF is damaged.",
         ]
     );
+}
+
+#[tokio::test]
+async fn a_site_leads_to_no_address_that_is_a_text_of_its_own() {
+    let world = World::new().await.with_host("site.test");
+    let site = Site::start(|_| moved(&format!("/obey?{}", "words".repeat(500)))).await;
+    let url = site.url("/");
+    let tools = json!([toolset("always_allow")]);
+    let found = fetched(&world, tools, &url, &[&url]).await;
+    assert_eq!(
+        found,
+        ["! url_not_accessible: it leads to an address of more than 2048 characters."]
+    );
+    assert_eq!(site.asked(), ["/"]);
 }
