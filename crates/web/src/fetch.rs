@@ -16,9 +16,12 @@ use reqwest::{Client, Response, Url};
 use tokio::time::timeout;
 
 use crate::error::FetchError;
-use crate::limits::{CAUSE_CHARS_MAX, CONNECT_TIMEOUT, HOPS_MAX, PAGE_BYTES_MAX, URL_CHARS_MAX};
+use crate::limits::{
+    CAUSE_CHARS_MAX, CONNECT_TIMEOUT, HOPS_MAX, PAGE_BYTES_MAX, PAGES_BYTES_MAX, URL_CHARS_MAX,
+};
 use crate::media::{ContentType, Media};
 use crate::reader::{ReaderLimits, Readers, Task};
+use crate::room::{Room, Rooms};
 use crate::trust::Trust;
 
 const ACCEPTED: &str = "text/html, application/xhtml+xml, text/markdown, text/plain;q=0.9, \
@@ -32,6 +35,8 @@ pub struct FetchOptions {
     /// The program that is a reader when its first argument is [`crate::READER_COMMAND`].
     pub reader: PathBuf,
     pub reader_limits: ReaderLimits,
+    /// Of all pages at once, as they come.
+    pub pages_bytes_max: usize,
 }
 
 impl FetchOptions {
@@ -40,6 +45,7 @@ impl FetchOptions {
             timeout,
             reader,
             reader_limits: ReaderLimits::default(),
+            pages_bytes_max: PAGES_BYTES_MAX,
         }
     }
 }
@@ -51,10 +57,11 @@ pub struct Fetcher {
     options: FetchOptions,
     trust: Arc<Trust>,
     readers: Readers,
+    rooms: Rooms,
 }
 
 /// A page as text. **Invariant:** the text is not empty.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Fetched {
     /// Where it was in the end.
     pub url: Url,
@@ -62,6 +69,8 @@ pub struct Fetched {
     pub text: String,
     /// It was longer than what is ever read.
     pub is_cut: bool,
+    /// As long as somebody has the text.
+    _room: Room,
 }
 
 impl Fetcher {
@@ -69,6 +78,7 @@ impl Fetcher {
         Self {
             outward,
             trust: Arc::default(),
+            rooms: Rooms::new(options.pages_bytes_max),
             readers: Readers::new(options.reader.clone(), options.reader_limits),
             options,
         }
@@ -89,13 +99,19 @@ impl Fetcher {
         };
         let page = timeout(self.options.timeout, self.page(url, permits)).await;
         let page = page.map_err(slow)??;
-        let Page { url, task, is_cut } = page;
+        let Page {
+            url,
+            task,
+            is_cut,
+            room,
+        } = page;
         let read = self.readers.read(task).await?;
         Ok(Fetched {
             url,
             title: read.title,
             text: read.text,
             is_cut,
+            _room: room,
         })
     }
 
@@ -109,7 +125,7 @@ impl Fetcher {
             let response = self.ask(&url).await?;
             match next_hop(&url, &response)? {
                 Some(next) => url = next,
-                None => return taken(url, response).await,
+                None => return taken(url, response, self.rooms.room()).await,
             }
         }
         Err(FetchError::NotAccessible(format!(
@@ -155,6 +171,7 @@ struct Page {
     url: Url,
     task: Task,
     is_cut: bool,
+    room: Room,
 }
 
 /// Where an answer leads, if it leads elsewhere.
@@ -187,7 +204,7 @@ fn next_hop(url: &Url, response: &Response) -> Result<Option<Url>, FetchError> {
     Ok(Some(next))
 }
 
-async fn taken(url: Url, response: Response) -> Result<Page, FetchError> {
+async fn taken(url: Url, response: Response, mut room: Room) -> Result<Page, FetchError> {
     let header = response.headers().get(CONTENT_TYPE);
     let header = header.and_then(|value| value.to_str().ok());
     let kind = ContentType::parse(header.unwrap_or_default());
@@ -198,7 +215,9 @@ async fn taken(url: Url, response: Response) -> Result<Page, FetchError> {
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| unreachable(&error))?;
         let left = PAGE_BYTES_MAX - body.len();
-        body.extend_from_slice(&chunk[..chunk.len().min(left)]);
+        let of_chunk = chunk.len().min(left);
+        room.grow_to(body.len() + of_chunk)?;
+        body.extend_from_slice(&chunk[..of_chunk]);
         // What nobody can read is not waited for.
         if media.is_none() && body.len() >= 16 {
             media = Some(readable(&kind, &body)?);
@@ -224,7 +243,12 @@ async fn taken(url: Url, response: Response) -> Result<Page, FetchError> {
         url: url.to_string(),
         body,
     };
-    Ok(Page { url, task, is_cut })
+    Ok(Page {
+        url,
+        task,
+        is_cut,
+        room,
+    })
 }
 
 fn readable(kind: &ContentType, body: &[u8]) -> Result<Media, FetchError> {

@@ -13,6 +13,7 @@ mod limits;
 mod media;
 mod reader;
 mod reading;
+mod room;
 mod search;
 mod secret;
 mod trust;

@@ -10,10 +10,15 @@ pub(crate) const URL_CHARS_MAX: usize = 2_048;
 pub(crate) const CAUSE_CHARS_MAX: usize = 300;
 /// Bytes of a page, after decompression. Text is cut there, a PDF is refused.
 pub(crate) const PAGE_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// Bytes of all pages that are being fetched and read, counted as they come. Their text may be three times that.
+pub(crate) const PAGES_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// In which they are counted.
+pub(crate) const ROOM_UNIT_BYTES: usize = 64 * 1024;
 /// How long a connection may take.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Readers at once; more wait.
+/// Readers at once; more wait, and not for ever.
 pub(crate) const READERS_MAX: usize = 4;
+pub(crate) const READER_WAIT_MAX: Duration = Duration::from_secs(60);
 /// What a reader may take: memory, processor time, time in all, and bytes that it answers.
 pub(crate) const READER_MEMORY_BYTES: u64 = 1 << 30;
 pub(crate) const READER_CPU_SECONDS: u64 = 10;

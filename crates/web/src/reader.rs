@@ -15,7 +15,8 @@ use tokio::time::timeout;
 use crate::READER_COMMAND;
 use crate::error::FetchError;
 use crate::limits::{
-    READER_ANSWER_BYTES_MAX, READER_CPU_SECONDS, READER_MEMORY_BYTES, READER_TIMEOUT, READERS_MAX,
+    READER_ANSWER_BYTES_MAX, READER_CPU_SECONDS, READER_MEMORY_BYTES, READER_TIMEOUT,
+    READER_WAIT_MAX, READERS_MAX,
 };
 use crate::media::Media;
 
@@ -101,8 +102,12 @@ impl Readers {
     }
 
     pub(crate) async fn read(&self, task: Task) -> Result<Read, FetchError> {
+        let place = timeout(READER_WAIT_MAX, self.places.acquire()).await;
         // Nobody closes the places.
-        let _place = self.places.acquire().await;
+        let _place = place.map_err(|_elapsed| {
+            let message = "all readers of pages are busy: try it again later";
+            FetchError::Unavailable(message.to_owned())
+        })?;
         let mut child = self
             .start()
             .map_err(|error| FetchError::Unavailable(format!("no reader: {error}")))?;
@@ -190,5 +195,25 @@ impl Death {
             Self::Other => other,
         };
         format!("the {what} can't be read: {why}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn readers_that_stay_busy_are_not_waited_for_for_ever() {
+        let readers = Readers::new("/bin/false".into(), ReaderLimits::default());
+        let busy = u32::try_from(READERS_MAX).unwrap();
+        let _busy = readers.places.acquire_many(busy).await.unwrap();
+        let task = Task {
+            media: Media::Text,
+            charset: None,
+            url: String::new(),
+            body: Vec::new(),
+        };
+        let refused = readers.read(task).await.unwrap_err();
+        assert_eq!(refused.code(), "unavailable");
     }
 }

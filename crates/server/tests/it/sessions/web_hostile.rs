@@ -93,3 +93,24 @@ async fn a_site_leads_to_no_address_that_is_a_text_of_its_own() {
     );
     assert_eq!(site.asked(), ["/"]);
 }
+
+#[tokio::test]
+async fn pages_have_so_much_memory_and_give_it_back() {
+    let mut world = World::new().await.with_host("site.test");
+    world.fetching.pages_bytes_max = 1 << 20;
+    let site = Site::start(|path| match path {
+        "/large" => page("text/plain", &[b'x'; 2 << 20]),
+        _ => page("text/plain", &[b'x'; 1 << 19]),
+    })
+    .await;
+    let urls = ["/small", "/large", "/small", "/small"].map(|path| site.url(path));
+    let given: Vec<&str> = urls.iter().map(String::as_str).collect();
+    let tools = json!([toolset("always_allow")]);
+    let found = fetched(&world, tools, &urls.join(" "), &given).await;
+    let (large, small) = (&found[1], [&found[0], &found[2], &found[3]]);
+    assert!(
+        large.starts_with("! unavailable: this server is reading too many pages just now"),
+        "{large}"
+    );
+    assert!(small.iter().all(|small| small.starts_with("<> xxx")));
+}
