@@ -15,7 +15,6 @@ mod reader;
 mod reading;
 mod room;
 mod search;
-mod secret;
 mod trust;
 
 pub use error::{FetchError, SearchError};
@@ -24,7 +23,6 @@ pub use reader::ReaderLimits;
 pub use reading::reader_main;
 pub use reqwest::Url;
 pub use search::{Hit, Query, SearchOptions, SearchService, Searcher};
-pub use secret::Secret;
 
 /// What a process is told as its first argument to be a reader.
 pub const READER_COMMAND: &str = "web-reader";

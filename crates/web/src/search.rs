@@ -6,10 +6,12 @@ mod exa;
 mod searxng;
 mod tavily;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use reqwest::header::RETRY_AFTER;
+use hostler_protocol::secret::SecretText;
+use reqwest::header::{HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, Url};
 use tokio::time::timeout;
@@ -19,7 +21,6 @@ use crate::limits::{
     CONNECT_TIMEOUT, SEARCH_BYTES_MAX, SITE_WORDS_MAX, SNIPPET_CHARS_MAX, TITLE_CHARS_MAX,
     URL_CHARS_MAX,
 };
-use crate::secret::Secret;
 
 /// Who is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +37,7 @@ pub struct SearchOptions {
     pub service: SearchService,
     /// Where it is; `None` for its usual place, which SearXNG has not.
     pub url: Option<Url>,
-    pub key: Option<Secret>,
+    pub key: Option<SecretText>,
     pub timeout: Duration,
     /// Results of one search.
     pub results_max: usize,
@@ -82,7 +83,7 @@ trait Dialect: Send + Sync {
 #[derive(Clone)]
 pub struct Searcher {
     http: Client,
-    dialect: std::sync::Arc<dyn Dialect>,
+    dialect: Arc<dyn Dialect>,
     timeout: Duration,
     results_max: usize,
 }
@@ -98,16 +99,9 @@ impl Searcher {
             .user_agent(concat!("hostler/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| SearchError::Unavailable(format!("no HTTP client: {error}")))?;
-        let (url, key) = (options.url, options.key);
-        let dialect: std::sync::Arc<dyn Dialect> = match options.service {
-            SearchService::Searxng => std::sync::Arc::new(searxng::Searxng { url, key }),
-            SearchService::Brave => std::sync::Arc::new(brave::Brave { url, key }),
-            SearchService::Tavily => std::sync::Arc::new(tavily::Tavily { url, key }),
-            SearchService::Exa => std::sync::Arc::new(exa::Exa { url, key }),
-        };
         Ok(Self {
             http,
-            dialect,
+            dialect: dialect(options.service, options.url, options.key),
             timeout: options.timeout,
             results_max: options.results_max,
         })
@@ -177,6 +171,15 @@ impl Searcher {
     }
 }
 
+fn dialect(service: SearchService, url: Option<Url>, key: Option<SecretText>) -> Arc<dyn Dialect> {
+    match service {
+        SearchService::Searxng => Arc::new(searxng::Searxng { url, key }),
+        SearchService::Brave => Arc::new(brave::Brave { url, key }),
+        SearchService::Tavily => Arc::new(tavily::Tavily { url, key }),
+        SearchService::Exa => Arc::new(exa::Exa { url, key }),
+    }
+}
+
 impl std::fmt::Debug for Searcher {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Searcher")
@@ -219,6 +222,21 @@ fn place(url: Option<&Url>, usual: &str, path: &str) -> String {
     format!("{}{path}", base.trim_end_matches('/'))
 }
 
+/// The key in a header that no log of the libraries below shows.
+fn with_key(request: RequestBuilder, name: &str, key: Option<&SecretText>) -> RequestBuilder {
+    let Some(key) = key else {
+        return request;
+    };
+    match HeaderValue::from_str(key.expose()) {
+        Ok(mut value) => {
+            value.set_sensitive(true);
+            request.header(name, value)
+        }
+        // Sending it fails, and says that it is no header.
+        Err(_) => request.header(name, key.expose()),
+    }
+}
+
 /// A query for services that take domains as words of it.
 fn with_sites(query: &Query) -> String {
     let allowed = &query.allowed_domains;
@@ -249,4 +267,27 @@ fn bare_domains(domains: &[String]) -> Vec<&str> {
 fn whole_domains(domains: &[String]) -> Vec<&str> {
     let whole = domains.iter().filter(|domain| !domain.contains('/'));
     whole.map(String::as_str).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_request_shows_its_key() {
+        for service in [
+            SearchService::Searxng,
+            SearchService::Brave,
+            SearchService::Tavily,
+            SearchService::Exa,
+        ] {
+            let key = Some(SecretText::new("the-key".to_owned()));
+            let dialect = dialect(service, None, key);
+            let http = Client::builder().build().unwrap();
+            let request = dialect.request(&http, &Query::default(), 1);
+            let shown = format!("{:?}", request.build().unwrap().headers());
+            assert!(shown.contains("Sensitive"), "{service:?}: {shown}");
+            assert!(!shown.contains("the-key"), "{service:?}: {shown}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hostler_protocol::secret::SecretText;
 use hostler_web::{SearchOptions, SearchService};
 use serde::{Deserialize, Serialize};
 
@@ -150,15 +151,15 @@ impl RawWeb {
         None
     }
 
-    fn key(&self, at: &Resolving<'_>, problems: &mut Vec<Problem>) -> Option<hostler_web::Secret> {
+    fn key(&self, at: &Resolving<'_>, problems: &mut Vec<Problem>) -> Option<SecretText> {
         if let Some(key) = &self.search_key {
             let key = key.expose().trim();
-            return (!key.is_empty()).then(|| hostler_web::Secret::new(key.to_owned()));
+            return (!key.is_empty()).then(|| SecretText::new(key.to_owned()));
         }
         let file = self.search_key_file.as_deref()?;
         let path = at.path(&["web", "search_key_file"], file);
         match read_key(&path) {
-            Ok(key) => Some(hostler_web::Secret::new(key.expose().to_owned())),
+            Ok(key) => Some(SecretText::new(key.expose().to_owned())),
             Err(message) => {
                 let message = format!("{}: {message}", path.display());
                 problems.push(at.problem(&["web", "search_key_file"], message));

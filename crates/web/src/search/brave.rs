@@ -1,17 +1,17 @@
 //! The Brave Search API: `GET /res/v1/web/search`.
 
+use hostler_protocol::secret::SecretText;
 use reqwest::{Client, RequestBuilder, Url};
 use serde::Deserialize;
 
-use super::{Dialect, Hit, Query, place, with_sites};
-use crate::secret::Secret;
+use super::{Dialect, Hit, Query, place, with_key, with_sites};
 
 /// What it gives at most.
 const COUNT_MAX: usize = 20;
 
 pub(super) struct Brave {
     pub(super) url: Option<Url>,
-    pub(super) key: Option<Secret>,
+    pub(super) key: Option<SecretText>,
 }
 
 #[derive(Deserialize)]
@@ -68,10 +68,7 @@ impl Dialect for Brave {
         if let Some(country) = &query.country {
             request = request.header("x-loc-country", country);
         }
-        match &self.key {
-            Some(key) => request.header("x-subscription-token", key.expose()),
-            None => request,
-        }
+        with_key(request, "x-subscription-token", self.key.as_ref())
     }
 
     fn hits(&self, body: &[u8]) -> Option<Vec<Hit>> {

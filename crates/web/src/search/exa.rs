@@ -1,19 +1,19 @@
 //! Exa: `POST /search` with highlights of each page.
 
+use hostler_protocol::secret::SecretText;
 use reqwest::{Client, RequestBuilder, Url};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Dialect, Hit, Query, bare_domains, place, whole_domains};
+use super::{Dialect, Hit, Query, bare_domains, place, whole_domains, with_key};
 use crate::error::SearchError;
-use crate::secret::Secret;
 
 /// What it gives at most.
 const RESULTS_MAX: usize = 100;
 
 pub(super) struct Exa {
     pub(super) url: Option<Url>,
-    pub(super) key: Option<Secret>,
+    pub(super) key: Option<SecretText>,
 }
 
 #[derive(Deserialize)]
@@ -56,10 +56,7 @@ impl Dialect for Exa {
             body["userLocation"] = json!(country);
         }
         let request = http.post(url).json(&body);
-        match &self.key {
-            Some(key) => request.header("x-api-key", key.expose()),
-            None => request,
-        }
+        with_key(request, "x-api-key", self.key.as_ref())
     }
 
     fn hits(&self, body: &[u8]) -> Option<Vec<Hit>> {

@@ -1,16 +1,16 @@
 //! SearXNG, which an operator runs himself: `GET /search` with `format=json`.
 
+use hostler_protocol::secret::SecretText;
 use reqwest::{Client, RequestBuilder, Url};
 use serde::Deserialize;
 
 use super::{Dialect, Hit, Query, place, with_sites};
 use crate::error::SearchError;
-use crate::secret::Secret;
 
 pub(super) struct Searxng {
     pub(super) url: Option<Url>,
     /// For a gateway in front of it.
-    pub(super) key: Option<Secret>,
+    pub(super) key: Option<SecretText>,
 }
 
 #[derive(Deserialize)]

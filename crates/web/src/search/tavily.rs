@@ -1,19 +1,19 @@
 //! Tavily: `POST /search`.
 
+use hostler_protocol::secret::SecretText;
 use reqwest::{Client, RequestBuilder, Url};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{Dialect, Hit, Query, bare_domains, place, whole_domains};
 use crate::error::SearchError;
-use crate::secret::Secret;
 
 /// What it gives at most.
 const RESULTS_MAX: usize = 20;
 
 pub(super) struct Tavily {
     pub(super) url: Option<Url>,
-    pub(super) key: Option<Secret>,
+    pub(super) key: Option<SecretText>,
 }
 
 #[derive(Deserialize)]

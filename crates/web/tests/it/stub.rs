@@ -8,7 +8,8 @@ use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use hostler_web::{Hit, Query, SearchError, SearchOptions, SearchService, Searcher, Secret};
+use hostler_protocol::secret::SecretText;
+use hostler_web::{Hit, Query, SearchError, SearchOptions, SearchService, Searcher};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -85,7 +86,7 @@ impl Stub {
         let options = SearchOptions {
             service,
             url: Some(self.url.parse().unwrap()),
-            key: Some(Secret::new("the-key".to_owned())),
+            key: Some(SecretText::new("the-key".to_owned())),
             timeout: Duration::from_secs(60),
             results_max: 5,
         };

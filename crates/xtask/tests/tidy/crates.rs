@@ -65,7 +65,7 @@ const RULES: &[Rule] = &[
     Rule {
         name: "web",
         // The rules about addresses are the gateway's.
-        ours: &["egress"],
+        ours: &["protocol", "egress"],
         never: &[SQL, WEB, "object_store"],
     },
     Rule {
