@@ -2,6 +2,7 @@
 
 mod crates;
 mod documents;
+mod errors;
 mod events;
 mod files;
 mod limits;
