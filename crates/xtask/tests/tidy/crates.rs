@@ -27,6 +27,11 @@ const RULES: &[Rule] = &[
         never: &[SQL, ASYNC, WEB, "reqwest object_store"],
     },
     Rule {
+        name: "skill",
+        ours: &[],
+        never: &[SQL, ASYNC, WEB, "reqwest object_store"],
+    },
+    Rule {
         name: "domain",
         ours: &["protocol"],
         never: &[SQL, ASYNC, WEB, "reqwest object_store"],
@@ -77,20 +82,20 @@ const RULES: &[Rule] = &[
         name: "engine",
         ours: &[
             "protocol", "domain", "store", "provider", "sandbox", "egress", "image", "mcp", "web",
-            "vault",
+            "skill", "vault",
         ],
         never: &[SQL, WEB, "reqwest object_store"],
     },
     Rule {
         name: "http",
-        ours: &["protocol", "domain", "store", "vault"],
+        ours: &["protocol", "domain", "store", "skill", "vault"],
         never: &[SQL, "reqwest object_store"],
     },
     Rule {
         name: "server",
         ours: &[
             "protocol", "domain", "store", "provider", "sandbox", "egress", "image", "mcp", "web",
-            "vault", "relay", "engine", "http",
+            "skill", "vault", "relay", "engine", "http",
         ],
         never: &["sqlx"],
     },
@@ -98,7 +103,7 @@ const RULES: &[Rule] = &[
         name: "testkit",
         ours: &[
             "protocol", "domain", "store", "provider", "sandbox", "egress", "image", "mcp", "web",
-            "vault", "relay", "engine", "http", "server",
+            "skill", "vault", "relay", "engine", "http", "server",
         ],
         never: &[],
     },
