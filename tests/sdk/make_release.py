@@ -31,6 +31,7 @@ API_KEY = "sk-hostler-of-a-release-fixture-and-of-nothing-else"
 MASTER_KEY = base64.b64encode(b"of a fixture and of nothing else").decode()
 KEPT = {**SETTINGS, "HOSTLER__VAULTS__MASTER_KEY": MASTER_KEY, "HOSTLER__SERVER__UPLOADS_DOWNLOADABLE": "true", "HOSTLER__SANDBOX__CHECKPOINT": "blobs",
         "HOSTLER__SANDBOX__IDLE_STOP": "1s"}
+SKILL = b"---\nname: kept-skill\ndescription: Is kept.\n---\nKept.\n"
 WAIT_SECONDS = 120
 
 
@@ -55,8 +56,10 @@ def make(folder: Path) -> None:
 
 def fill(wire: Wire, model: FakeModel, server: Hostler) -> dict[str, Any]:
     """One of each thing; and what a client has to be shown of it."""
+    skill = wire.ok("POST", "/v1/skills", files=[("files[]", ("kept/SKILL.md", SKILL, "text/markdown"))])
     agent = wire.post("/v1/agents", {"name": "Fixture", "model": "claude-opus-5-5", "system": "You are kept.",
-                                     "tools": [{"type": "agent_toolset_20260401"}]})
+                                     "tools": [{"type": "agent_toolset_20260401"}],
+                                     "skills": [{"type": "custom", "skill_id": skill["id"]}]})
     agent = wire.post(f"/v1/agents/{agent['id']}", {"version": agent["version"], "description": "changed once"})
     environment = wire.post("/v1/environments", {"name": "fixture"})
     file = wire.ok("POST", "/v1/files", files={"file": ("notes.txt", b"kept for later\n", "text/plain")})
@@ -84,6 +87,7 @@ def fill(wire: Wire, model: FakeModel, server: Hostler) -> dict[str, Any]:
         "agent": wire.get(f"/v1/agents/{agent['id']}"),
         "versions": len(wire.get(f"/v1/agents/{agent['id']}/versions")["data"]),
         "environment": wire.get(f"/v1/environments/{environment['id']}"),
+        "skill": wire.get(f"/v1/skills/{skill['id']}"),
         "file": wire.get(f"/v1/files/{file['id']}"),
         "worked": wire.get(f"/v1/sessions/{worked['id']}"),
         "worked_events": wire.events(worked["id"]),

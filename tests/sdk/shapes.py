@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from anthropic.types import beta
-from anthropic.types.beta import sessions, vaults
+from anthropic.types.beta import sessions, skills, vaults
 
 from strict import problems
 
@@ -48,6 +48,8 @@ FILE = beta.BetaFileMetadata
 MODEL = beta.BetaModelInfo
 VAULT = beta.BetaManagedAgentsVault
 CREDENTIAL = vaults.BetaManagedAgentsCredential
+SKILL = beta.BetaSkill
+SKILL_VERSION = skills.BetaSkillVersion
 EVENT = sessions.BetaManagedAgentsSessionEvent
 STREAMED = sessions.BetaManagedAgentsStreamSessionEvents
 
@@ -64,6 +66,9 @@ ITEMS: dict[str, Any] = {
     "sessions.events.send": sessions.BetaManagedAgentsSendSessionEvents,
     "files.upload": FILE, "files.retrieve_metadata": FILE, "files.delete": beta.BetaDeletedFile,
     "models.retrieve": MODEL,
+    "skills.create": SKILL, "skills.retrieve": SKILL, "skills.delete": beta.BetaDeletedSkill,
+    "skills.versions.create": SKILL_VERSION, "skills.versions.retrieve": SKILL_VERSION,
+    "skills.versions.delete": skills.BetaDeletedSkillVersion,
     "vaults.create": VAULT, "vaults.retrieve": VAULT, "vaults.update": VAULT, "vaults.archive": VAULT,
     "vaults.delete": beta.BetaManagedAgentsDeletedVault,
     "vaults.credentials.create": CREDENTIAL, "vaults.credentials.retrieve": CREDENTIAL,
@@ -81,6 +86,8 @@ PAGES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "sessions.events.list": (EVENT, ("next_page",)),
     "sessions.resources.list": (sessions.BetaManagedAgentsSessionResource, ("next_page",)),
     "files.list": (FILE, ("next_page",)),
+    "skills.list": (SKILL, ("next_page",)),
+    "skills.versions.list": (SKILL_VERSION, ("next_page",)),
     "vaults.list": (VAULT, ("next_page",)),
     "vaults.credentials.list": (CREDENTIAL, ("next_page",)),
     "models.list": (MODEL, ("first_id", "last_id")),
@@ -88,9 +95,9 @@ PAGES: dict[str, tuple[Any, tuple[str, ...]]] = {
 
 # Answered with something else than JSON.
 STREAM = "sessions.events.stream"
-BINARY = "files.download"
+BINARY = frozenset({"files.download", "skills.versions.download"})
 
-DONE = frozenset(ITEMS) | frozenset(PAGES) | {STREAM, BINARY}
+DONE = frozenset(ITEMS) | frozenset(PAGES) | {STREAM} | BINARY
 
 ERROR_TYPES = {
     400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error",

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +10,10 @@ import anthropic
 from anthropic import beta_async_tool
 
 from fake_model import FakeModel, Reply, last_user_content, tool_use
-from hostler_process import REPOSITORY, Hostler
+from hostler_process import Hostler
+from node import run_typescript
 from subscriber import Subscriber
 from test_permissions import session_of
-from test_quickstart import RUN_SECONDS, TYPESCRIPT
 from wire import Wire
 
 TOOL = {"type": "custom", "name": "look_up", "description": "Looks up an order.",
@@ -139,20 +136,7 @@ def test_a_call_that_was_interrupted_is_not_run_by_a_later_runner(server: Hostle
 def test_the_typescript_sdk(server: Hostler, wire: Wire, model: FakeModel, tmp_path: Path) -> None:
     """Its runner answers the custom tool, and the program itself what is asked."""
     model.say(Reply([tool_use("look_up", id="7"), tool_use("bash", command="echo asked")]), "All done.")
-    modules = TYPESCRIPT / "node_modules"
-    shutil.copy(REPOSITORY / "tests" / "sdk" / "ts" / "hands.ts", tmp_path)
-    (tmp_path / "package.json").write_text('{"type": "module"}')
-    (tmp_path / "node_modules").symlink_to(modules)
-    compiled = subprocess.run(
-        [str(modules / ".bin" / "tsc"), "--strict", "--target", "es2022", "--module", "nodenext", "--skipLibCheck",
-         "--types", "node", "hands.ts"], cwd=tmp_path, capture_output=True, text=True, timeout=RUN_SECONDS)
-    assert compiled.returncode == 0, compiled.stdout + compiled.stderr
-    ran = subprocess.run(
-        ["node", "hands.js"], cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        timeout=RUN_SECONDS, env={"ANTHROPIC_BASE_URL": server.base_url, "ANTHROPIC_API_KEY": server.api_key,
-                                  "PATH": os.environ["PATH"], "HOME": str(tmp_path)})
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    lines = ran.stdout.splitlines()
+    lines = run_typescript("hands.ts", tmp_path, server)
     assert lines[1:] == ["ran look_up false true", "All done."]
     # The same log, held against the contract.
     events = wire.events(lines[0])

@@ -11,11 +11,11 @@ from typing import Any, Iterator
 import pytest
 
 from hostler_process import Hostler
-from refusals import agents, environments, events, files, lists, sessions, transport
+from refusals import agents, environments, events, files, lists, sessions, skills, transport
 from refusals.case import UNSET, Case, filled
 from wire import Ledger, Wire
 
-CASES: list[Case] = [case for module in (transport, agents, environments, sessions, events, files, lists)
+CASES: list[Case] = [case for module in (transport, agents, environments, sessions, events, files, lists, skills)
                      for case in module.CASES]
 
 TOOLSET = "agent_toolset_20260401"

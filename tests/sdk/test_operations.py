@@ -19,7 +19,7 @@ REFUSED = tuple(o for o in shapes.operations() if o.name not in shapes.DONE)
 # The longest prefix of the operation's name decides which words its refusal must contain one of.
 FEATURE_WORDS = {
     "environments.work": ("work",), "sessions.threads": ("thread",), "sessions.resources": ("resource",),
-    "vaults": ("vault", "credential"), "memory_stores": ("memor",), "skills": ("skill",),
+    "vaults": ("vault", "credential"), "memory_stores": ("memor",),
     "deployments": ("deployment",), "deployment_runs": ("deployment",), "dreams": ("dream",),
     "tunnels": ("tunnel",), "user_profiles": ("user profile", "user_profile"), "organization.webhooks": ("webhook",),
 }
@@ -41,7 +41,6 @@ PLACES = {
     "thread_id": "sthr_011CZkZ9X2dpNyB7HsEFoRfW", "vault_id": "vlt_011CZkZ9X2dpNyB7HsEFoRfW",
     "credential_id": "vcrd_011CZkZ9X2dpNyB7HsEFoRfW", "memory_store_id": "memstore_011CZkZ9X2dpNyB7HsEFoRfW",
     "memory_id": "mem_011CZkZ9X2dpNyB7HsEFoRfW", "memory_version_id": "memver_011CZkZ9X2dpNyB7HsEFoRfW",
-    "skill_id": "skill_011CZkZ9X2dpNyB7HsEFoRfW", "version": "1759178010641129",
     "deployment_id": "depl_011CZkZ9X2dpNyB7HsEFoRfW", "deployment_run_id": "drun_011CZkZ9X2dpNyB7HsEFoRfW",
     "dream_id": "drm_011CZkZ9X2dpNyB7HsEFoRfW", "tunnel_id": "tnl_011CZkZ9X2dpNyB7HsEFoRfW",
     "certificate_id": "tcrt_011CZkZ9X2dpNyB7HsEFoRfW", "user_profile_id": "uprof_011CZkZ9X2dpNyB7HsEFoRfW",
@@ -146,6 +145,21 @@ def walk_files(wire: Wire) -> None:
     assert wire.call("GET", path).status_code == 404
 
 
+def walk_skills(wire: Wire) -> None:
+    files = [("files[]", ("f/SKILL.md", b"---\nname: walked\ndescription: Walks.\n---\n", "text/markdown"))]
+    skill = wire.ok("POST", "/v1/skills", files=files)
+    path = f"/v1/skills/{skill['id']}"
+    assert wire.get(path) == skill
+    assert skill in wire.get("/v1/skills")["data"]
+    version = wire.ok("POST", f"{path}/versions", files=files)
+    inner = f"{path}/versions/{version['id']}"
+    assert wire.get(inner) == version == wire.get(f"{path}/versions/latest")
+    assert version in wire.get(f"{path}/versions")["data"]
+    assert wire.call("GET", f"{inner}/content").content.startswith(b"PK")
+    assert wire.delete(inner) == {"id": version["id"], "type": "skill_version_deleted"}
+    assert wire.delete(path) == {"id": skill["id"], "type": "skill_deleted"}
+
+
 def walk_vaults(wire: Wire) -> None:
     vault = wire.post("/v1/vaults", {"display_name": "walked"})
     path = f"/v1/vaults/{vault['id']}"
@@ -180,11 +194,12 @@ def test_everything_else_is_done(wire: Wire, ledger: Ledger, model: FakeModel, w
     walk_files(wire)
     walk_models(wire)
     walk_vaults(wire)
+    walk_skills(wire)
     assert wire.post(f"/v1/agents/{agent['id']}/archive")["archived_at"]
     for name in sorted(shapes.DONE):
         statuses = ledger.statuses(name)
         # An upload cannot be downloaded, as on the hosted service: its refusal is the documented answer.
-        done = 200 in statuses or (name == shapes.BINARY and 400 in statuses)
+        done = 200 in statuses or (name in shapes.BINARY and 400 in statuses)
         walked[name] = "done" if done else f"{statuses}?"
         assert done, f"{name}: {statuses}"
 

@@ -72,6 +72,20 @@ def test_everything_is_shown_as_it_was(release: Release, model: FakeModel) -> No
     assert [wire.call("GET", f"/v1/files/{f['id']}/content").content for f in outputs] == [b"result\n"]
 
 
+def test_a_kept_skill_is_shown_and_used(release: Release, model: FakeModel) -> None:
+    if "skill" not in release.expected:
+        pytest.skip("that version kept no skills")
+    model.responder = answer
+    wire, skill, worked = release.start(), release.expected["skill"], release.expected["worked"]["id"]
+    assert wire.get(f"/v1/skills/{skill['id']}") == skill
+    with Subscriber(wire, worked, after="0") as stream:
+        stream.wait_for_idle()
+        wire.say(worked, "Which skill?")
+        stream.wait_for_idle(2)
+    results = [event for event in wire.events(worked) if event["type"] == "agent.tool_result"]
+    assert results[-1]["content"][0]["text"].endswith("Kept.\n")
+
+
 def test_a_kept_credential_is_shown_and_opens(release: Release) -> None:
     if "credential" not in release.expected:
         pytest.skip("that version kept no credentials")
@@ -102,6 +116,8 @@ def answer(request: dict[str, Any]) -> Reply:
     last = str(request["messages"][-1])
     if "What is there?" in last and "precious" not in last:
         return Reply([tool_use("bash", command="cat kept /mnt/user/notes.txt")])
+    if "Which skill?" in last and "Is kept." not in last:
+        return Reply([tool_use("bash", command="cat /workspace/skills/kept-skill/SKILL.md")])
     return Reply([{"type": "text", "text": "I see."}])
 
 

@@ -38,6 +38,7 @@ mod sandbox_news;
 mod sandbox_prompt;
 mod secrets;
 mod session_sandbox;
+mod skills;
 mod supervisor;
 mod suspects;
 mod sweep;

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::limits::{OUTPUT_TOKENS_DEFAULT, SUMMARY_TOKENS};
 use crate::mcp::Offer;
 use crate::sandbox_prompt::{self, Told};
+use crate::skills;
 use crate::web;
 
 /// A block whose file can't be had any more.
@@ -112,8 +113,12 @@ fn system(agent: &SessionAgent, sandbox: &Told) -> Vec<String> {
         .system
         .clone()
         .filter(|system| !system.trim().is_empty());
-    let sandbox = tools::needs_sandbox(agent).then(|| sandbox_prompt::text(sandbox));
-    own.into_iter().chain(sandbox).collect()
+    if !tools::needs_sandbox(agent) {
+        return own.into_iter().collect();
+    }
+    let skills = skills::text(&sandbox.skills, &sandbox.reach);
+    let sandbox = sandbox_prompt::text(sandbox);
+    own.into_iter().chain([sandbox]).chain(skills).collect()
 }
 
 fn definitions(agent: &SessionAgent, sandbox: &Told, offer: &Offer) -> Vec<ToolDefinition> {

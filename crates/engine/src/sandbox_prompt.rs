@@ -11,6 +11,8 @@ use tokio::sync::OnceCell;
 use crate::limits::PROMPT_HOSTS_MAX;
 use crate::network::{self, Limits, Reach};
 use crate::options::Parts;
+use crate::skills::ToldSkill;
+use crate::uploads::unreadable;
 use crate::web;
 
 const PLACE: &str = "You have a private Linux sandbox. Your working directory is /workspace. Files \
@@ -36,6 +38,7 @@ pub(crate) struct Told {
     pub(crate) reach: Reach,
     /// That it was made with, whether or not they can be had.
     pub(crate) repositories: Vec<SessionRepository>,
+    pub(crate) skills: Vec<ToldSkill>,
     /// Which web tools this server can carry out, and for which hosts its environment lets them.
     pub(crate) web: web::Offered,
     pub(crate) web_hosts: Option<Vec<String>>,
@@ -47,9 +50,12 @@ impl Told {
         let repositories = repositories.map_err(|error| SandboxError::Unavailable {
             reason: format!("the session's repositories can't be read: {error}"),
         })?;
+        let skills = parts.store.session_skills(session).await;
+        let skills = skills.map_err(unreadable)?;
         Ok(Self {
             reach: network::reach(parts, session).await?,
             repositories,
+            skills: skills.into_iter().map(ToldSkill::from).collect(),
             web: web::offered(&parts.web),
             web_hosts: network::web_hosts(parts, session).await?,
         })

@@ -15,6 +15,7 @@ use tokio_util::io::StreamReader;
 
 use crate::limits::{SYNCED_SESSIONS_MAX, UPLOAD_LINKS_MAX};
 use crate::options::Parts;
+use crate::skills;
 
 /// What is known of the sandboxes of this process.
 #[derive(Default)]
@@ -90,8 +91,18 @@ pub(crate) async fn place(
     *wanted.placed = None;
     let mounts = parts.store.session_mounts(session).await;
     let mounts = mounts.map_err(unreadable)?;
-    let uploads = mounts.iter().map(upload).collect::<Result<_, _>>()?;
-    let missing = opened.sandbox.keep_uploads(uploads).await?;
+    let skills = parts.store.session_skills(session).await;
+    let skills = skills.map_err(unreadable)?;
+    let mut uploads = mounts.iter().map(upload).collect::<Result<Vec<_>, _>>()?;
+    for skill in &skills {
+        uploads.extend(skills::uploads(skill)?);
+    }
+    let mut missing = opened.sandbox.keep_uploads(uploads).await?;
+    for skill in &skills {
+        let of_skill = |upload: &mut Upload| upload.id == skill.version_id.to_string();
+        let files: Vec<Upload> = missing.extract_if(.., of_skill).collect();
+        skills::place(parts, &opened.sandbox, skill, files).await?;
+    }
     if !missing.is_empty() {
         let brief = parts.store.session_brief(session).await;
         let Some(brief) = brief.map_err(unreadable)? else {
@@ -146,6 +157,7 @@ fn upload(mount: &Mount) -> Result<Upload, SandboxError> {
         path: inner_path(mount)?,
         id: mount.file_id.to_string(),
         size: mount.size_bytes,
+        is_executable: false,
     })
 }
 
@@ -164,7 +176,7 @@ fn inner_path(mount: &Mount) -> Result<InnerPath, SandboxError> {
     })
 }
 
-fn unreadable(error: StoreError) -> SandboxError {
+pub(crate) fn unreadable(error: StoreError) -> SandboxError {
     SandboxError::Unavailable {
         reason: format!("the session's files can't be read: {error}"),
     }

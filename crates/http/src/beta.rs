@@ -17,6 +17,7 @@ const DREAMING: &str = "dreaming-2026-04-21";
 const MCP_TUNNELS: &str = "mcp-tunnels-2026-06-22";
 const WEBHOOKS: &str = "webhooks-2026-10-07";
 const LEGACY_FILES: &str = "files-api-2025-04-14";
+const LEGACY_SKILLS: &str = "skills-2025-10-02";
 
 /// Values that clients are known to send. They are accepted everywhere; most change nothing here.
 const KNOWN: &[&str] = &[
@@ -66,7 +67,7 @@ const KNOWN: &[&str] = &[
     "prompt-caching-2024-07-31",
     "server-side-fallback-2026-06-01",
     "server-side-fallback-2026-07-01",
-    "skills-2025-10-02",
+    LEGACY_SKILLS,
     "spend-limit-reads-2026-09-26",
     "structured-outputs-2025-11-13",
     "task-budgets-2026-03-13",
@@ -117,6 +118,11 @@ impl Betas {
     /// Whether lists of files have the shape of before the files API left beta.
     pub(crate) fn legacy_files(&self) -> bool {
         self.has(LEGACY_FILES)
+    }
+
+    /// Whether skills are asked for in the shapes of before they left beta.
+    pub(crate) fn legacy_skills(&self) -> bool {
+        self.has(LEGACY_SKILLS)
     }
 
     fn has(&self, value: &str) -> bool {

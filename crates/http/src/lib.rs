@@ -19,6 +19,7 @@ mod cursor;
 mod environments;
 mod fair;
 mod files;
+mod form;
 mod frame;
 mod health;
 mod held;
@@ -37,6 +38,7 @@ mod refusals;
 mod refused;
 mod routes;
 mod sessions;
+mod skills;
 mod sse;
 mod strict_json;
 mod turns;
@@ -81,6 +83,8 @@ pub struct Api {
     requests: Arc<Shared>,
     /// One for each open event stream.
     streams: Arc<Shared>,
+    /// One for each skill that is being unpacked.
+    skill_uploads: Semaphore,
     /// Bytes of bodies and answers.
     bytes: Arc<Shared>,
 }
@@ -98,6 +102,7 @@ impl Api {
             places: Semaphore::new(options.requests_max),
             requests: Shared::new(options.requests_max),
             streams: Shared::new(options.streams_max),
+            skill_uploads: Semaphore::new(limits::SKILL_UPLOADS_AT_ONCE),
             bytes: Shared::new(options.held_bytes_max),
             options,
         }

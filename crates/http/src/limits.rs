@@ -54,6 +54,10 @@ pub(crate) const FILE_IDS_MAX: usize = 100;
 pub(crate) const FORM_HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a part of an upload that isn't the file.
 pub(crate) const FORM_FIELD_BYTES_MAX: usize = 64;
+/// Skills that are unpacked and packed at once: each takes some three times what a skill may have.
+pub(crate) const SKILL_UPLOADS_AT_ONCE: usize = 2;
+/// Bytes of the display name of a skill, as a part of a form.
+pub(crate) const DISPLAY_NAME_BYTES_MAX: usize = 2_048;
 /// Answers of one request to calls that don't wait: each is looked for in the session's log.
 pub(crate) const LATE_ANSWERS_MAX: usize = 16;
 /// Different files that the messages of one request can name: each is looked up.

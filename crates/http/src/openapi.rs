@@ -162,6 +162,14 @@ fn request_body(input: Input) -> Option<utoipa::openapi::request_body::RequestBo
                 .property("expires_in_seconds", of_type(Type::Integer));
             ("multipart/form-data", form.into())
         }
+        Input::Skill => {
+            let file = of_type(Type::String).content_media_type("application/octet-stream");
+            let form = of_type(Type::Object)
+                .property("files[]", ArrayBuilder::new().items(file))
+                .required("files[]")
+                .property("display_name", of_type(Type::String));
+            ("multipart/form-data", form.into())
+        }
     };
     let content = ContentBuilder::new().schema(Some(schema)).build();
     let body = RequestBodyBuilder::new().content(content_type, content);
@@ -179,17 +187,22 @@ fn parameters(path: &str, query: &[&str]) -> Vec<Parameter> {
     in_path
         .chain(in_query)
         .map(|(name, place, required)| {
+            let schema = match (name, &place) {
+                // That of a skill, an id.
+                ("version", ParameterIn::Path) => of_type(Type::String).into(),
+                (name, _) => parameter_schema(name),
+            };
             ParameterBuilder::new()
                 .name(name)
                 .parameter_in(place)
                 .required(required)
-                .schema(Some(parameter_schema(name)))
+                .schema(Some(schema))
                 .build()
         })
         .collect()
 }
 
-/// The type of a parameter follows from its name, everywhere in this API.
+/// The type of a parameter follows from its name, nearly everywhere in this API.
 fn parameter_schema(name: &str) -> RefOr<Schema> {
     if name.ends_with("[]") {
         return ArrayBuilder::new().items(of_type(Type::String)).into();

@@ -48,6 +48,8 @@ pub(crate) enum Input {
     Json,
     /// A file in the part `file`.
     Upload,
+    /// The files of a skill, or its archive, in parts `files[]`.
+    Skill,
 }
 
 /// The shape of an operation, for the OpenAPI document.
@@ -74,6 +76,11 @@ impl Shape {
 
     pub(crate) const fn takes_upload(mut self) -> Self {
         self.input = Input::Upload;
+        self
+    }
+
+    pub(crate) const fn takes_skill(mut self) -> Self {
+        self.input = Input::Skill;
         self
     }
 

@@ -46,20 +46,6 @@ pub(crate) const REFUSED: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "skills",
-        &[
-            "POST /v1/skills",
-            "GET /v1/skills/{skill_id}",
-            "GET /v1/skills",
-            "DELETE /v1/skills/{skill_id}",
-            "POST /v1/skills/{skill_id}/versions",
-            "GET /v1/skills/{skill_id}/versions/{version}",
-            "GET /v1/skills/{skill_id}/versions",
-            "DELETE /v1/skills/{skill_id}/versions/{version}",
-            "GET /v1/skills/{skill_id}/versions/{version}/content",
-        ],
-    ),
-    (
         "deployments",
         &[
             "POST /v1/deployments",

@@ -7,6 +7,7 @@ use hostler_protocol::file::{DeletedFile, FileMetadata};
 use hostler_protocol::model::ModelInfo;
 use hostler_protocol::session::{DeletedSession, Session};
 use hostler_protocol::session_resource::{DeletedResource, FileResource, SessionResource};
+use hostler_protocol::skill::{DeletedSkill, DeletedSkillVersion, SkillResource, SkillVersion};
 use hostler_protocol::vault::{DeletedVault, Vault};
 
 use crate::operation::{Operations, answers, bytes, event_stream, id_page, page, two_way_page};
@@ -18,9 +19,9 @@ use crate::sessions::{
 
 /// Every operation of the protocol, served or refused.
 pub(crate) fn all() -> Operations {
-    let served = sessions(vaults(files_and_models(agents_and_environments(
+    let served = sessions(vaults(skills(files_and_models(agents_and_environments(
         Operations::default(),
-    ))));
+    )))));
     REFUSED.iter().fold(served, |table, (feature, lines)| {
         table.refuse(feature, lines)
     })
@@ -101,4 +102,19 @@ fn vaults(table: Operations) -> Operations {
         .serve("POST /v1/vaults/{vault_id}/credentials/{credential_id}/archive", "vaults.credentials.archive", credentials::archive, answers::<Credential>())
         .serve("POST /v1/vaults/{vault_id}/credentials/{credential_id}/mcp_oauth_validate", "vaults.credentials.mcp_oauth_validate", credentials::validate, answers::<CredentialValidation>())
         .serve("DELETE /v1/vaults/{vault_id}/credentials/{credential_id}", "vaults.credentials.delete", credentials::delete, answers::<DeletedCredential>())
+}
+
+#[rustfmt::skip] // One line for each operation is what makes it a table.
+fn skills(table: Operations) -> Operations {
+    use crate::skills::{self, versions};
+    table
+        .serve("POST /v1/skills", "skills.create", skills::create, answers::<SkillResource>().takes_skill())
+        .serve("GET /v1/skills", "skills.list", skills::list, page::<SkillResource>().query(&["limit", "page", "source"]))
+        .serve("GET /v1/skills/{skill_id}", "skills.retrieve", skills::get, answers::<SkillResource>())
+        .serve("DELETE /v1/skills/{skill_id}", "skills.delete", skills::delete, answers::<DeletedSkill>())
+        .serve("POST /v1/skills/{skill_id}/versions", "skills.versions.create", versions::create, answers::<SkillVersion>().takes_skill())
+        .serve("GET /v1/skills/{skill_id}/versions", "skills.versions.list", versions::list, page::<SkillVersion>().query(&["limit", "page"]))
+        .serve("GET /v1/skills/{skill_id}/versions/{version}", "skills.versions.retrieve", versions::get, answers::<SkillVersion>())
+        .serve("DELETE /v1/skills/{skill_id}/versions/{version}", "skills.versions.delete", versions::delete, answers::<DeletedSkillVersion>())
+        .serve("GET /v1/skills/{skill_id}/versions/{version}/content", "skills.versions.download", versions::content, bytes())
 }

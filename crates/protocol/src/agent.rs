@@ -54,7 +54,7 @@ pub use permission::{PermissionPolicy, ToolSwitch};
 pub use roster::{FoundAgents, Reference};
 pub use session_agent::{SessionAgent, SessionThreadAgent};
 pub use session_params::{AgentOverrides, SessionAgentParams, SessionAgentUpdate};
-pub use skill::Skill;
+pub use skill::{FoundSkills, Skill, WantedSkill};
 pub use stdio::StdioServer;
 pub use tool_list::{Tool, builtin_toolset};
 pub use toolset::{

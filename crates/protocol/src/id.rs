@@ -147,6 +147,8 @@ ids! {
     ResourceId "session resource" "sesrsc_";
     VaultId "vault" "vlt_";
     CredentialId "credential" "vcrd_";
+    SkillId "skill" "skill_";
+    SkillVersionId "skill version" "skver_";
     WorkspaceId "workspace" "wrkspc_";
     ApiKeyId "API key" "apikey_";
     RequestId "request" "req_";

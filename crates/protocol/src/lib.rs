@@ -25,6 +25,7 @@ pub mod sent_event;
 pub mod session;
 pub mod session_repository;
 pub mod session_resource;
+pub mod skill;
 pub mod time;
 pub mod vault;
 

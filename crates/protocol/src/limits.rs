@@ -16,6 +16,12 @@ pub const ROLE_ARN_CHARS: RangeInclusive<usize> = 1..=2_048;
 pub const SKILL_ID_CHARS: RangeInclusive<usize> = 1..=128;
 pub const SKILL_VERSION_CHARS: RangeInclusive<usize> = 1..=128;
 
+// Skills.
+pub const SKILL_DISPLAY_NAME_CHARS: RangeInclusive<usize> = 1..=255;
+/// Files of all skills of one session, and their bytes. Ours.
+pub const SESSION_SKILL_FILES_MAX: usize = 5_000;
+pub const SESSION_SKILL_BYTES_MAX: u64 = 1 << 30;
+
 // Tools.
 pub const CUSTOM_TOOL_NAME_CHARS: RangeInclusive<usize> = 1..=128;
 pub const CUSTOM_TOOL_DESCRIPTION_CHARS: RangeInclusive<usize> = 1..=4_096;

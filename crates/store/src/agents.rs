@@ -16,6 +16,7 @@ use hostler_protocol::id::{AgentId, WorkspaceId};
 use crate::db::Tx;
 use crate::page::{Archived, PageRange};
 use crate::row::Row;
+use crate::session_skills::find_skills;
 use crate::{Store, StoreError};
 
 /// Which agent is saved, when, and what is known about models.
@@ -325,7 +326,8 @@ fn resolve(
         Err(invalid) => return Ok(Err(invalid)),
     };
     let found = find_all(tx, workspace, &draft.references())?;
-    Ok(draft.resolve(save.id, &found, &*save.models))
+    let skills = find_skills(tx, workspace, &draft.wanted_skills())?;
+    Ok(draft.resolve(save.id, &found, &skills, &*save.models))
 }
 
 fn save_version(

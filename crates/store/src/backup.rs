@@ -193,12 +193,15 @@ const FILES: &str = "select id, size_bytes, sha256 from files order by id";
 const CHECKPOINTS: &str =
     "select blob_id, size_bytes, sha256 from sandbox_checkpoints order by blob_id";
 
+const SKILLS: &str = "select id, size_bytes, sha256 from skill_versions order by id";
+
 /// All bytes that the rows name.
 fn references(tx: &Tx<'_>) -> Result<Vec<Reference>, StoreError> {
     let mut all = Vec::new();
     for (folder, sql) in [
         (crate::files::FOLDER, FILES),
         (crate::checkpoints::FOLDER, CHECKPOINTS),
+        (crate::skills::FOLDER, SKILLS),
     ] {
         all.extend(tx.all(sql, &[], |row| {
             let size = u64::try_from(row.integer(1)?).unwrap_or(0);

@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0010_credential_refreshes.sql"),
     include_str!("../../../migrations/0011_repository_tokens.sql"),
     include_str!("../../../migrations/0012_checksums.sql"),
+    include_str!("../../../migrations/0013_skills.sql"),
 ];
 
 /// What version a database has, and which one this program writes.

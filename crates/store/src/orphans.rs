@@ -5,12 +5,13 @@ use hostler_protocol::Timestamp;
 use object_store::path::Path;
 
 use crate::blobs::Listed;
-use crate::{Store, StoreError, checkpoints, files};
+use crate::{Store, StoreError, checkpoints, files, skills};
 
 /// The folders of blobs, and the statement that finds the row of one by its name.
-const FOLDERS: [(&str, &str); 2] = [
+const FOLDERS: [(&str, &str); 3] = [
     (files::FOLDER, files::EXISTS),
     (checkpoints::FOLDER, checkpoints::EXISTS),
+    (skills::FOLDER, skills::EXISTS),
 ];
 
 impl Store {

@@ -20,6 +20,7 @@ use crate::db::Tx;
 use crate::files::{blob_name, delete_row};
 use crate::row::Row;
 use crate::session_repositories::find_repositories;
+use crate::session_skills::{has_skills, is_in_the_way};
 use crate::sessions::find_session;
 use crate::{ChangeError, SessionRow, Store, StoreError};
 
@@ -247,6 +248,13 @@ pub(crate) fn insert_mounts(
     let before = there.len();
     if before + mounts.len() > SESSION_FILES_MAX {
         return Ok(Err(MountRefusal::TooMany));
+    }
+    if has_skills(tx, session)? {
+        let mut mounts = mounts.iter();
+        let position = mounts.position(|mount| is_in_the_way(mount.mount_path.relative()));
+        if let Some(position) = position {
+            return Ok(Err(MountRefusal::PathTaken { position }));
+        }
     }
     let repositories = find_repositories(tx, session)?;
     if let Some(refusal) = refusal(tx, workspace, (&there, &repositories), mounts)? {

@@ -20,6 +20,7 @@ use crate::row::Row;
 use crate::session_environments::insert_session_environment;
 use crate::session_repositories::{NewRepository, insert_repositories};
 use crate::session_resources::{MountRefusal, NewMount, find_resources, insert_mounts};
+use crate::session_skills::{SkillRefusal, check_session_skills, insert_session_skills};
 use crate::vaults::find_vault;
 use crate::{Place, Store, StoreError};
 
@@ -84,6 +85,8 @@ pub enum CreateSession {
     NoSuchEnvironment,
     /// A file can't be mounted.
     NotMounted(MountRefusal),
+    /// A skill of its agent can't be had.
+    NoSkill(SkillRefusal),
     NoSuchVault(VaultId),
     VaultArchived(VaultId),
 }
@@ -214,9 +217,14 @@ fn insert_session(
         [] => None,
         vaults => Some(json(&vaults)?),
     };
+    let skills = match check_session_skills(tx, &new)? {
+        Ok(skills) => skills,
+        Err(refusal) => return Ok(CreateSession::NoSkill(refusal)),
+    };
     if let Err(refusal) = insert_mounts(tx, new.workspace_id, new.id, &new.mounts)? {
         return Ok(CreateSession::NotMounted(refusal));
     }
+    insert_session_skills(tx, new.id, &skills)?;
     insert_repositories(tx, new.id, &new.repositories)?;
     let first_at = new.events.first().map_or(new.at, |first| first.at);
     let summary = Summary::new(new.thread, new.agent.name.clone(), first_at);

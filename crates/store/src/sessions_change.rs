@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hostler_protocol::Timestamp;
 use hostler_protocol::agent::SessionAgent;
 use hostler_protocol::event::{Draft, Seq};
-use hostler_protocol::id::{EventId, FileId, SessionId, WorkspaceId};
+use hostler_protocol::id::{EventId, FileId, SessionId, SkillVersionId, WorkspaceId};
 
 use crate::db::{Scope, Tx};
 use crate::hub::{Growth, Urgency};
@@ -19,6 +19,7 @@ use crate::session_environments::DELETE_SESSION_ENVIRONMENT;
 use crate::session_files::delete_files_of_session;
 use crate::session_placeholders::delete_placeholders;
 use crate::session_repositories::delete_repositories;
+use crate::session_skills::{delete_session_skills, purge_deleted};
 use crate::sessions::find_session;
 use crate::snapshots::delete_snapshot;
 use crate::{SessionRow, Store, StoreError};
@@ -131,6 +132,8 @@ impl Store {
             delete_snapshot(tx, key)?;
             delete_repositories(tx, id)?;
             delete_placeholders(tx, id)?;
+            delete_session_skills(tx, id)?;
+            let skills = purge_deleted(tx)?;
             tx.execute(
                 INSERT_DELETED,
                 &[
@@ -140,16 +143,18 @@ impl Store {
                     &at.as_micros(),
                 ],
             )?;
-            Ok::<_, ChangeError<R>>(delete_files_of_session(tx, workspace, id)?)
+            let files = delete_files_of_session(tx, workspace, id)?;
+            Ok::<_, ChangeError<R>>((files, skills))
         };
         let hub = Arc::clone(&self.hub);
         let mounts_changed = self.mounts_changed();
-        let tell = move |files: &Vec<FileId>| {
+        let tell = move |(files, _): &(Vec<FileId>, Vec<SkillVersionId>)| {
             hub.wake(id, Growth::Unknown);
             mounts_changed(files);
         };
-        let files = self.db.write_and_tell(delete, tell).await?;
+        let (files, skills) = self.db.write_and_tell(delete, tell).await?;
         // What a crash leaves of them here is swept at the next start.
+        self.delete_skill_blobs(skills).await?;
         Ok(self.delete_blobs(files).await?)
     }
 }

@@ -10,8 +10,9 @@ use hostler_protocol::decode::Invalid;
 use hostler_protocol::environment::{Environment, EnvironmentConfig, Networking, is_host_listed};
 use hostler_protocol::event::{Event, SessionCreated};
 use hostler_protocol::id::{EnvironmentId, MalformedId, ThreadId, WorkspaceId};
+use hostler_protocol::limits::{SESSION_SKILL_BYTES_MAX, SESSION_SKILL_FILES_MAX};
 use hostler_protocol::session::{CreateSession, Session};
-use hostler_store::{CreateSession as Outcome, NewSession};
+use hostler_store::{CreateSession as Outcome, NewSession, SkillRefusal};
 
 use super::events::check_files;
 use super::resources::{NewResources, not_mounted};
@@ -67,6 +68,7 @@ pub(crate) async fn create(
         Outcome::Created(row) => Ok(Json(shown(*row, at))),
         // It was there a moment ago.
         Outcome::NoSuchEnvironment => Err(no_such_environment(environment_id)),
+        Outcome::NoSkill(refusal) => Err(no_skill(refusal)),
         Outcome::NoSuchVault(id) => Err(ApiError::not_found(format!("vault {id}"))),
         Outcome::VaultArchived(id) => {
             let position = vault_ids.iter().position(|given| *given == id);
@@ -100,7 +102,9 @@ async fn snapshot(
     let roster = api.store.agents_by_reference(workspace, agent.roster());
     let roster = roster.await?;
     let models = model_lookup(&api.catalog);
-    let agent = params.effective(&agent, &roster, models.as_ref())?;
+    let skills = params.wanted_skills();
+    let skills = api.store.skills_wanted(workspace, skills).await?;
+    let agent = params.effective(&agent, &roster, &skills, models.as_ref())?;
     match agent.unsupported() {
         None => Ok(agent),
         Some(unsupported) => Err(unsupported.into()),
@@ -152,6 +156,26 @@ fn check_mcp_hosts(agent: &SessionAgent, environment: &Environment) -> Result<()
         }
     }
     Ok(())
+}
+
+fn no_skill(refusal: SkillRefusal) -> ApiError {
+    let message = match refusal {
+        SkillRefusal::PlaceTaken => "resources: the agent's skills are below /workspace/skills; \
+            give what would be there another mount_path"
+            .to_owned(),
+        SkillRefusal::Gone(position) => {
+            format!("agent.skills.{position}.skill_id: skill not found")
+        }
+        SkillRefusal::SameName(position) => format!(
+            "agent.skills.{position}: it has the name of a skill before it, and both would have the same place"
+        ),
+        SkillRefusal::TooLarge(position) => format!(
+            "agent.skills.{position}: with this one, the session's skills have more than \
+             {SESSION_SKILL_FILES_MAX} files or {} MiB",
+            SESSION_SKILL_BYTES_MAX >> 20
+        ),
+    };
+    ApiError::invalid(message)
 }
 
 fn no_such_environment(id: EnvironmentId) -> ApiError {

@@ -1,12 +1,12 @@
 //! `POST /v1/agents`.
 
-use super::draft::{AgentDraft, resolve_skills};
+use super::draft::AgentDraft;
 use super::identity::ExecutionIdentity;
 use super::mcp::McpServer;
 use super::model::{ModelLookup, ModelParams};
 use super::multiagent_params::MultiagentParams;
 use super::roster::BlockOrigin;
-use super::skill::SkillParams;
+use super::skill::{SkillList, SkillParams};
 use super::tool_list::Tool;
 use crate::decode::{At, Invalid, Metadata, metadata};
 use crate::limits::{AGENT_DESCRIPTION_CHARS_MAX, AGENT_NAME_CHARS, AGENT_SYSTEM_CHARS_MAX};
@@ -60,7 +60,7 @@ impl CreateAgent {
             description: self.description,
             system: self.system,
             model: self.model.resolve(None, models)?,
-            skills: resolve_skills(&self.skills, &self.tools, "tools")?,
+            skills: SkillList::Asked(self.skills),
             tools: self.tools,
             mcp_servers: self.mcp_servers,
             multiagent: self

@@ -1,20 +1,20 @@
 //! A configuration that is complete but for the other agents on its roster.
 
+use super::AgentConfig;
 use super::identity::ExecutionIdentity;
 use super::mcp::McpServer;
 use super::model::{ModelConfig, ModelLookup};
 use super::multiagent::Multiagent;
 use super::multiagent_params::{MemberParams, check_block};
 use super::roster::{self, BlockOrigin, FoundAgents, Owner, Reference};
-use super::skill::SkillParams;
+use super::skill::{FoundSkills, SkillList, WantedSkill};
 use super::tool_list::{Tool, builtin_toolset, check_servers};
 use super::toolset::BuiltinTool;
-use super::{AgentConfig, Skill};
 use crate::decode::{Invalid, Metadata};
 use crate::id::AgentId;
 
-/// Made by `CreateAgent::draft` and `UpdateAgent::draft`: look up [`AgentDraft::references`],
-/// then [`AgentDraft::resolve`].
+/// Made by `CreateAgent::draft` and `UpdateAgent::draft`: look up [`AgentDraft::references`] and
+/// [`AgentDraft::wanted_skills`], then [`AgentDraft::resolve`].
 #[derive(Debug)]
 pub struct AgentDraft {
     pub(crate) name: String,
@@ -23,7 +23,7 @@ pub struct AgentDraft {
     pub(crate) model: ModelConfig,
     pub(crate) tools: Vec<Tool>,
     pub(crate) mcp_servers: Vec<McpServer>,
-    pub(crate) skills: Vec<Skill>,
+    pub(crate) skills: SkillList,
     pub(crate) multiagent: Option<(Multiagent<MemberParams>, BlockOrigin)>,
     pub(crate) execution_identity: ExecutionIdentity,
     pub(crate) metadata: Metadata,
@@ -38,11 +38,17 @@ impl AgentDraft {
             .unwrap_or_default()
     }
 
+    /// The skills whose newest or named version it depends on.
+    pub fn wanted_skills(&self) -> Vec<WantedSkill> {
+        self.skills.wanted()
+    }
+
     /// The configuration to store for `owner`.
     pub fn resolve(
         self,
         owner: AgentId,
         found: &FoundAgents,
+        skills: &FoundSkills,
         models: &ModelLookup,
     ) -> Result<AgentConfig, Invalid> {
         check_servers(&self.tools, &self.mcp_servers, ("tools", "mcp_servers"))?;
@@ -68,7 +74,7 @@ impl AgentDraft {
             model: self.model,
             tools: self.tools,
             mcp_servers: self.mcp_servers,
-            skills: self.skills,
+            skills: self.skills.resolve(skills)?,
             multiagent,
             execution_identity: self.execution_identity,
             metadata: self.metadata,
@@ -89,17 +95,4 @@ pub(crate) fn check_skills_readable(
         return Err(Invalid::new(path, message));
     }
     Ok(())
-}
-
-/// The concrete skills of a request: there are none yet, so only an empty list has an answer.
-pub(crate) fn resolve_skills(
-    skills: &[SkillParams],
-    tools: &[Tool],
-    tools_path: &str,
-) -> Result<Vec<Skill>, Invalid> {
-    check_skills_readable(skills.len(), tools, tools_path)?;
-    match skills.first() {
-        None => Ok(Vec::new()),
-        Some(skill) => Err(skill.not_found()),
-    }
 }

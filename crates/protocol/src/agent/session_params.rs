@@ -1,12 +1,12 @@
 //! The `agent` of a session's create and update requests.
 
-use super::draft::{check_skills_readable, resolve_skills};
+use super::draft::check_skills_readable;
 use super::mcp::McpServer;
 use super::model::{ModelLookup, ModelParams};
 use super::multiagent_params::agent_version;
 use super::roster::{FoundAgents, Reference};
 use super::session_agent::SessionAgent;
-use super::skill::SkillParams;
+use super::skill::{FoundSkills, SkillList, SkillParams, WantedSkill};
 use super::tool_list::{Tool, check_servers};
 use super::update::replacement;
 use super::{Agent, create};
@@ -29,7 +29,7 @@ pub struct AgentOverrides {
     system: Patch<Option<String>>,
     tools: Option<Vec<Tool>>,
     mcp_servers: Option<Vec<McpServer>>,
-    skills: Option<Vec<SkillParams>>,
+    skills: Option<SkillList>,
 }
 
 impl AgentOverrides {
@@ -55,7 +55,7 @@ impl AgentOverrides {
             system: fields.patch("system", create::system)?,
             tools: replacement(fields, "tools", Tool::decode_list)?,
             mcp_servers: replacement(fields, "mcp_servers", McpServer::decode_list)?,
-            skills: replacement(fields, "skills", SkillParams::decode_list)?,
+            skills: replacement(fields, "skills", SkillParams::decode_list)?.map(SkillList::Asked),
         })
     }
 }
@@ -97,12 +97,19 @@ impl SessionAgentParams {
         })
     }
 
+    /// The skills whose newest or named version its own list depends on.
+    pub fn wanted_skills(&self) -> Vec<WantedSkill> {
+        let skills = self.overrides.skills.as_ref();
+        skills.map(SkillList::wanted).unwrap_or_default()
+    }
+
     /// The effective agent of the session. `agent` is what was found for `reference`, `roster`
-    /// for [`Agent::roster`].
+    /// for [`Agent::roster`], `skills` for [`SessionAgentParams::wanted_skills`].
     pub fn effective(
         self,
         agent: &Agent,
         roster: &FoundAgents,
+        skills: &FoundSkills,
         models: &ModelLookup,
     ) -> Result<SessionAgent, Invalid> {
         let overrides = self.overrides;
@@ -119,8 +126,9 @@ impl SessionAgentParams {
         if let Some(servers) = overrides.mcp_servers {
             effective.mcp_servers = servers;
         }
-        if let Some(skills) = overrides.skills {
-            effective.skills = resolve_skills(&skills, &effective.tools, &path("tools"))?;
+        if let Some(list) = overrides.skills {
+            check_skills_readable(list.len(), &effective.tools, &path("tools"))?;
+            effective.skills = list.resolve(skills)?;
         }
         check_skills_readable(effective.skills.len(), &effective.tools, &path("tools"))?;
         check_servers(

@@ -1,7 +1,7 @@
-//! Skills that an agent brings along.
+//! Skills that an agent brings along: those that were uploaded, each at one version.
 //!
-//! This version stores no skills, so every skill that a request names is unknown. The shapes are
-//! here because responses carry the list.
+//! A request may leave the version open; which one is the newest is decided when the agent, or the
+//! session's own list, is saved.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::decode::{At, Invalid};
+use crate::id::{SkillId, SkillVersionId};
 use crate::limits::{AGENT_SKILLS_MAX, SKILL_ID_CHARS, SKILL_VERSION_CHARS};
+use crate::skill::VersionWanted;
 
 /// A skill at a concrete version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -19,27 +21,57 @@ pub enum Skill {
     Custom { skill_id: String, version: String },
 }
 
+impl Skill {
+    /// Its version. `None`: no version of this server has that name.
+    pub fn version_id(&self) -> Option<SkillVersionId> {
+        match self {
+            Self::Anthropic { .. } => None,
+            Self::Custom { version, .. } => version.parse().ok(),
+        }
+    }
+}
+
+/// A skill to be looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WantedSkill {
+    pub skill_id: SkillId,
+    pub version: VersionWanted,
+}
+
+/// What was found, each with its version.
+pub type FoundSkills = [(WantedSkill, SkillVersionId)];
+
+/// Who makes a skill that a request names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Anthropic,
+    Custom,
+}
+
 /// A skill as requested: without a version the newest is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SkillParams {
-    pub(crate) skill_id: String,
-    pub(crate) version: Option<String>,
+    kind: Kind,
+    skill_id: String,
+    version: Option<String>,
     path: String,
 }
 
 impl SkillParams {
     fn decode(at: At<'_>) -> Result<Self, Invalid> {
         let mut fields = at.fields()?;
-        match fields.tag()? {
-            "anthropic" | "custom" => {}
+        let kind = match fields.tag()? {
+            "anthropic" => Kind::Anthropic,
+            "custom" => Kind::Custom,
             other => return Err(fields.unknown_tag(other, &["anthropic", "custom"])),
-        }
+        };
         let (skill_id, path) = fields.required("skill_id", |at| {
             Ok((at.text(SKILL_ID_CHARS)?, at.path.clone()))
         })?;
         let version = fields.nullable("version", |at| at.text(SKILL_VERSION_CHARS))?;
         fields.finish()?;
         Ok(Self {
+            kind,
             skill_id,
             version: version.filter(|version| version != "latest"),
             path,
@@ -57,8 +89,65 @@ impl SkillParams {
         Ok(skills)
     }
 
-    /// The refusal of a skill that isn't there.
-    pub(crate) fn not_found(&self) -> Invalid {
-        Invalid::new(&self.path, "skill not found")
+    /// `None` for what can't be the name of a skill of this server.
+    fn wanted(&self) -> Option<WantedSkill> {
+        if self.kind == Kind::Anthropic {
+            return None;
+        }
+        Some(WantedSkill {
+            skill_id: self.skill_id.parse().ok()?,
+            version: match &self.version {
+                None => VersionWanted::Latest,
+                Some(version) => VersionWanted::Exactly(version.parse().ok()?),
+            },
+        })
+    }
+
+    fn resolve(&self, found: &FoundSkills) -> Result<Skill, Invalid> {
+        let wanted = self.wanted();
+        let version = found.iter().find(|(known, _)| Some(*known) == wanted);
+        match (version, self.kind) {
+            (Some((wanted, version)), Kind::Custom) => Ok(Skill::Custom {
+                skill_id: wanted.skill_id.to_string(),
+                version: version.to_string(),
+            }),
+            (_, Kind::Anthropic) => {
+                let message = "skill not found: this server has no skills of the type 'anthropic'; \
+                    upload your own, of the type 'custom'";
+                Err(Invalid::new(&self.path, message))
+            }
+            (None, Kind::Custom) => Err(Invalid::new(&self.path, "skill not found")),
+        }
+    }
+}
+
+/// The skills of a configuration that is being saved.
+#[derive(Debug, Clone)]
+pub(crate) enum SkillList {
+    /// As they were.
+    Kept(Vec<Skill>),
+    Asked(Vec<SkillParams>),
+}
+
+impl SkillList {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Kept(skills) => skills.len(),
+            Self::Asked(skills) => skills.len(),
+        }
+    }
+
+    pub(crate) fn wanted(&self) -> Vec<WantedSkill> {
+        match self {
+            Self::Kept(_) => Vec::new(),
+            Self::Asked(skills) => skills.iter().filter_map(SkillParams::wanted).collect(),
+        }
+    }
+
+    pub(crate) fn resolve(self, found: &FoundSkills) -> Result<Vec<Skill>, Invalid> {
+        match self {
+            Self::Kept(skills) => Ok(skills),
+            Self::Asked(skills) => skills.iter().map(|skill| skill.resolve(found)).collect(),
+        }
     }
 }

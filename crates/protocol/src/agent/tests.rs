@@ -34,7 +34,7 @@ fn models(id: &str) -> Option<ModelFacts> {
 fn create_with(body: &Value, found: &FoundAgents) -> Result<AgentConfig, String> {
     CreateAgent::decode(At::root(body))
         .and_then(|create| create.draft(&models))
-        .and_then(|draft| draft.resolve(agent_id(1), found, &models))
+        .and_then(|draft| draft.resolve(agent_id(1), found, &[], &models))
         .map_err(|error| error.to_string())
 }
 
@@ -152,7 +152,8 @@ fn refusals_of_plain_fields_name_the_field() {
                 "skills": [{"type": "anthropic", "skill_id": "pdf", "version": "latest"}],
                 "tools": [{"type": "agent_toolset_20260401"}],
             }),
-            "skills.0.skill_id: skill not found",
+            "skills.0.skill_id: skill not found: this server has no skills of the type 'anthropic'; \
+             upload your own, of the type 'custom'",
         ),
         (
             json!({"skills": [

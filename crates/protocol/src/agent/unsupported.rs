@@ -13,9 +13,6 @@ impl SessionAgent {
         if self.multiagent.is_some() {
             return Some(Invalid::unsupported("agent.multiagent", "multiagent"));
         }
-        if !self.skills.is_empty() {
-            return Some(Invalid::unsupported("agent.skills", "skills"));
-        }
         if self.model.inference_geo.is_some() {
             let path = "agent.model.inference_geo";
             return Some(Invalid::unsupported(path, "inference_geo"));

@@ -2,13 +2,13 @@
 
 use super::AgentConfig;
 use super::create::{description, system};
-use super::draft::{AgentDraft, check_skills_readable, resolve_skills};
+use super::draft::AgentDraft;
 use super::identity::ExecutionIdentity;
 use super::mcp::McpServer;
 use super::model::{ModelLookup, ModelParams};
 use super::multiagent_params::{MultiagentParams, agent_version, requested};
 use super::roster::BlockOrigin;
-use super::skill::SkillParams;
+use super::skill::{SkillList, SkillParams};
 use super::tool_list::Tool;
 use crate::decode::{At, Fields, Invalid, Patch, metadata_patch, patch_metadata};
 use crate::limits::AGENT_NAME_CHARS;
@@ -56,10 +56,9 @@ impl UpdateAgent {
     pub fn draft(self, current: &AgentConfig, models: &ModelLookup) -> Result<AgentDraft, Invalid> {
         let tools = self.tools.unwrap_or_else(|| current.tools.clone());
         let skills = match self.skills {
-            Some(skills) => resolve_skills(&skills, &tools, "tools")?,
-            None => current.skills.clone(),
+            Some(skills) => SkillList::Asked(skills),
+            None => SkillList::Kept(current.skills.clone()),
         };
-        check_skills_readable(skills.len(), &tools, "tools")?;
         let multiagent = match self.multiagent {
             Patch::Null => None,
             Patch::Value(params) => {

@@ -39,6 +39,9 @@ pub struct Upload {
     /// Names the bytes: another id at the same path is another file.
     pub id: String,
     pub size: u64,
+    /// Whether commands may run it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_executable: bool,
 }
 
 impl Sandbox {
@@ -177,7 +180,11 @@ pub(super) fn begin(directory: &OwnedFd) -> Result<OwnedFd, Errno> {
 
 pub(super) fn finish(directory: &OwnedFd, partial: &File, upload: &Upload) -> io::Result<()> {
     // For everybody to read, since nobody inside owns it.
-    fchmod(partial, Mode::from_raw_mode(0o444))?;
+    let mode = match upload.is_executable {
+        true => 0o555,
+        false => 0o444,
+    };
+    fchmod(partial, Mode::from_raw_mode(mode))?;
     let uploads = open_uploads(directory)?;
     for parent in upload.path.parents() {
         make_directory(&uploads, parent)?;

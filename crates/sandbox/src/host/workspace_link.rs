@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use rustix::fs::{Gid, Uid};
 use rustix::fs::{Mode, OFlags, fchown, fstat, mkdirat, symlinkat};
@@ -35,9 +36,24 @@ impl Sandbox {
         let path = self.path()?.to_owned();
         Ok(blocking(move || link(&open_files(&path)?, &upload)).await?)
     }
+
+    /// The same where nothing is mounted for the sandbox: the link leads to where the upload is on the
+    /// host.
+    pub async fn link_on_host(&self, upload: InnerPath) -> Result<(), SandboxError> {
+        let path = self.path()?.to_owned();
+        let linked = blocking(move || {
+            let uploads = path.join("uploads");
+            link_to(&open_files(&path)?, &uploads, &upload)
+        });
+        Ok(linked.await?)
+    }
 }
 
 pub(super) fn link(files: &OwnedFd, upload: &InnerPath) -> io::Result<()> {
+    link_to(files, Path::new("/mnt/session/uploads"), upload)
+}
+
+fn link_to(files: &OwnedFd, uploads: &Path, upload: &InnerPath) -> io::Result<()> {
     let mut names = upload.as_str().split('/');
     if names.next() != Some(WORKSPACE) {
         return Ok(());
@@ -54,7 +70,7 @@ pub(super) fn link(files: &OwnedFd, upload: &InnerPath) -> io::Result<()> {
         }
         name = next;
     }
-    match symlinkat(format!("/mnt/session/uploads/{upload}"), &place, name) {
+    match symlinkat(uploads.join(upload.as_str()), &place, name) {
         Ok(()) | Err(Errno::EXIST | Errno::ACCESS) => Ok(()),
         Err(error) => Err(error.into()),
     }

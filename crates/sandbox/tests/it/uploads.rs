@@ -12,6 +12,7 @@ fn upload(path: &str, id: &str, content: &[u8]) -> Upload {
         path: path.parse().unwrap(),
         id: id.to_owned(),
         size: content.len() as u64,
+        is_executable: false,
     }
 }
 

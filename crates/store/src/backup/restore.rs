@@ -261,7 +261,11 @@ impl RestorePlace<'_> {
                 (Blobs::in_folder(self.data_folder)?, shown)
             }
         };
-        for folder in [crate::files::FOLDER, crate::checkpoints::FOLDER] {
+        for folder in [
+            crate::files::FOLDER,
+            crate::checkpoints::FOLDER,
+            crate::skills::FOLDER,
+        ] {
             if blobs.list(&Path::from(folder)).next().await.is_some() {
                 return Err(BackupError::NotEmpty(shown));
             }

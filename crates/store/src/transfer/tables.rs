@@ -13,7 +13,7 @@ pub(crate) struct Table {
 }
 
 /// Those that others refer to come first.
-pub(crate) const TABLES: [Table; 19] = [
+pub(crate) const TABLES: [Table; 22] = [
     Table {
         name: "workspaces",
         columns: 3,
@@ -87,6 +87,22 @@ pub(crate) const TABLES: [Table; 19] = [
         number: None,
     },
     Table {
+        name: "skills",
+        columns: 7,
+        any: ANY_SKILLS,
+        read: READ_SKILLS,
+        write: WRITE_SKILLS,
+        number: None,
+    },
+    Table {
+        name: "skill_versions",
+        columns: 10,
+        any: ANY_SKILL_VERSIONS,
+        read: READ_SKILL_VERSIONS,
+        write: WRITE_SKILL_VERSIONS,
+        number: None,
+    },
+    Table {
         name: "sessions",
         columns: 21,
         any: ANY_SESSIONS,
@@ -124,6 +140,14 @@ pub(crate) const TABLES: [Table; 19] = [
         any: ANY_SESSION_REPOSITORIES,
         read: READ_SESSION_REPOSITORIES,
         write: WRITE_SESSION_REPOSITORIES,
+        number: None,
+    },
+    Table {
+        name: "session_skills",
+        columns: 3,
+        any: ANY_SESSION_SKILLS,
+        read: READ_SESSION_SKILLS,
+        write: WRITE_SESSION_SKILLS,
         number: None,
     },
     Table {
@@ -233,6 +257,22 @@ const WRITE_FILE_STORAGE: &str = "\
     insert into file_storage (workspace_id, bytes) values ($1, $2)";
 const ANY_FILE_STORAGE: &str = "select 1 from file_storage limit 1";
 
+const READ_SKILLS: &str = "\
+    select id, workspace_id, display_name, name, latest_version_id, created_at, updated_at from \
+    skills order by id";
+const WRITE_SKILLS: &str = "\
+    insert into skills (id, workspace_id, display_name, name, latest_version_id, created_at, \
+    updated_at) values ($1, $2, $3, $4, $5, $6, $7)";
+const ANY_SKILLS: &str = "select 1 from skills limit 1";
+
+const READ_SKILL_VERSIONS: &str = "\
+    select id, workspace_id, skill_id, name, description, files, size_bytes, sha256, created_at, \
+    deleted_at from skill_versions order by id";
+const WRITE_SKILL_VERSIONS: &str = "\
+    insert into skill_versions (id, workspace_id, skill_id, name, description, files, \
+    size_bytes, sha256, created_at, deleted_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+const ANY_SKILL_VERSIONS: &str = "select 1 from skill_versions limit 1";
+
 const READ_SESSIONS: &str = "\
     select key, id, workspace_id, environment_id, agent_id, agent_version, thread_id, title, \
     metadata, status, summary, created_at, updated_at, archived_at, last_seq, needs_runner_at, \
@@ -274,6 +314,12 @@ const WRITE_SESSION_REPOSITORIES: &str = "\
     created_at, updated_at, sealed, sealed_by, token_version) values ($1, $2, $3, $4, $5, $6, $7, $8, \
     $9, $10, $11)";
 const ANY_SESSION_REPOSITORIES: &str = "select 1 from session_repositories limit 1";
+
+const READ_SESSION_SKILLS: &str = "\
+    select session_id, position, version_id from session_skills order by session_id, position";
+const WRITE_SESSION_SKILLS: &str = "\
+    insert into session_skills (session_id, position, version_id) values ($1, $2, $3)";
+const ANY_SESSION_SKILLS: &str = "select 1 from session_skills limit 1";
 
 const READ_SESSION_PLACEHOLDERS: &str = "\
     select session_id, secret_name, placeholder from session_placeholders order by session_id, \

@@ -99,6 +99,7 @@ impl SessionFolder {
             CreateSession::Created(row) => *row,
             CreateSession::NoSuchEnvironment
             | CreateSession::NotMounted(_)
+            | CreateSession::NoSkill(_)
             | CreateSession::NoSuchVault(_)
             | CreateSession::VaultArchived(_) => {
                 panic!("the environment is there")

@@ -283,6 +283,7 @@ async fn create(store: &Store, new: NewSession) -> Answer {
         Ok(
             CreateSession::NoSuchEnvironment
             | CreateSession::NotMounted(_)
+            | CreateSession::NoSkill(_)
             | CreateSession::NoSuchVault(_)
             | CreateSession::VaultArchived(_),
         ) => Answer::No,

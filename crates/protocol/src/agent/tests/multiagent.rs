@@ -228,7 +228,7 @@ fn stored(block: Value) -> AgentConfig {
 fn update(current: &AgentConfig, body: &Value, found: &FoundAgents) -> Result<Value, String> {
     UpdateAgent::decode(At::root(body))
         .and_then(|update| update.draft(current, &models))
-        .and_then(|draft| draft.resolve(agent_id(1), found, &models))
+        .and_then(|draft| draft.resolve(agent_id(1), found, &[], &models))
         .map(|config| serde_json::to_value(agent(config, 1, 2).multiagent).unwrap())
         .map_err(|error| error.to_string())
 }

@@ -14,7 +14,7 @@ fn effective(agent: &Agent, param: Value) -> Result<Value, String> {
     let body = json!({ "agent": param });
     let mut fields = At::root(&body).fields().unwrap();
     SessionAgentParams::decode(fields.take("agent").unwrap())
-        .and_then(|params| params.effective(agent, &[], &models))
+        .and_then(|params| params.effective(agent, &[], &[], &models))
         .map(|session| serde_json::to_value(session).unwrap())
         .map_err(|error| error.to_string())
 }
@@ -148,7 +148,7 @@ fn the_roster_is_shown_in_full_and_self_with_its_overrides() {
     assert_eq!(owner.roster(), [pinned]);
     let param = overrides(&json!({"system": "t"}));
     let session = SessionAgentParams::decode(At::root(&param))
-        .and_then(|params| params.effective(&owner, &[(pinned, other)], &models))
+        .and_then(|params| params.effective(&owner, &[(pinned, other)], &[], &models))
         .unwrap();
     let shown = serde_json::to_value(&session.multiagent).unwrap();
     assert_eq!(shown["agents"][0]["type"], "agent");

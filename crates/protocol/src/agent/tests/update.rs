@@ -28,7 +28,7 @@ fn full() -> AgentConfig {
 fn update(current: &AgentConfig, body: &Value) -> Result<AgentConfig, String> {
     UpdateAgent::decode(At::root(body))
         .and_then(|update| update.draft(current, &models))
-        .and_then(|draft| draft.resolve(agent_id(1), &[], &models))
+        .and_then(|draft| draft.resolve(agent_id(1), &[], &[], &models))
         .map_err(|error| error.to_string())
 }
 

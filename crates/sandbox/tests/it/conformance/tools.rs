@@ -40,6 +40,7 @@ pub(super) async fn uploads_come_in_and_outputs_go_out(world: World) {
         path: "in".parse().unwrap(),
         id: "in".to_owned(),
         size: 6,
+        is_executable: false,
     };
     let placed = world.sandbox.place_upload(upload, &b"given\n"[..]);
     placed.await.unwrap();

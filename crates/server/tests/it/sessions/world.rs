@@ -386,6 +386,7 @@ impl World {
             CreateSession::Created(_) => id,
             CreateSession::NoSuchEnvironment
             | CreateSession::NotMounted(_)
+            | CreateSession::NoSkill(_)
             | CreateSession::NoSuchVault(_)
             | CreateSession::VaultArchived(_) => {
                 panic!("the environment was just made")
