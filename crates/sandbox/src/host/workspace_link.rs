@@ -7,8 +7,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use rustix::fs::{AtFlags, Mode, OFlags, chownat, fchown, fstat, mkdirat, symlinkat};
 use rustix::fs::{Gid, Uid};
-use rustix::fs::{Mode, OFlags, fchown, fstat, mkdirat, symlinkat};
 use rustix::io::Errno;
 
 use super::beneath;
@@ -71,7 +71,22 @@ fn link_to(files: &OwnedFd, uploads: &Path, upload: &InnerPath) -> io::Result<()
         name = next;
     }
     match symlinkat(uploads.join(upload.as_str()), &place, name) {
-        Ok(()) | Err(Errno::EXIST | Errno::ACCESS) => Ok(()),
+        Ok(()) => {}
+        Err(Errno::EXIST | Errno::ACCESS) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    }
+    // What lies in a workspace belongs to its owner: an archive of it takes nothing of anybody else.
+    let owner = fstat(&place)?;
+    let (uid, gid) = (Uid::from_raw(owner.st_uid), Gid::from_raw(owner.st_gid));
+    match chownat(
+        &place,
+        name,
+        Some(uid),
+        Some(gid),
+        AtFlags::SYMLINK_NOFOLLOW,
+    ) {
+        // Commands inside may have taken it away by now.
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }

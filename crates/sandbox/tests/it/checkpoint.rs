@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use hostler_sandbox::{Checkpoint, Provenance, SandboxHost, SandboxUse, Spec, Stop};
 use tempfile::TempDir;
 
+use crate::uploads::place;
 use crate::world::{CleanUp, World, bash, name, ok, options};
 
 /// What was packed, for the test to look at.
@@ -110,6 +111,32 @@ async fn what_is_packed_here_is_the_same_elsewhere() {
     assert_eq!(after.joined_text(), before.joined_text());
     // From its start on, the archive is an old one.
     assert_eq!(host.mark(&name("two")).await.unwrap(), None);
+    drop(opened);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn links_to_what_the_host_placed_go_with_the_workspace() {
+    const LOOK: &str = "stat -c '%u %g %N' in in/a";
+    let world = World::new().await;
+    let two = name("two");
+    let opened = world.host.open(&two, &Spec::default()).await.unwrap();
+    place(&opened.sandbox, "workspace/in/a", b"a").await;
+    let path = "workspace/in/a".parse().unwrap();
+    opened.sandbox.link_in_workspace(path).await.unwrap();
+    let before = bash(&opened.sandbox, LOOK).await;
+    assert!(before.joined_text().starts_with("0 0 "), "{before:?}");
+    drop(opened);
+    let (archive, created_at) = pack(&world.host, "two").await;
+    world.host.destroy(&two).await.unwrap();
+
+    let (host, _state) = another_host().await;
+    let _clean_up = CleanUp::of(&host);
+    let restored = host.restore(&two, "mark_1", created_at, archive.reader());
+    restored.await.unwrap();
+    let opened = host.open(&two, &Spec::default()).await.unwrap();
+    let after = bash(&opened.sandbox, LOOK).await;
+    assert_eq!(after.joined_text(), before.joined_text());
     drop(opened);
     world.end().await;
 }

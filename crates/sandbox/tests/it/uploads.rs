@@ -16,7 +16,7 @@ fn upload(path: &str, id: &str, content: &[u8]) -> Upload {
     }
 }
 
-async fn place(sandbox: &Sandbox, path: &str, content: &[u8]) -> Upload {
+pub(crate) async fn place(sandbox: &Sandbox, path: &str, content: &[u8]) -> Upload {
     let upload = upload(path, path, content);
     sandbox
         .place_upload(upload.clone(), content)
