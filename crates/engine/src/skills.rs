@@ -74,16 +74,18 @@ pub(crate) async fn place(
         Some((format!("{}/{path}", folder(skill)), file.content))
     });
     let mut contents: HashMap<String, Vec<u8>> = contents.collect();
+    // First: once all files are there, nothing is missing, and nobody comes back for the link.
+    let link = inner(&folder(skill))?;
+    match parts.sandboxes.isolation().mode {
+        Mode::Isolated | Mode::Container | Mode::Pod => sandbox.link_in_workspace(link).await?,
+        Mode::UnsafeProcess => sandbox.link_on_host(link).await?,
+    }
     for upload in missing {
         let content = contents.remove(upload.path.as_str());
         let content = content.ok_or_else(|| broken(skill, &"it lacks a file"))?;
         sandbox.place_upload(upload, content.as_slice()).await?;
     }
-    let link = inner(&folder(skill))?;
-    match parts.sandboxes.isolation().mode {
-        Mode::Isolated | Mode::Container | Mode::Pod => sandbox.link_in_workspace(link).await,
-        Mode::UnsafeProcess => sandbox.link_on_host(link).await,
-    }
+    Ok(())
 }
 
 /// What a model is told. `None`: there are none.

@@ -136,16 +136,15 @@ async fn place_one(
     match content.await.map_err(unreadable)? {
         FileContent::Content(_, chunks) => {
             let chunks = chunks.map(|chunk| chunk.map_err(std::io::Error::other));
-            let path = upload.path.clone();
-            sandbox
-                .place_upload(upload, StreamReader::new(chunks))
-                .await?;
+            // First: once the file is there, nothing is missing, and nobody comes back for the link.
             match parts.sandboxes.isolation().mode {
                 Mode::Isolated | Mode::Container | Mode::Pod => {
-                    sandbox.link_in_workspace(path).await
+                    sandbox.link_in_workspace(upload.path.clone()).await?;
                 }
-                Mode::UnsafeProcess => Ok(()),
+                Mode::UnsafeProcess => {}
             }
+            let content = StreamReader::new(chunks);
+            sandbox.place_upload(upload, content).await
         }
         // Taken away a moment ago: the count of changes says so, and the next call finds it gone.
         FileContent::Expired | FileContent::NoSuchFile => Ok(()),
