@@ -74,6 +74,10 @@ pub(crate) const REPOSITORY_CLONE_TIME: Duration = Duration::from_secs(300);
 pub(crate) const REPOSITORY_STEP_TIME_MAX: Duration = Duration::from_secs(600);
 pub(crate) const REPOSITORY_BYTES: u64 = 2 << 30;
 pub(crate) const REPOSITORY_FILES: u64 = 200_000;
+/// For how long the first request to a model waits for them.
+pub(crate) const REPOSITORY_SKILLS_WAIT: Duration = Duration::from_secs(60);
+/// Folders of `.claude/skills` that are looked at.
+pub(crate) const REPOSITORY_SKILLS_MAX: usize = 64;
 pub(crate) const REPOSITORY_DEPTH: usize = 100;
 /// Bytes of all repositories that are kept for the next session.
 pub(crate) const REPOSITORY_CACHE_BYTES: u64 = 20 << 30;

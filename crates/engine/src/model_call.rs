@@ -153,7 +153,10 @@ async fn prepare(
         return Err(not_configured(message));
     };
     let files = attachments::load(&asked.parts, asked.session, state.conversation()).await;
-    let sandbox = asked.telling.get(&asked.parts, asked.session).await;
+    let sandbox = asked
+        .telling
+        .get(&asked.parts, asked.session, &asked.agent)
+        .await;
     let sandbox = sandbox.map_err(|error| {
         let message = format!("the request can't be put together: {error}");
         ModelError::new(ModelErrorKind::Server, message)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hostler_domain::catalog::ModelSpec;
 use hostler_domain::session::{self, Block, Purpose, Role, State};
 use hostler_domain::{compaction, tools};
-use hostler_protocol::agent::{EffortLevel, SessionAgent, Speed};
+use hostler_protocol::agent::{BuiltinTool, EffortLevel, SessionAgent, Speed};
 use hostler_protocol::content::ContentBlock;
 use hostler_provider::{Effort, Message, ModelRequest, Thinking, ToolDefinition};
 use hostler_sandbox::tool_schemas;
@@ -116,7 +116,11 @@ fn system(agent: &SessionAgent, sandbox: &Told) -> Vec<String> {
     if !tools::needs_sandbox(agent) {
         return own.into_iter().collect();
     }
-    let skills = skills::text(&sandbox.skills, &sandbox.reach);
+    // Without it nobody could look into them.
+    let skills = match tools::offered(agent).contains(&BuiltinTool::Read) {
+        true => skills::text(&sandbox.skills, &sandbox.reach),
+        false => None,
+    };
     let sandbox = sandbox_prompt::text(sandbox);
     own.into_iter().chain([sandbox]).chain(skills).collect()
 }

@@ -3,14 +3,18 @@
 
 use std::sync::Arc;
 
+use hostler_domain::tools::needs_sandbox;
+use hostler_protocol::agent::SessionAgent;
 use hostler_protocol::id::SessionId;
 use hostler_sandbox::{GatewayPorts, Network, SandboxError};
 use hostler_store::SessionRepository;
 use tokio::sync::OnceCell;
+use tokio::time::timeout;
 
-use crate::limits::PROMPT_HOSTS_MAX;
+use crate::limits::{PROMPT_HOSTS_MAX, REPOSITORY_SKILLS_WAIT};
 use crate::network::{self, Limits, Reach};
 use crate::options::Parts;
+use crate::session_sandbox;
 use crate::skills::ToldSkill;
 use crate::uploads::unreadable;
 use crate::web;
@@ -45,21 +49,52 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    async fn of(parts: &Parts, session: SessionId) -> Result<Self, SandboxError> {
-        let repositories = parts.store.session_repositories(session).await;
-        let repositories = repositories.map_err(|error| SandboxError::Unavailable {
-            reason: format!("the session's repositories can't be read: {error}"),
-        })?;
+    async fn of(
+        parts: &Parts,
+        session: SessionId,
+        agent: &SessionAgent,
+    ) -> Result<Self, SandboxError> {
+        let repositories = repositories_with_skills(parts, session, agent).await?;
         let skills = parts.store.session_skills(session).await;
-        let skills = skills.map_err(unreadable)?;
+        let skills = skills.map_err(unreadable)?.into_iter();
+        let in_repositories = repositories.iter().flat_map(ToldSkill::of_repository);
         Ok(Self {
             reach: network::reach(parts, session).await?,
+            skills: skills.map(ToldSkill::from).chain(in_repositories).collect(),
             repositories,
-            skills: skills.into_iter().map(ToldSkill::from).collect(),
             web: web::offered(&parts.web),
             web_hosts: network::web_hosts(parts, session).await?,
         })
     }
+}
+
+/// Before the first request of a session they are cloned: their skills are told in its system prompt, which
+/// stays as it is. What can't be cloned, or not in time, is told with the first call of a tool.
+async fn repositories_with_skills(
+    parts: &Parts,
+    session: SessionId,
+    agent: &SessionAgent,
+) -> Result<Vec<SessionRepository>, SandboxError> {
+    let repositories = parts.store.session_repositories(session).await;
+    let repositories = repositories.map_err(unreadable)?;
+    let is_to_come = |one: &SessionRepository| one.skills.is_none() && !one.is_placed;
+    if !needs_sandbox(agent) || !repositories.iter().any(is_to_come) {
+        return Ok(repositories);
+    }
+    match timeout(
+        REPOSITORY_SKILLS_WAIT,
+        session_sandbox::prepare(parts, session),
+    )
+    .await
+    {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => {
+            tracing::debug!(%session, %error, "there was no sandbox before the first request")
+        }
+        Err(_) => tracing::info!(%session, "the first request does not wait for the repositories"),
+    }
+    let repositories = parts.store.session_repositories(session).await;
+    repositories.map_err(unreadable)
 }
 
 /// What a runner tells with each request, looked up for its first: it was decided when the session was
@@ -73,8 +108,10 @@ impl Telling {
         &self,
         parts: &Parts,
         session: SessionId,
+        agent: &SessionAgent,
     ) -> Result<&Told, SandboxError> {
-        self.0.get_or_try_init(|| Told::of(parts, session)).await
+        let told = || Told::of(parts, session, agent);
+        self.0.get_or_try_init(told).await
     }
 }
 

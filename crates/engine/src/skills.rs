@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use hostler_sandbox::{InnerPath, Mode, Sandbox, SandboxError, Upload};
-use hostler_store::SessionSkill;
+use hostler_store::{RepositorySkill, SessionRepository, SessionSkill};
 
 use crate::network::Reach;
 use crate::options::Parts;
@@ -35,6 +35,19 @@ impl From<SessionSkill> for ToldSkill {
             name: skill.name,
             description: skill.description,
         }
+    }
+}
+
+impl ToldSkill {
+    /// Of all that were found in a repository.
+    pub(crate) fn of_repository(repository: &SessionRepository) -> impl Iterator<Item = Self> {
+        let place = repository.mount_path.relative();
+        let told = move |skill: &RepositorySkill| Self {
+            name: skill.name.clone(),
+            description: skill.description.clone(),
+            folder: format!("{place}/.claude/skills/{}", skill.folder),
+        };
+        repository.skills.iter().flatten().map(told)
     }
 }
 

@@ -78,6 +78,17 @@ impl FrontMatter {
         })
     }
 
+    /// The name and the description of a skill in a repository. It may be made for another program, so any
+    /// word may be in its name.
+    ///
+    /// # Errors
+    /// For a name that is none, in a sentence.
+    pub fn in_folder(self, folder: &str) -> Result<(String, String), Refused> {
+        let name = self.name.unwrap_or_else(|| folder.to_owned());
+        check_name(&name)?;
+        Ok((name, self.description))
+    }
+
     /// The name and the description, by the rules for skills that are uploaded.
     pub(crate) fn checked(self, folder: Option<&str>) -> Result<(String, String), Refused> {
         let name = self.name.as_deref().or(folder).ok_or_else(|| {
@@ -86,6 +97,10 @@ impl FrontMatter {
             )
         })?;
         check_name(name)?;
+        if let Some(word) = RESERVED.iter().find(|word| name.contains(**word)) {
+            let what = format!("should not hold the reserved word {word:?}");
+            return Err(bad_name(name, &what));
+        }
         Ok((name.to_owned(), self.description))
     }
 }
@@ -130,23 +145,21 @@ fn check_length(field: &str, text: &str, chars_max: usize) -> Result<(), Refused
 }
 
 fn check_name(name: &str) -> Result<(), Refused> {
-    let refuse = |what: &str| {
-        let shown: String = name.chars().take(2 * NAME_CHARS_MAX).collect();
-        Err(Refused::new(format!(
-            "the name of the skill, {shown:?}, {what}"
-        )))
-    };
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.bytes().all(is_plain) {
-        return refuse("should be 1 to 64 of the characters a-z, 0-9 and '-'");
+        let what = "should be 1 to 64 of the characters a-z, 0-9 and '-'";
+        return Err(bad_name(name, what));
     }
     if name.starts_with('-') || name.ends_with('-') || name.contains("--") {
-        return refuse("should have hyphens only between other characters, one at a time");
+        let what = "should have hyphens only between other characters, one at a time";
+        return Err(bad_name(name, what));
     }
-    match RESERVED.iter().find(|word| name.contains(**word)) {
-        Some(word) => refuse(&format!("should not hold the reserved word {word:?}")),
-        None => Ok(()),
-    }
+    Ok(())
+}
+
+fn bad_name(name: &str, what: &str) -> Refused {
+    let shown: String = name.chars().take(2 * NAME_CHARS_MAX).collect();
+    Refused::new(format!("the name of the skill, {shown:?}, {what}"))
 }
 
 /// What a model could take for markup of the prompt that the text ends up in.

@@ -98,7 +98,7 @@ pub use session_calls::CallsSeen;
 pub use session_environments::SessionEnvironment;
 pub use session_outputs::{KnownOutput, OutputKept, OutputWritten, SeenOutput};
 pub use session_placeholders::SessionVariable;
-pub use session_repositories::{NewRepository, SessionRepository};
+pub use session_repositories::{NewRepository, RepositorySkill, SessionRepository};
 pub use session_resources::{Mount, MountRefusal, Mounted, MountsGeneration, NewMount, Unmounted};
 pub use session_skills::{SessionSkill, SkillRefusal};
 pub use sessions::{CreateSession, NewSession, SessionBrief, SessionRow};

@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0011_repository_tokens.sql"),
     include_str!("../../../migrations/0012_checksums.sql"),
     include_str!("../../../migrations/0013_skills.sql"),
+    include_str!("../../../migrations/0014_repository_skills.sql"),
 ];
 
 /// What version a database has, and which one this program writes.

@@ -11,6 +11,7 @@ use hostler_protocol::session_repository::{
 };
 
 use hostler_vault::Sealed;
+use serde::{Deserialize, Serialize};
 
 use crate::db::Tx;
 use crate::log::json;
@@ -37,7 +38,18 @@ pub struct SessionRepository {
     pub checkout: Option<Checkout>,
     /// Whether the session's sandbox got it.
     pub is_placed: bool,
+    /// `None`: nobody has looked yet.
+    pub skills: Option<Vec<RepositorySkill>>,
     pub token: Option<SealedToken>,
+}
+
+/// A skill in a repository, whose text is a stranger's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepositorySkill {
+    /// The name of its folder in `.claude/skills`.
+    pub folder: String,
+    pub name: String,
+    pub description: String,
 }
 
 const INSERT_REPOSITORY: &str = "\
@@ -46,10 +58,13 @@ const INSERT_REPOSITORY: &str = "\
     sealed_by, token_version) values ($1, $2, $3, $4, $5, null, $6, $6, $7, $8, $9)";
 
 const REPOSITORIES: &str = "\
-    select id, url, mount_path, checkout, created_at, updated_at, placed_at, sealed, token_version \
-    from session_repositories where session_id = $1 order by created_at, id";
+    select id, url, mount_path, checkout, created_at, updated_at, placed_at, sealed, token_version, \
+    skills from session_repositories where session_id = $1 order by created_at, id";
 
 const WORKSPACE: &str = "select workspace_id from sessions where id = $1";
+
+const SKILLS_FOUND: &str = "\
+    update session_repositories set skills = $2 where id = $1 and skills is null";
 
 const PLACED: &str = "update session_repositories set placed_at = $2 where id = $1";
 
@@ -78,8 +93,24 @@ impl Store {
                         mount_path: resource.mount_path,
                         checkout: resource.checkout,
                         is_placed: row.optional_timestamp(6)?.is_some(),
+                        skills: read_skills(row)?,
                     })
                 })
+            })
+            .await
+    }
+
+    /// These were found in it. What was found before stays.
+    pub async fn repository_skills_found(
+        &self,
+        repository: ResourceId,
+        skills: Vec<RepositorySkill>,
+    ) -> Result<(), StoreError> {
+        let skills = json(&skills)?;
+        self.db
+            .write(move |tx| {
+                tx.execute(SKILLS_FOUND, &[&repository.to_string(), &skills])?;
+                Ok(())
             })
             .await
     }
@@ -168,6 +199,13 @@ fn read_token(
         version: row.integer(8)?,
         sealed: parse_sealed(&text)?,
     }))
+}
+
+fn read_skills(row: &Row<'_>) -> Result<Option<Vec<RepositorySkill>>, StoreError> {
+    match row.optional_text(9)? {
+        Some(_) => row.json(9).map(Some),
+        None => Ok(None),
+    }
 }
 
 fn read(row: &Row<'_>) -> Result<RepositoryResource, StoreError> {

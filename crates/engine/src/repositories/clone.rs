@@ -13,10 +13,11 @@ use hostler_protocol::session_repository::{Checkout, RepositoryUrl};
 use hostler_sandbox::{
     Call, InnerPath, NetworkAccess, Opened, Sandbox, SandboxError, SandboxName, Spec, Tool,
 };
-use hostler_store::SessionRepository;
+use hostler_store::{RepositorySkill, SessionRepository};
 
 use super::access::Access;
 use super::failure::{Ending, Failure, SignIn, ending};
+use super::found_skills;
 use super::mirrors::{self, Mirror};
 use super::scripts::{self, MIRROR, TREE};
 use super::working_boxes::{AtWork, checkout_name, clone_name};
@@ -28,6 +29,7 @@ use crate::secrets::now;
 pub(super) struct MadeTree {
     at_work: AtWork,
     place: InnerPath,
+    pub(super) skills: Vec<RepositorySkill>,
 }
 
 impl MadeTree {
@@ -91,20 +93,23 @@ async fn check_out(
     let checkout = repository.checkout.as_ref();
     let variables = scripts::variables(options, &repository.url, checkout, "file");
     let script = scripts::checkout();
-    match run(parts, name, variables, script, Reach::Nothing).await {
-        Ok(Ending::Done | Ending::Unchanged) => Ok(Some(MadeTree {
-            place: inner(TREE)?,
-            at_work,
-        })),
-        Ok(Ending::NoCommit) => {
-            parts.sandboxes.throw_away(name).await?;
-            Ok(None)
-        }
-        Ok(Ending::Failed(failure)) | Err(failure) => {
-            parts.sandboxes.throw_away(name).await?;
-            Err(failure)
-        }
-    }
+    let ran = run(parts, name, variables, script, Reach::Nothing).await;
+    let failure = match ran {
+        Ok(ran) => match ran.ending {
+            Ending::Done | Ending::Unchanged => {
+                return Ok(Some(MadeTree {
+                    place: inner(TREE)?,
+                    skills: found_skills::read(&ran.output),
+                    at_work,
+                }));
+            }
+            Ending::NoCommit => None,
+            Ending::Failed(failure) => Some(failure),
+        },
+        Err(failure) => Some(failure),
+    };
+    parts.sandboxes.throw_away(name).await?;
+    failure.map_or(Ok(None), Err)
 }
 
 /// Makes the mirror of this key, or fetches what it lacks. Whoever calls it has the mirror alone.
@@ -129,8 +134,8 @@ pub(super) async fn fetch(
     let options = &parts.options.repositories;
     let variables = scripts::variables(options, url, checkout, protocols);
     let reach = Reach::Server { url, access };
-    let ended = run(parts, name, variables, scripts::fetch(), reach).await;
-    match ended {
+    let ran = run(parts, name, variables, scripts::fetch(), reach).await;
+    match ran.map(|ran| ran.ending) {
         Ok(Ending::Done) => {
             parts.sandboxes.keep_tree(name, &place, key).await?;
             Ok(Fetched::Replaced)
@@ -165,13 +170,19 @@ enum Reach<'a> {
     },
 }
 
+/// What a script printed, and what its last line says.
+struct Ran {
+    output: String,
+    ending: Ending,
+}
+
 async fn run(
     parts: &Parts,
     name: &SandboxName,
     variables: BTreeMap<String, String>,
     script: String,
     reach: Reach<'_>,
-) -> Result<Ending, Failure> {
+) -> Result<Ran, Failure> {
     let mut spec = Spec {
         environment: variables,
         network: match reach {
@@ -200,9 +211,9 @@ async fn run(
         Reach::Server { url, .. } => Some(attach(parts, &opened.sandbox, url, secrets).await?),
         Reach::Nothing => None,
     };
-    let ended = run_script(parts, &opened, script, sign_in).await;
+    let ran = run_script(parts, &opened, script, sign_in).await;
     drop((opened, way_out));
-    ended
+    ran
 }
 
 async fn run_script(
@@ -210,7 +221,7 @@ async fn run_script(
     opened: &Opened,
     script: String,
     sign_in: SignIn,
-) -> Result<Ending, Failure> {
+) -> Result<Ran, Failure> {
     let time = parts.options.repositories.clone_time_max;
     let time: Duration = time.min(REPOSITORY_STEP_TIME_MAX);
     let tool = Tool::Bash {
@@ -221,8 +232,9 @@ async fn run_script(
         id: "repository".to_owned(),
         tool,
     };
-    let output = opened.sandbox.run(call).await?;
-    Ok(ending(&output.joined_text(), time.as_secs(), sign_in))
+    let output = opened.sandbox.run(call).await?.joined_text();
+    let ending = ending(&output, time.as_secs(), sign_in);
+    Ok(Ran { output, ending })
 }
 
 /// Puts the gateway behind the sandbox, for as long as the result lives. It opens the host of the

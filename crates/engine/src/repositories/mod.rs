@@ -8,6 +8,7 @@
 mod access;
 mod clone;
 mod failure;
+mod found_skills;
 mod mirrors;
 mod scripts;
 mod working_boxes;
@@ -208,6 +209,11 @@ async fn place_one(
     if sandbox.is_free(place.clone()).await? {
         check(parts, repository)?;
         let made = clone::working_tree(parts, repository).await?;
+        // Before it is there: nobody looks at a repository that stands in its place.
+        let found = parts
+            .store
+            .repository_skills_found(repository.id, made.skills.clone());
+        found.await?;
         let moved = parts
             .sandboxes
             .move_tree(made.name(), made.place(), sandbox, &place);

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use hostler_protocol::session_repository::{Checkout, RepositoryUrl};
 
 use super::RepositoryOptions;
+use super::found_skills::FIND;
+use crate::limits::{REPOSITORY_DEPTH, REPOSITORY_SKILLS_MAX};
 
 /// Where the mirror is, and what is made of it, both in the workspace.
 pub(super) const MIRROR: &str = "mirror";
@@ -96,6 +98,7 @@ if [ -n "$commit" ]; then
     else
         run -C tree checkout --quiet --force
     fi || failed checkout
+    show_skills "$commit"
 fi
 rm -rf mirror
 say done 0
@@ -106,7 +109,7 @@ pub(super) fn fetch() -> String {
 }
 
 pub(super) fn checkout() -> String {
-    format!("({GIT}{CHECKOUT})")
+    format!("({GIT}{FIND}{CHECKOUT})")
 }
 
 /// What both scripts find. `protocols` are those that git may speak.
@@ -127,7 +130,8 @@ pub(super) fn variables(
         ("SHA", sha),
         ("BYTES_MAX", options.bytes_max.to_string()),
         ("FILES_MAX", options.files_max.to_string()),
-        ("DEPTH_MAX", crate::limits::REPOSITORY_DEPTH.to_string()),
+        ("DEPTH_MAX", REPOSITORY_DEPTH.to_string()),
+        ("SKILLS_MAX", REPOSITORY_SKILLS_MAX.to_string()),
         ("GIT_ALLOW_PROTOCOL", protocols.to_owned()),
     ];
     let fixed = [

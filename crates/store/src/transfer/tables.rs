@@ -136,7 +136,7 @@ pub(crate) const TABLES: [Table; 22] = [
     },
     Table {
         name: "session_repositories",
-        columns: 11,
+        columns: 12,
         any: ANY_SESSION_REPOSITORIES,
         read: READ_SESSION_REPOSITORIES,
         write: WRITE_SESSION_REPOSITORIES,
@@ -308,11 +308,11 @@ const ANY_SESSION_RESOURCES: &str = "select 1 from session_resources limit 1";
 
 const READ_SESSION_REPOSITORIES: &str = "\
     select id, session_id, url, mount_path, checkout, placed_at, created_at, updated_at, sealed, \
-    sealed_by, token_version from session_repositories order by id";
+    sealed_by, token_version, skills from session_repositories order by id";
 const WRITE_SESSION_REPOSITORIES: &str = "\
     insert into session_repositories (id, session_id, url, mount_path, checkout, placed_at, \
-    created_at, updated_at, sealed, sealed_by, token_version) values ($1, $2, $3, $4, $5, $6, $7, $8, \
-    $9, $10, $11)";
+    created_at, updated_at, sealed, sealed_by, token_version, skills) values ($1, $2, $3, $4, $5, $6, \
+    $7, $8, $9, $10, $11, $12)";
 const ANY_SESSION_REPOSITORIES: &str = "select 1 from session_repositories limit 1";
 
 const READ_SESSION_SKILLS: &str = "\

@@ -28,6 +28,7 @@ mod preparation;
 mod registries;
 mod repositories;
 mod repositories_refused;
+mod repository_skills;
 mod resume;
 mod retention;
 mod roots;
