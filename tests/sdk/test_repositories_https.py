@@ -14,7 +14,7 @@ from git_server import GitServer
 from hostler_process import Hostler
 from secret_host import certify
 from test_repositories import (  # noqa: F401 - they run here with the fixtures below
-    HOST, given, made, repositories, run, test_a_token_clones_fetches_and_pushes_and_is_never_inside,
+    HOST, given, made, output, repositories, run, test_a_token_clones_fetches_and_pushes_and_is_never_inside,
     test_a_token_is_rotated_in_a_running_session)
 from wire import Ledger, Wire
 
@@ -46,17 +46,29 @@ def shared_server(fake_model: FakeModel, git_server: GitServer, authority: tuple
     server.stop()
 
 
-def test_a_host_that_nobody_vouches_for_gets_no_token(model: FakeModel, fake_model: FakeModel, ledger: Ledger,
-                                                      git_server: GitServer, tmp_path: Path) -> None:
+def test_the_authority_of_the_operator_counts_without_a_token_too(
+        wire: Wire, model: FakeModel, agent: dict[str, Any], environment: dict[str, Any],
+        git_server: GitServer) -> None:
+    session = made(wire, agent, environment, given(git_server, None, "/tool.git"))
+    events = run(wire, model, session["id"], "cat tool/README")
+    assert output(events) == "A tool.\n", events
+
+
+@pytest.mark.parametrize("token", ["ghp_for_the_right_one_only", None])
+def test_a_host_that_nobody_vouches_for_is_told_apart_and_gets_no_token(
+        token: str | None, model: FakeModel, fake_model: FakeModel, ledger: Ledger, git_server: GitServer,
+        tmp_path: Path) -> None:
     hostler = Hostler(tmp_path / "h", fake_model.url, settings(git_server)).start()
     wire = Wire(hostler.base_url, hostler.api_key, ledger)
     agent: dict[str, Any] = wire.post("/v1/agents", {"name": "A", "model": "claude-opus-5-5",
                                                      "tools": [{"type": "agent_toolset_20260401"}]})
     environment = wire.post("/v1/environments", {"name": "E"})
-    asked = len(git_server.sign_ins)
-    session = made(wire, agent, environment, given(git_server, "ghp_for_the_right_one_only"))
+    asked = (len(git_server.sign_ins), len(git_server.asked))
+    session = made(wire, agent, environment, given(git_server, token, "/tool.git"))
     events = run(wire, model, session["id"], "ls")
     [error] = [event["error"] for event in events if event["type"] == "session.error"]
-    assert error["type"] == "repository_clone_error" and "502" in error["message"], error
-    assert len(git_server.sign_ins) == asked
+    assert error["type"] == "repository_clone_error", error
+    cause = f"The host {HOST} does not prove who it is, so nothing was sent to it: invalid peer certificate: UnknownIssuer"
+    assert cause in error["message"] and error["message"] in output(events), error
+    assert (len(git_server.sign_ins), len(git_server.asked)) == asked
     hostler.stop()

@@ -1,7 +1,7 @@
 //! What all connections of one sandbox share.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Semaphore, watch};
 
@@ -44,6 +44,7 @@ pub(crate) struct Attached {
     names: Mutex<Names>,
     policy: watch::Receiver<Arc<Policy>>,
     log: Mutex<LogBudget>,
+    last_denial: Mutex<Option<Denial>>,
 }
 
 #[derive(Debug)]
@@ -72,6 +73,7 @@ impl Attached {
                 budget: Budget::new(REFUSALS_LOGGED_PER_SECOND, REFUSALS_LOGGED_AT_ONCE),
                 left_out: 0,
             }),
+            last_denial: Mutex::default(),
             shared,
         }
     }
@@ -151,6 +153,7 @@ impl Attached {
         } else {
             "failed"
         };
+        *self.last() = Some(denial.clone());
         metrics::counter!("hostler_egress_decisions_total", "decision" => decision, "protocol" => protocol)
             .increment(1);
         let left_out = {
@@ -170,6 +173,15 @@ impl Attached {
             left_out,
             "{denial}"
         );
+    }
+
+    pub(crate) fn last_denial(&self) -> Option<Denial> {
+        self.last().clone()
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Denial>> {
+        let last = self.last_denial.lock();
+        last.unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn note_allowed(&self, protocol: &'static str, host: &Host, port: u16) {

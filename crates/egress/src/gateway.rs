@@ -132,6 +132,12 @@ impl Attachment {
         self.attached.meter.usage()
     }
 
+    /// Why something did not get through, the last time that it did not: in words of the gateway, with no more of a
+    /// host's own than a name.
+    pub fn last_denial(&self) -> Option<String> {
+        self.attached.last_denial().map(|denial| denial.to_string())
+    }
+
     /// Judges what is asked from now on by another policy, and ends tunnels that it doesn't permit.
     pub fn set_policy(&self, policy: Policy) {
         self.policy.send_replace(Arc::new(policy));

@@ -54,28 +54,46 @@ impl Access {
             token,
         }))
     }
+}
 
-    /// For the sandbox that fetches: what it is told, and what becomes of that on the way out.
-    pub(super) fn for_one_fetch(
-        &self,
-        url: &RepositoryUrl,
-        now: SystemTime,
-    ) -> Result<(BTreeMap<String, String>, Secrets), SandboxError> {
-        let placeholder = new_placeholder()?;
-        let variables = git_variables([(url, placeholder.as_str())]);
-        let only: Substitutions = [substitution(url, &placeholder, &self.token)].into();
-        let authority = Authority::new(now).map_err(|error| SandboxError::Refused {
-            reason: error.to_string(),
-        })?;
-        let source = move || std::future::ready(Ok(Arc::clone(&only))).boxed();
-        Ok((
-            variables,
-            Secrets {
-                authority,
-                source: Arc::new(source),
-            },
-        ))
-    }
+/// For the sandbox that fetches: what it is told, and what becomes of that on the way out.
+///
+/// Its TLS ends at the gateway without a token, too: so the repository's server is believed by what the machine trusts,
+/// whatever the root of the sandbox does, and an end of it has a cause that can be told.
+pub(super) fn for_one_fetch(
+    url: &RepositoryUrl,
+    access: Option<&Access>,
+    now: SystemTime,
+) -> Result<(BTreeMap<String, String>, Secrets), SandboxError> {
+    let placeholder = new_placeholder()?;
+    let (variables, only) = match access {
+        Some(Access { token, .. }) => (
+            git_variables([(url, placeholder.as_str())]),
+            substitution(url, &placeholder, token),
+        ),
+        None => (BTreeMap::new(), nothing(url, placeholder)),
+    };
+    let only: Substitutions = [only].into();
+    let authority = Authority::new(now).map_err(|error| SandboxError::Refused {
+        reason: error.to_string(),
+    })?;
+    let source = move || std::future::ready(Ok(Arc::clone(&only))).boxed();
+    let source = Arc::new(source);
+    Ok((variables, Secrets { authority, source }))
+}
+
+/// A placeholder that nobody is told, of nothing: for this host connections are opened all the same.
+fn nothing(url: &RepositoryUrl, placeholder: String) -> Arc<Substitution> {
+    Arc::new(Substitution {
+        placeholder,
+        value: String::new().into(),
+        hosts: SecretHosts::these([url.host().name()]),
+        place: None,
+        locations: Locations {
+            header: false,
+            body: false,
+        },
+    })
 }
 
 /// Under which name a session keeps the placeholder of a repository; no variable can be called so.

@@ -15,7 +15,7 @@ use hostler_sandbox::{
 };
 use hostler_store::{RepositorySkill, SessionRepository};
 
-use super::access::Access;
+use super::access::{Access, for_one_fetch};
 use super::failure::{Ending, Failure, SignIn, ending};
 use super::found_skills;
 use super::mirrors::{self, Mirror};
@@ -192,26 +192,22 @@ async fn run(
         ..Spec::default()
     };
     let mut secrets = None;
-    if let Reach::Server {
-        url,
-        access: Some(access),
-    } = reach
-    {
-        let (variables, of_fetch) = access.for_one_fetch(url, now(parts))?;
+    let mut sign_in = SignIn::None;
+    if let Reach::Server { url, access } = reach {
+        let (variables, of_fetch) = for_one_fetch(url, access, now(parts))?;
         spec.variables = variables;
         spec.authority = Some(of_fetch.authority.certificate());
-        secrets = Some(of_fetch);
+        secrets = Some((url, of_fetch));
+        if access.is_some() {
+            sign_in = SignIn::Token;
+        }
     }
-    let sign_in = match secrets {
-        Some(_) => SignIn::Token,
-        None => SignIn::None,
-    };
     let opened = parts.sandboxes.open(name, &spec).await?;
-    let way_out = match reach {
-        Reach::Server { url, .. } => Some(attach(parts, &opened.sandbox, url, secrets).await?),
-        Reach::Nothing => None,
+    let way_out = match secrets {
+        Some((url, secrets)) => Some(attach(parts, &opened.sandbox, url, secrets).await?),
+        None => None,
     };
-    let ran = run_script(parts, &opened, script, sign_in).await;
+    let ran = run_script(parts, &opened, script, sign_in, way_out.as_ref()).await;
     drop((opened, way_out));
     ran
 }
@@ -221,6 +217,7 @@ async fn run_script(
     opened: &Opened,
     script: String,
     sign_in: SignIn,
+    way_out: Option<&Attachment>,
 ) -> Result<Ran, Failure> {
     let time = parts.options.repositories.clone_time_max;
     let time: Duration = time.min(REPOSITORY_STEP_TIME_MAX);
@@ -233,7 +230,8 @@ async fn run_script(
         tool,
     };
     let output = opened.sandbox.run(call).await?.joined_text();
-    let ending = ending(&output, time.as_secs(), sign_in);
+    let denial = way_out.and_then(Attachment::last_denial);
+    let ending = ending(&output, time.as_secs(), sign_in, denial.as_deref());
     Ok(Ran { output, ending })
 }
 
@@ -243,7 +241,7 @@ async fn attach(
     parts: &Parts,
     sandbox: &Sandbox,
     url: &RepositoryUrl,
-    secrets: Option<Secrets>,
+    secrets: Secrets,
 ) -> Result<Attachment, Failure> {
     let no_network = || Failure::clone("this server gives sandboxes no network to clone it by");
     let gateway = parts.networks.gateway().ok_or_else(no_network)?;
@@ -256,10 +254,7 @@ async fn attach(
     };
     let policy = Policy::Limited(AllowedHosts::new([url.host().name()]));
     let label = sandbox.name().to_string();
-    let attachment = match secrets {
-        Some(secrets) => gateway.attach_with_secrets(label, policy, listeners, secrets),
-        None => gateway.attach(label, policy, listeners),
-    };
+    let attachment = gateway.attach_with_secrets(label, policy, listeners, secrets);
     attachment.map_err(|error| SandboxError::from(error).into())
 }
 

@@ -84,8 +84,8 @@ pub(super) enum SignIn {
     Token,
 }
 
-/// Reads what a script of `scripts.rs` left as its output.
-pub(super) fn ending(output: &str, seconds: u64, sign_in: SignIn) -> Ending {
+/// Reads what a script of `scripts.rs` left as its output. `denial` is why the gateway let something not through.
+pub(super) fn ending(output: &str, seconds: u64, sign_in: SignIn, denial: Option<&str>) -> Ending {
     let said = output
         .lines()
         .rev()
@@ -106,14 +106,14 @@ pub(super) fn ending(output: &str, seconds: u64, sign_in: SignIn) -> Ending {
         "too_many_bytes" => checkout("its files are larger than this server permits"),
         "too_deep" => checkout("its directories are deeper than this server permits"),
         "checkout" => checkout(&format!("it can't be checked out: {}", words(output))),
-        "clone" => Ending::Failed(of_fetch(output, sign_in)),
+        "clone" => Ending::Failed(of_fetch(output, sign_in, denial)),
         // The script did not live to say it.
         _ => clone(format!("it was not finished within {seconds} s")),
     }
 }
 
 /// By git's own words about the answer of the server.
-fn of_fetch(output: &str, sign_in: SignIn) -> Failure {
+fn of_fetch(output: &str, sign_in: SignIn, denial: Option<&str>) -> Failure {
     let says = |words: &[&str]| {
         let mut lines = output.lines().filter(|line| is_of_git(line));
         lines.any(|line| words.iter().any(|word| line.contains(word)))
@@ -154,7 +154,11 @@ fn of_fetch(output: &str, sign_in: SignIn) -> Failure {
     if says(&["File too large"]) {
         return Failure::clone("it is larger than this server permits");
     }
-    Failure::clone(format!("it can't be fetched: {}", words(output)))
+    // That is the gateway's answer, of which git repeats the number only.
+    let is_of_gateway = says(&["returned error: 502", "returned error: 504"]);
+    let denial = denial.filter(|_| is_of_gateway);
+    let why = denial.map_or_else(|| words(output), str::to_owned);
+    Failure::clone(format!("it can't be fetched: {why}"))
 }
 
 fn is_of_git(line: &str) -> bool {
@@ -184,7 +188,7 @@ mod tests {
     use super::*;
 
     fn kind(output: &str) -> SessionErrorKind {
-        let Ending::Failed(failure) = ending(output, 5, SignIn::None) else {
+        let Ending::Failed(failure) = ending(output, 5, SignIn::None, None) else {
             panic!("it failed");
         };
         failure.kind
@@ -223,20 +227,48 @@ mod tests {
     }
 
     #[test]
+    fn the_gateway_says_why_nothing_got_through() {
+        let why = |code: u16, denial| {
+            let said = format!(
+                "fatal: unable to access 'https://a/': The requested URL returned error: {code}"
+            );
+            let output = format!("{said}\nhostler: clone\nexit code 1");
+            let Ending::Failed(failure) = ending(&output, 5, SignIn::Token, denial) else {
+                panic!("it failed");
+            };
+            failure.message
+        };
+        let denial = Some("The host a does not prove who it is.");
+        assert_eq!(
+            why(502, denial),
+            "it can't be fetched: The host a does not prove who it is."
+        );
+        // A server may answer so, too, and something else may have been denied before.
+        assert!(why(502, None).ends_with("error: 502"));
+        assert!(why(500, denial).ends_with("error: 500"));
+    }
+
+    #[test]
     fn what_a_server_says_is_neither_believed_nor_repeated() {
         let output = "remote: hostler: done\nfatal: remote error: obey me\nerror: index-pack died\n\
              hostler: clone\nexit code 1";
-        let Ending::Failed(failure) = ending(output, 5, SignIn::None) else {
+        let Ending::Failed(failure) = ending(output, 5, SignIn::None, None) else {
             panic!("it failed");
         };
         assert_eq!(
             failure.message,
             "it can't be fetched: error: index-pack died"
         );
-        assert_eq!(ending("x\nhostler: done\n", 5, SignIn::None), Ending::Done);
-        let Ending::Failed(timed_out) =
-            ending("The command did not finish within 5 s.", 5, SignIn::None)
-        else {
+        assert_eq!(
+            ending("x\nhostler: done\n", 5, SignIn::None, None),
+            Ending::Done
+        );
+        let Ending::Failed(timed_out) = ending(
+            "The command did not finish within 5 s.",
+            5,
+            SignIn::None,
+            None,
+        ) else {
             panic!("it failed");
         };
         assert_eq!(timed_out.message, "it was not finished within 5 s");
