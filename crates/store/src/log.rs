@@ -92,6 +92,17 @@ pub(crate) const READ_LOG: &str = "\
     where session_key = (select key from sessions where id = $1) and seq > $2 \
     order by seq limit $3";
 
+/// Positions that [`READ_ROWS`] takes.
+const ROWS_AT_ONCE: usize = 32;
+
+const READ_ROWS: &str = "\
+    select session_key, seq, id, type, visibility, source_seq, thread_id, epoch, at, body, checksum \
+    from events \
+    where session_key = (select key from sessions where id = $1) and seq in ( \
+        $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
+        $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33) \
+    order by seq desc";
+
 impl Store {
     /// Appends for the holder of `lease`, if the log still ends at `expected`.
     ///
@@ -148,21 +159,53 @@ impl Store {
     ) -> Result<Vec<Recorded>, StoreError> {
         self.db
             .read(move |tx| {
-                let (mut rows, mut length) = (Vec::new(), 0);
                 let id = session.to_string();
-                tx.each(READ_LOG, &[&id, &after.0, &limit], |row| {
-                    let row = EventRow::read(row, 0, &id)?;
-                    length += row.body.len();
-                    rows.push(recorded(&row)?);
-                    Ok(match length > PAGE_BYTES {
-                        true => ControlFlow::Break(()),
-                        false => ControlFlow::Continue(()),
-                    })
-                })?;
-                Ok(rows)
+                page(tx, READ_LOG, &[&id, &after.0, &limit], &id)
             })
             .await
     }
+
+    /// The rows at the first of these positions, the newest first: up to 32 of them, or fewer where they are long; at
+    /// least one if there is one. Whoever wants the others asks on with those below the last one.
+    pub async fn read_rows(
+        &self,
+        session: SessionId,
+        positions: &[Seq],
+    ) -> Result<Vec<Recorded>, StoreError> {
+        // None is at 0.
+        let mut wanted = [0; ROWS_AT_ONCE];
+        for (place, position) in wanted.iter_mut().zip(positions) {
+            *place = position.0;
+        }
+        self.db
+            .read(move |tx| {
+                let id = session.to_string();
+                let mut parameters: Vec<&dyn Parameter> = vec![&id];
+                parameters.extend(wanted.iter().map(|place| place as &dyn Parameter));
+                page(tx, READ_ROWS, &parameters, &id)
+            })
+            .await
+    }
+}
+
+/// Rows of the log until there are no more, or they are long enough.
+fn page(
+    tx: &Tx<'_>,
+    sql: &'static str,
+    parameters: &[&dyn Parameter],
+    session: &str,
+) -> Result<Vec<Recorded>, StoreError> {
+    let (mut rows, mut length) = (Vec::new(), 0);
+    tx.each(sql, parameters, |row| {
+        let row = EventRow::read(row, 0, session)?;
+        length += row.body.len();
+        rows.push(recorded(&row)?);
+        Ok(match length > PAGE_BYTES {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        })
+    })?;
+    Ok(rows)
 }
 
 /// Those of which previews may have been shown.

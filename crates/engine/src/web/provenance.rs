@@ -1,9 +1,11 @@
 //! Whether the conversation has named an address. The log is the truth: it is asked about the rows that the fold
 //! has remembered, the newest first.
 
-use hostler_domain::web::{AddressRow, WebAddress, is_accepted, names_address};
+use std::collections::BTreeMap;
+
+use hostler_domain::web::{AddressRow, AddressSource, WebAddress, is_accepted, names_address};
 use hostler_protocol::agent::{BuiltinTool, BuiltinToolConfig, SessionAgent, Tool, UrlSources};
-use hostler_protocol::event::Seq;
+use hostler_protocol::event::{Recorded, Seq};
 use hostler_protocol::id::SessionId;
 use hostler_store::{Store, StoreError};
 
@@ -15,16 +17,28 @@ pub(super) async fn is_named(
     address: &WebAddress,
 ) -> Result<bool, StoreError> {
     let sources = sources(agent);
-    for row in rows {
-        if !is_accepted(sources, &row.source) {
-            continue;
+    let accepted = rows.iter().filter(|row| is_accepted(sources, &row.source));
+    let accepted: BTreeMap<Seq, &AddressSource> =
+        accepted.map(|row| (row.seq, &row.source)).collect();
+    // The newest first: what is fetched was mostly named a moment ago.
+    let mut left: Vec<Seq> = accepted.keys().rev().copied().collect();
+    while !left.is_empty() {
+        let found = store.read_rows(session, &left).await?;
+        let named = |row: &Recorded| {
+            let source = accepted.get(&row.seq);
+            source.is_some_and(|source| names_address(&row.event, source, address))
+        };
+        for row in &found {
+            if named(row) {
+                return Ok(true);
+            }
+            // One that is long takes a while, and others want their turn.
+            tokio::task::yield_now().await;
         }
-        let before = Seq(row.seq.0 - 1);
-        let found = store.read_log(session, before, 1).await?;
-        let named = |event| names_address(event, &row.source, address);
-        if found.first().is_some_and(|found| named(&found.event)) {
-            return Ok(true);
-        }
+        let Some(last) = found.last() else {
+            break;
+        };
+        left.retain(|seq| *seq < last.seq);
     }
     Ok(false)
 }

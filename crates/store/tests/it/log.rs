@@ -302,3 +302,42 @@ async fn long_rows_are_read_in_pieces() {
     assert_eq!(rows, usize::try_from(last.0).unwrap());
     assert!(reads > 1, "one read holds all 15 MiB");
 }
+
+/// Those that were asked for and no others, the newest first, and all of them in the end.
+#[tokio::test]
+async fn rows_are_read_by_their_positions() {
+    let at = SessionFolder::with(StoreOptions::default()).await;
+    let session = at.session().await;
+    let long = "x".repeat(5 << 20);
+    let texts: Vec<&str> = (0..80)
+        .map(|number| {
+            if number % 40 == 1 {
+                long.as_str()
+            } else {
+                "hi"
+            }
+        })
+        .collect();
+    send(&at.store, &at.env, session.workspace_id, session.id, &texts).await;
+    let log = at.store.read_log(session.id, Seq(0), 1_000).await.unwrap();
+    let mut wanted: Vec<Seq> = log.iter().rev().step_by(2).map(|row| row.seq).collect();
+    let expected = wanted.clone();
+    let mut found = Vec::new();
+    while !wanted.is_empty() {
+        let rows = at.store.read_rows(session.id, &wanted).await.unwrap();
+        assert!((1..=32).contains(&rows.len()));
+        found.extend(rows.iter().map(|row| row.seq));
+        wanted.retain(|seq| *seq < rows.last().unwrap().seq);
+    }
+    assert_eq!(found, expected);
+    let elsewhere = at.session().await;
+    let none = [Seq(0), Seq(-1), Seq(1_000)];
+    assert!(
+        at.store
+            .read_rows(session.id, &none)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_ne!(elsewhere.id, session.id);
+}

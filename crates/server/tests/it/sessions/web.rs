@@ -149,6 +149,23 @@ async fn what_was_named_stays_named_after_a_restart_and_a_summary() {
     );
 }
 
+/// More messages than are looked at at once.
+#[tokio::test]
+async fn what_was_named_long_ago_is_found() {
+    let world = World::new().await.with_host("site.test");
+    let site = Site::start(|_| page("text/plain", b"here")).await;
+    let session = world
+        .session_with_tools(json!([toolset("always_allow")]))
+        .await;
+    let (first, never) = (site.url("/0"), site.url("/100"));
+    for number in 0..100 {
+        world.say(session, &site.url(&format!("/{number}"))).await;
+    }
+    let found = fetched_in(&world, session, "Read the first.", &[&first, &never], 1).await;
+    assert_eq!(found[0], "<> here");
+    assert!(found[1].starts_with("! url_not_in_prior_context"));
+}
+
 #[tokio::test]
 async fn a_redirect_is_followed_where_the_lists_let_it() {
     let world = World::new()
