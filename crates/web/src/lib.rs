@@ -11,6 +11,7 @@ mod error;
 mod fetch;
 mod limits;
 mod media;
+mod plain;
 mod reader;
 mod reading;
 mod room;

@@ -21,6 +21,7 @@ use crate::limits::{
     CONNECT_TIMEOUT, SEARCH_BYTES_MAX, SITE_WORDS_MAX, SNIPPET_CHARS_MAX, TITLE_CHARS_MAX,
     URL_CHARS_MAX,
 };
+use crate::plain::plain;
 
 /// Who is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,7 +214,7 @@ fn is_page(url: &str) -> bool {
 
 fn one_line(text: &str, chars: usize) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ").chars().take(chars).collect()
+    plain(&words.join(" ")).chars().take(chars).collect()
 }
 
 /// Below a service's address.

@@ -14,6 +14,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::limits::{PAGE_BYTES_MAX, READER_STACK_BYTES, TITLE_CHARS_MAX};
 use crate::media::Media;
+use crate::plain::plain;
 use crate::reader::{Answer, Heading, Read, ReaderLimits};
 
 /// Reads a page from standard input and writes its text to standard output.
@@ -36,8 +37,8 @@ pub fn reader_main() -> ExitCode {
 fn shut_off() -> std::io::Result<()> {
     limit(Resource::Core, 0, 0)?;
     limit(Resource::Fsize, 0, 0)?;
-    // Standard input, output and error are open already.
-    limit(Resource::Nofile, 3, 3)
+    // Standard input, output and error are open already; one of them that is closed makes room for nothing else.
+    limit(Resource::Nofile, 0, 0)
 }
 
 /// What is taken from here on is bounded.
@@ -74,16 +75,18 @@ fn read_page() -> std::io::Result<()> {
 
 fn answer(heading: &Heading, page: &[u8]) -> Answer {
     let charset = heading.charset.as_deref();
-    match heading.media {
-        Media::Html => Answer::Read(html::read(&charset::decode(page, charset), &heading.url)),
-        Media::Text => Answer::Read(Read {
-            title: None,
-            text: charset::decode(page, charset),
+    let untitled = |text| Read { title: None, text };
+    let read = match heading.media {
+        Media::Html => Ok(html::read(&charset::decode(page, charset), &heading.url)),
+        Media::Text => Ok(untitled(charset::decode(page, charset))),
+        Media::Pdf => pdf::read(page).map(untitled),
+    };
+    match read {
+        Ok(Read { title, text }) => Answer::Read(Read {
+            title: title.as_deref().map(plain),
+            text: plain(&text),
         }),
-        Media::Pdf => match pdf::read(page) {
-            Ok(text) => Answer::Read(Read { title: None, text }),
-            Err(why) => Answer::Failed(why),
-        },
+        Err(why) => Answer::Failed(why),
     }
 }
 

@@ -36,7 +36,7 @@ async fn searxng() {
     let answer = json!({
         "query": "rust", "number_of_results": 0,
         "results": [
-            {"url": "https://example.com/a", "title": "A", "content": "about\n a", "engine": "x",
+            {"url": "https://example.com/a", "title": "A", "content": "about\n a\u{0}", "engine": "x",
              "template": "default.html", "parsed_url": ["https", "example.com", "/a", "", "", ""],
              "engines": ["x"], "positions": [1], "score": 1.0, "category": "general"},
             {"url": "magnet:?xt=1", "title": "no page", "content": ""},
@@ -49,7 +49,7 @@ async fn searxng() {
     assert_eq!(
         hits,
         [
-            hit("https://example.com/a", "A", "about a"),
+            hit("https://example.com/a", "A", "about a\u{fffd}"),
             hit("https://example.com/b", "B", "")
         ]
     );

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::answers::toolset;
-use super::site::{Site, moved, page};
+use super::site::{Site, html, moved, page};
 use super::web::fetched;
 use super::world::World;
 
@@ -113,4 +113,24 @@ async fn pages_have_so_much_memory_and_give_it_back() {
         "{large}"
     );
     assert!(small.iter().all(|small| small.starts_with("<> xxx")));
+}
+
+/// A provider may refuse the conversation for one of them, and with it each later turn.
+#[tokio::test]
+async fn control_characters_are_for_no_model() {
+    let world = World::new().await.with_host("site.test");
+    let site = Site::start(|path| match path {
+        "/text" => page("text/plain", b"one\0\x1b[31m\ttwo\r\nthree\x0cfour\x7f"),
+        _ => html("<title>a&#27;b</title><p>one&#1;two"),
+    })
+    .await;
+    let urls = ["/text", "/html"].map(|path| site.url(path));
+    let given: Vec<&str> = urls.iter().map(String::as_str).collect();
+    let tools = json!([toolset("always_allow")]);
+    let found = fetched(&world, tools, &urls.join(" "), &given).await;
+    let expected = [
+        "<> one\u{fffd}\u{fffd}[31m\ttwo\r\nthree\nfour\u{fffd}",
+        "<a\u{fffd}b> one\u{fffd}two",
+    ];
+    assert_eq!(found, expected);
 }
