@@ -126,6 +126,9 @@ pub(crate) const HOST_CALLS_MAX: usize = 48;
 pub(crate) const EXECS_MAX: usize = 8;
 /// Programs that serve the host, beside those.
 pub(crate) const SERVERS_MAX: usize = 20;
+/// Bytes of the standard error of one that are passed on in a second, and at once. Nobody waits for them, so nothing else
+/// makes a program that floods it wait.
+pub(crate) const SERVER_ERROR_BYTES_PER_SECOND: usize = 1 << 20;
 /// What one frame of such a command carries, and what is still passed on of what it wrote when it
 /// has ended, of each stream: somebody else may go on writing there for ever.
 pub(crate) const EXEC_FRAME_BYTES_MAX: usize = 32 << 10;

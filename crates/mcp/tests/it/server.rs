@@ -159,8 +159,12 @@ impl Guard for Loopback {
 }
 
 pub(crate) fn client() -> Client {
+    client_with(Duration::from_secs(30))
+}
+
+pub(crate) fn client_with(call_timeout: Duration) -> Client {
     let options = Options {
-        call_timeout: Duration::from_secs(30),
+        call_timeout,
         elicitation: Elicitation::Decline,
     };
     Client::new(Arc::new(Loopback), options).unwrap()

@@ -1,6 +1,7 @@
 //! A server over standard streams is any program: what it writes is bounded, and what it does not read ends it.
 
 use std::io;
+use std::time::Duration;
 
 use futures::channel::mpsc;
 use futures::future::BoxFuture;
@@ -8,7 +9,7 @@ use futures::{FutureExt as _, StreamExt as _};
 use hostler_mcp::{CallError, ConnectError, Connection, StdioInput, Streams};
 use serde_json::{Map, Value, json};
 
-use crate::server::client;
+use crate::server::{client, client_with};
 
 /// What a program writes when it is said something.
 type Program = dyn FnMut(&Value) -> Vec<Result<Vec<u8>, String>> + Send;
@@ -35,9 +36,9 @@ fn line(value: &Value) -> Result<Vec<u8>, String> {
 }
 
 /// A program that answers what it must, and calls with what `called` gives.
-async fn connected(
+fn program(
     mut called: impl FnMut(&Value) -> Vec<Result<Vec<u8>, String>> + Send + 'static,
-) -> Result<Connection, ConnectError> {
+) -> (Input, mpsc::UnboundedReceiver<Result<Vec<u8>, String>>) {
     let (output, heard) = mpsc::unbounded();
     let program = move |message: &Value| {
         let answer =
@@ -57,11 +58,31 @@ async fn connected(
         program: Box::new(program),
         output,
     };
+    (input, heard)
+}
+
+async fn connected(
+    called: impl FnMut(&Value) -> Vec<Result<Vec<u8>, String>> + Send + 'static,
+) -> Result<Connection, ConnectError> {
+    let (input, heard) = program(called);
     let streams = Streams {
         input: Box::new(input),
         output: heard.boxed(),
     };
     client().connect_to_streams(streams).await
+}
+
+/// It reads no more once one of its tools is called.
+struct Deaf(Input);
+
+impl StdioInput for Deaf {
+    fn write(&mut self, bytes: Vec<u8>) -> BoxFuture<'_, io::Result<()>> {
+        let message: Value = serde_json::from_slice(&bytes).unwrap();
+        match message["method"] == "tools/call" {
+            true => std::future::pending().boxed(),
+            false => self.0.write(bytes),
+        }
+    }
 }
 
 async fn lost(
@@ -105,6 +126,24 @@ async fn answers_to_nothing_and_empty_lines_are_bounded() {
             "it wrote over 16 MiB that were no answer"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_left_unread_ends_it() {
+    let (input, heard) = program(|_| Vec::new());
+    let streams = Streams {
+        input: Box::new(Deaf(input)),
+        output: heard.boxed(),
+    };
+    // Else the call would be given up first.
+    let client = client_with(Duration::from_secs(3_600));
+    let connection = client.connect_to_streams(streams).await.unwrap();
+    let error = connection.call("t", Map::new()).await.unwrap_err();
+    assert!(connection.is_closed());
+    let CallError::Lost(why) = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(why, "it did not read its input for 30 s");
 }
 
 #[tokio::test]

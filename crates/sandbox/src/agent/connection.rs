@@ -242,7 +242,7 @@ impl Shared {
         match self.execs.take_turn(purpose) {
             Ok(_turn) => {
                 answer(stream, &Response::Executing);
-                self.execs.run(stream, order);
+                self.execs.run(stream, purpose, order);
             }
             Err(reason) => refuse(stream, &reason),
         }

@@ -112,8 +112,27 @@ impl Sandbox {
         let presence = Presence::Use {
             _sandbox: self.clone(),
         };
-        begin(self.agent()?, &request, presence).await
+        let begun = begin(self.agent()?, &request, presence).await;
+        begun.map_err(|error| with_cure(error, self.name()))
     }
+}
+
+/// What an agent says of a request that it has not heard of yet.
+const UNKNOWN_REQUEST: &str = "the request cannot be read: unknown variant";
+
+/// Sandboxes outlive the server, and so the version that made them.
+fn with_cure(error: SandboxError, name: &SandboxName) -> SandboxError {
+    let SandboxError::Refused { reason } = &error else {
+        return error;
+    };
+    if !reason.starts_with(UNKNOWN_REQUEST) {
+        return error;
+    }
+    let reason = format!(
+        "its processes are of an older version of Hostler, which can't do that; they end when the session has rested \
+         for sandbox.idle_stop, or by `hostler sandboxes kill {name}`, which keeps the files, and new ones can"
+    );
+    SandboxError::Refused { reason }
 }
 
 async fn begin(
@@ -198,5 +217,23 @@ impl ExecOutput {
             FromAgent::Error(bytes) => ExecEvent::Error(bytes),
             FromAgent::Ended(end) => ExecEvent::Ended(end),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As an agent tells a host of tomorrow, see `agent/connection.rs`.
+    #[test]
+    fn an_older_sandbox_says_what_to_do() {
+        let error = serde_json::from_str::<Request>("{\"op\": \"of_tomorrow\"}").unwrap_err();
+        let reason = format!("the request cannot be read: {error}");
+        let name: SandboxName = "one".parse().unwrap();
+        let told = with_cure(SandboxError::Refused { reason }, &name).to_string();
+        assert!(told.contains("hostler sandboxes kill one"), "{told}");
+        let reason = "20 servers run there already".to_owned();
+        let told = with_cure(SandboxError::Refused { reason }, &name).to_string();
+        assert!(told.contains("20 servers run there already"), "{told}");
     }
 }

@@ -7,6 +7,8 @@ use crate::world::{World, name};
 
 /// As many as one sandbox runs.
 const MOST: usize = 20;
+/// Bytes of its standard error that are passed on.
+const PER_SECOND: u32 = 1 << 20;
 
 fn shell(script: &str) -> ServeOrder {
     ServeOrder {
@@ -54,6 +56,30 @@ async fn a_restart_of_the_shell_leaves_it_and_the_end_of_its_connection_does_not
     let pid = pid.trim();
     let gone = format!("while kill -0 {pid} 2>/dev/null; do sleep 0.01; done; echo gone");
     assert_eq!(world.sh(&gone).await, "gone");
+}
+
+/// Nobody waits for what it writes there, so nothing but a bound makes it wait.
+#[tokio::test]
+async fn a_flood_on_its_standard_error_costs_so_much_and_holds_up_nothing() {
+    let world = World::new().await;
+    let begun = std::time::Instant::now();
+    let served = world.sandbox.serve(shell("yes >&2 & exec cat")).await;
+    let Exec {
+        mut input,
+        mut output,
+    } = served.unwrap();
+    let (mut heard, mut answers) = (0, 0);
+    while heard < 3 * PER_SECOND || answers < 3 {
+        match output.next().await.unwrap() {
+            ExecEvent::Error(bytes) => heard += u32::try_from(bytes.len()).unwrap(),
+            ExecEvent::Output(_) => answers += 1,
+            ExecEvent::Ended(end) => panic!("{end:?}"),
+        }
+        // So much at once, and in each second that has passed.
+        let most = (begun.elapsed().as_secs_f64() + 1.0) * f64::from(PER_SECOND);
+        assert!(f64::from(heard) <= most, "{heard} of {most}");
+        input.write(b"word\n").await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -4,15 +4,18 @@
 //! One thread moves the bytes of one command and holds no more of them than the streams of one
 //! frame each: who floods one fills it and waits, and so does nobody else.
 
+mod allowance;
 mod relay;
 mod streams;
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use self::allowance::Allowance;
 use self::relay::{Parted, Relay};
 use self::streams::Streams;
 use super::Places;
@@ -21,7 +24,7 @@ use super::reaper::{End, Reaper, Started};
 use super::shell::surround;
 use crate::exec_wire::{ExecEnd, FromAgent, Terminal};
 use crate::isolation::Network;
-use crate::limits::{EXEC_FRAME_BYTES_MAX, EXECS_MAX, SERVERS_MAX};
+use crate::limits::{EXEC_FRAME_BYTES_MAX, EXECS_MAX, SERVER_ERROR_BYTES_PER_SECOND, SERVERS_MAX};
 use crate::sys::command::{StandardInput, lead_session};
 
 /// What shells answer for a program that is not there, and for one that cannot be run.
@@ -91,11 +94,18 @@ impl Execs {
 
     /// Until the command has ended or the client is gone. A command that does not start tells it
     /// as a shell would.
-    pub(super) fn run(&self, client: &UnixStream, order: &Order) {
+    pub(super) fn run(&self, client: &UnixStream, purpose: Purpose, order: &Order) {
         match self.start(order) {
             Ok((started, streams)) => {
                 let pid = started.pid;
-                self.attend(client, started, streams);
+                // An operator reads what he has asked for.
+                let errors = match purpose {
+                    Purpose::Operator => None,
+                    Purpose::Serving => Some(Allowance::new(SERVER_ERROR_BYTES_PER_SECOND)),
+                };
+                self.attend(started, |process| {
+                    Relay::new(client, process, streams, errors)
+                });
                 self.reaper.visitors().forget(pid);
             }
             Err(error) => {
@@ -138,9 +148,9 @@ impl Execs {
         Ok((self.reaper.spawn_visitor(&mut command)?, streams))
     }
 
-    fn attend(&self, client: &UnixStream, started: Started, streams: Streams) {
+    fn attend<'c>(&self, started: Started, relay: impl FnOnce(OwnedFd) -> Relay<'c>) {
         let Started { pid, pidfd } = started;
-        let mut relay = Relay::new(client, pidfd, streams);
+        let mut relay = relay(pidfd);
         match relay.run() {
             Parted::Process => {
                 let end = told(self.reaper.wait(pid));

@@ -3,12 +3,14 @@
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 
-use super::streams::{Read, Streams};
+use super::allowance::Allowance;
+use super::streams::{Output, Read, Streams};
 use crate::exec_wire::{ClientFrames, FromAgent, FromClient};
 use crate::limits::{EXEC_FRAME_BYTES_MAX, EXEC_LAST_BYTES_MAX};
 
@@ -23,6 +25,8 @@ pub(super) struct Relay<'a> {
     to_process: Vec<u8>,
     /// The client has no more input: the command's ends once it has taken all.
     input_ends: bool,
+    /// For its standard error. `None`: it is read as it comes.
+    errors: Option<Allowance>,
 }
 
 /// Who left, and with whom it is over.
@@ -46,7 +50,12 @@ struct Ready {
 }
 
 impl<'a> Relay<'a> {
-    pub(super) fn new(client: &'a UnixStream, process: OwnedFd, streams: Streams) -> Self {
+    pub(super) fn new(
+        client: &'a UnixStream,
+        process: OwnedFd,
+        streams: Streams,
+        errors: Option<Allowance>,
+    ) -> Self {
         Self {
             client,
             process,
@@ -55,6 +64,7 @@ impl<'a> Relay<'a> {
             to_client: Vec::new(),
             to_process: Vec::new(),
             input_ends: false,
+            errors,
         }
     }
 
@@ -76,6 +86,8 @@ impl<'a> Relay<'a> {
             }
             if ready.process_ended && left_after_end.is_none() {
                 left_after_end = Some(EXEC_LAST_BYTES_MAX);
+                // Its last words are bounded by that.
+                self.errors = None;
             }
             match &mut left_after_end {
                 None if ready.process_speaks => drop(self.read_outputs()),
@@ -95,7 +107,8 @@ impl<'a> Relay<'a> {
         }
     }
 
-    fn wait(&self, has_ended: bool) -> Ready {
+    fn wait(&mut self, has_ended: bool) -> Ready {
+        let pause = self.pause();
         let mut of_client = PollFlags::RDHUP;
         if self.to_process.is_empty() {
             of_client |= PollFlags::IN;
@@ -117,12 +130,14 @@ impl<'a> Relay<'a> {
         let first_output = fds.len();
         if self.to_client.is_empty() && !has_ended {
             let outputs = self.streams.outputs.iter();
+            let outputs = outputs.filter(|output| pause.is_none() || !output.is_error());
             fds.extend(outputs.map(|output| PollFd::new(output, PollFlags::IN)));
         }
         // What is left of an ended command is there already.
-        let at_once = rustix::event::Timespec::default();
-        let limit = (has_ended && self.to_client.is_empty()).then_some(&at_once);
-        if rustix::event::poll(&mut fds, limit).is_err() {
+        let at_once = has_ended && self.to_client.is_empty();
+        let limit = at_once.then(Timespec::default);
+        let limit = limit.or_else(|| pause.and_then(|pause| pause.try_into().ok()));
+        if rustix::event::poll(&mut fds, limit.as_ref()).is_err() {
             return Ready::default();
         }
         let client = fds[0].revents();
@@ -140,14 +155,23 @@ impl<'a> Relay<'a> {
         }
     }
 
+    /// How long its standard error has to wait.
+    fn pause(&mut self) -> Option<Duration> {
+        self.errors.as_mut()?.pause(Instant::now())
+    }
+
     /// What of each output there is now, up to a frame. How many bytes.
     fn read_outputs(&mut self) -> usize {
         let mut passed = 0;
-        let to_client = &mut self.to_client;
-        self.streams.outputs.retain(|output| match output.read() {
+        let waits = self.pause().is_some();
+        let (to_client, errors) = (&mut self.to_client, &mut self.errors);
+        let mut read = |output: &Output| match output.read() {
             Read::Some(frame) => match frame.encode() {
                 Ok(bytes) => {
                     passed += bytes.len();
+                    if let Some(errors) = errors.as_mut().filter(|_| output.is_error()) {
+                        errors.spend(bytes.len());
+                    }
                     to_client.extend_from_slice(&bytes);
                     true
                 }
@@ -156,7 +180,9 @@ impl<'a> Relay<'a> {
             },
             Read::NothingNow => true,
             Read::Ended => false,
-        });
+        };
+        let outputs = &mut self.streams.outputs;
+        outputs.retain(|output| waits && output.is_error() || read(output));
         passed
     }
 

@@ -24,7 +24,7 @@ pub(super) struct Streams {
 
 pub(super) struct Output {
     stream: OwnedFd,
-    as_frame: fn(Vec<u8>) -> FromAgent,
+    is_error: bool,
 }
 
 /// What a stream had.
@@ -52,7 +52,7 @@ impl Streams {
             input: Some(ours.try_clone()?),
             outputs: vec![Output {
                 stream: ours,
-                as_frame: FromAgent::Output,
+                is_error: false,
             }],
             is_terminal: true,
         })
@@ -72,11 +72,11 @@ impl Streams {
             .stderr(Stdio::from(their_error));
         let output = Output {
             stream: output,
-            as_frame: FromAgent::Output,
+            is_error: false,
         };
         let error = Output {
             stream: error,
-            as_frame: FromAgent::Error,
+            is_error: true,
         };
         Ok(Self {
             input: Some(input),
@@ -97,6 +97,11 @@ impl Streams {
 }
 
 impl Output {
+    /// Whether it is what nobody waits for.
+    pub(super) fn is_error(&self) -> bool {
+        self.is_error
+    }
+
     pub(super) fn read(&self) -> Read {
         let mut bytes = vec![0; EXEC_FRAME_BYTES_MAX];
         match rustix::io::read(&self.stream, &mut bytes) {
@@ -104,7 +109,10 @@ impl Output {
             Ok(0) | Err(Errno::IO) => Read::Ended,
             Ok(length) => {
                 bytes.truncate(length);
-                Read::Some((self.as_frame)(bytes))
+                Read::Some(match self.is_error {
+                    true => FromAgent::Error(bytes),
+                    false => FromAgent::Output(bytes),
+                })
             }
             Err(Errno::AGAIN | Errno::INTR) => Read::NothingNow,
             Err(_) => Read::Ended,
