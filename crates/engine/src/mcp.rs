@@ -4,6 +4,7 @@ mod calls;
 mod guard;
 mod kept;
 mod names;
+mod opening;
 mod servers;
 mod stdio;
 mod tokens;

@@ -1,25 +1,22 @@
-//! The MCP servers of one session, as long as a runner has it: connections, and the tools that they offer.
+//! The MCP servers of one session, as long as a runner has it: which tools they offer, and calls of these.
 //!
 //! A server that can't be used costs the session its tools and nothing else. It is tried again in the next
 //! turn, or when one of its tools is called. What a token is worth is looked up at the begin of each turn,
 //! so that one that was changed or taken away counts from then on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use hostler_domain::tools;
-use hostler_mcp::{Block, CallError, ConnectError, Connection, Endpoint, Outcome};
-use hostler_protocol::agent::{McpServer, SessionAgent, StdioServer};
-use hostler_protocol::event::{Seq, SessionError, SessionErrorKind};
-use hostler_protocol::id::{SessionId, VaultId, WorkspaceId};
+use hostler_mcp::{Block, CallError, Outcome};
+use hostler_protocol::agent::{McpServer, SessionAgent};
+use hostler_protocol::event::{Seq, SessionError};
+use hostler_protocol::id::SessionId;
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
 use super::names::shown;
-use super::stdio;
-use super::tokens::{Token, TokenError};
-use crate::network::{self, Reach};
+use super::opening::{Open, Origin, connect, kept, listed_again, open_anew, url, words};
 use crate::options::Parts;
 
 /// Cheap to clone: all clones are the same servers.
@@ -33,28 +30,6 @@ pub(super) struct Server {
     open: Option<Open>,
     /// The turn in which it was last connected to, or tried.
     turn: Seq,
-}
-
-#[derive(Clone)]
-struct Open {
-    connection: Arc<Connection>,
-    token: Option<Token>,
-    tools: Vec<hostler_mcp::Tool>,
-    /// What the connection had said about changes when the tools were listed.
-    listed_at: u64,
-    origin: Origin,
-}
-
-/// What is at the other end.
-#[derive(Clone)]
-enum Origin {
-    /// It was there before, and is there afterwards.
-    Elsewhere,
-    /// A process that was started for this connection, and ends with it.
-    Started {
-        /// No call of it has been answered.
-        is_new: Arc<AtomicBool>,
-    },
 }
 
 /// A call of a server's tool.
@@ -76,7 +51,7 @@ pub(crate) struct OfferedTool {
     /// What the model calls it.
     pub(crate) shown: String,
     pub(crate) server: String,
-    pub(crate) tool: hostler_mcp::Tool,
+    pub(crate) tool: Arc<hostler_mcp::Tool>,
 }
 
 /// What a model is offered in one request, and which servers are out of reach since this turn.
@@ -91,12 +66,6 @@ impl Offer {
     pub(crate) fn find(&self, shown: &str) -> Option<&OfferedTool> {
         self.tools.iter().find(|tool| tool.shown == shown)
     }
-}
-
-/// Why a server can't be used.
-enum Unusable {
-    Unauthorized(String),
-    Failed(String),
 }
 
 impl Servers {
@@ -130,13 +99,14 @@ impl Servers {
             .collect();
         // One that is slow keeps none of the others waiting.
         let refreshed = futures::future::join_all(refreshing).await;
+        let mut names = HashSet::new();
         for (declared, (server, error)) in agent.mcp_servers.iter().zip(refreshed) {
             let name = declared.name();
             offer.errors.extend(error);
             if let Some(open) = &server.open {
                 for tool in offered(agent, name, &open.tools) {
                     // A name means one tool, whatever a server calls its own.
-                    if offer.find(&tool.shown).is_none() {
+                    if names.insert(tool.shown.clone()) {
                         offer.tools.push(tool);
                     }
                 }
@@ -252,32 +222,17 @@ impl Server {
     }
 }
 
-impl Origin {
-    /// Whether this is the first answer of a process. Of several at once one is.
-    fn is_used_first(&self) -> bool {
-        match self {
-            Self::Elsewhere => false,
-            Self::Started { is_new } => is_new.swap(false, Ordering::AcqRel),
-        }
-    }
-}
-
-fn url(declared: &McpServer) -> &str {
-    let McpServer::Url { url, .. } = declared;
-    url
-}
-
 fn offered<'a>(
     agent: &'a SessionAgent,
     server: &'a str,
-    tools: &'a [hostler_mcp::Tool],
+    tools: &'a [Arc<hostler_mcp::Tool>],
 ) -> impl Iterator<Item = OfferedTool> + 'a {
     let allowed =
-        |tool: &&hostler_mcp::Tool| tools::mcp_policy(agent, server, &tool.name).is_some();
+        |tool: &&Arc<hostler_mcp::Tool>| tools::mcp_policy(agent, server, &tool.name).is_some();
     tools.iter().filter(allowed).map(|tool| OfferedTool {
         shown: shown(server, &tool.name),
         server: server.to_owned(),
-        tool: tool.clone(),
+        tool: Arc::clone(tool),
     })
 }
 
@@ -322,158 +277,6 @@ async fn refreshed(
     (server, error)
 }
 
-/// Whether a connection still shows what it is to show.
-async fn kept(parts: &Parts, session: SessionId, declared: &McpServer, open: &Open) -> bool {
-    if let Origin::Started { .. } = open.origin {
-        return true;
-    }
-    match token(parts, session, declared).await {
-        Ok(token) => secret(token.as_ref()) == secret(open.token.as_ref()),
-        Err(_) => false,
-    }
-}
-
-fn secret(token: Option<&Token>) -> Option<&str> {
-    token.map(|token| token.secret.expose())
-}
-
-/// The tools anew, if the server has said that they changed.
-async fn listed_again(mut open: Open) -> Result<Open, Unusable> {
-    let now = open.connection.tools_changed();
-    if now != open.listed_at {
-        open.tools = open
-            .connection
-            .tools()
-            .await
-            .map_err(ConnectError::from)?
-            .tools;
-        open.listed_at = now;
-    }
-    Ok(open)
-}
-
-async fn open_anew(
-    parts: &Parts,
-    session: SessionId,
-    declared: &McpServer,
-) -> Result<Open, Unusable> {
-    if let Some(server) = declared.stdio() {
-        return started(parts, session, declared, server).await;
-    }
-    check_reach(parts, session, declared).await?;
-    let token = token(parts, session, declared).await;
-    let token = token.map_err(|error| Unusable::Unauthorized(words(&error)))?;
-    match connect(parts, declared, token.clone()).await {
-        Err(Unusable::Unauthorized(message)) => {
-            let Some(token) = token else {
-                return Err(Unusable::Unauthorized(message));
-            };
-            let renewed = parts.mcp.renewed(token).await;
-            match renewed.map_err(|error| Unusable::Unauthorized(words(&error)))? {
-                Some(renewed) => connect(parts, declared, Some(renewed)).await,
-                None => Err(Unusable::Unauthorized(message)),
-            }
-        }
-        connected => connected,
-    }
-}
-
-async fn connect(
-    parts: &Parts,
-    declared: &McpServer,
-    token: Option<Token>,
-) -> Result<Open, Unusable> {
-    let endpoint = Endpoint {
-        url: url(declared).to_owned(),
-        token: token.as_ref().map(|token| token.secret.clone()),
-    };
-    let connection = parts.mcp.client().connect(&endpoint).await?;
-    listed(declared, connection, token, Origin::Elsewhere).await
-}
-
-/// One that runs in the sandbox is in its network, and has the placeholders of its secrets.
-async fn started(
-    parts: &Parts,
-    session: SessionId,
-    declared: &McpServer,
-    server: Result<StdioServer, String>,
-) -> Result<Open, Unusable> {
-    let server = server.map_err(Unusable::Failed)?;
-    let streams = stdio::start(parts, session, server).await;
-    let streams = streams.map_err(|error| {
-        Unusable::Failed(format!("the sandbox that it runs in is not there: {error}"))
-    })?;
-    let connection = parts.mcp.client().connect_to_streams(streams).await?;
-    let is_new = Arc::new(AtomicBool::new(true));
-    listed(declared, connection, None, Origin::Started { is_new }).await
-}
-
-async fn listed(
-    declared: &McpServer,
-    connection: Connection,
-    token: Option<Token>,
-    origin: Origin,
-) -> Result<Open, Unusable> {
-    let listed_at = connection.tools_changed();
-    let tools = connection.tools().await.map_err(ConnectError::from)?;
-    if tools.left_out > 0 {
-        let (server, left_out) = (declared.name(), tools.left_out);
-        tracing::warn!(
-            server,
-            left_out,
-            "an MCP server has more tools than are offered"
-        );
-    }
-    Ok(Open {
-        connection: Arc::new(connection),
-        token,
-        tools: tools.tools,
-        listed_at,
-        origin,
-    })
-}
-
-/// The environment's limits hold for MCP servers too, unless it lets all of them through.
-async fn check_reach(
-    parts: &Parts,
-    session: SessionId,
-    declared: &McpServer,
-) -> Result<(), Unusable> {
-    let reach = network::reach(parts, session).await;
-    let reach = reach.map_err(|error| Unusable::Failed(error.to_string()))?;
-    let host = declared.host().unwrap_or_default();
-    match reach {
-        Reach::Limited(limits) if !limits.permits_mcp_host(host) => Err(Unusable::Failed(format!(
-            "the session's environment does not permit its host {host}"
-        ))),
-        // Without a network for sandboxes the server itself still has one.
-        Reach::Limited(_) | Reach::Nothing | Reach::Public | Reach::Host => Ok(()),
-    }
-}
-
-async fn token(
-    parts: &Parts,
-    session: SessionId,
-    declared: &McpServer,
-) -> Result<Option<Token>, TokenError> {
-    let (workspace, vaults) = vaults(parts, session).await?;
-    parts.mcp.token(workspace, &vaults, url(declared)).await
-}
-
-async fn vaults(
-    parts: &Parts,
-    session: SessionId,
-) -> Result<(WorkspaceId, Vec<VaultId>), TokenError> {
-    let brief = parts.store.session_brief(session).await?;
-    let workspace = brief.ok_or(TokenError::Gone)?.workspace_id;
-    let row = parts.store.session(workspace, session).await?;
-    Ok((workspace, row.ok_or(TokenError::Gone)?.vault_ids))
-}
-
-fn words(error: &TokenError) -> String {
-    error.to_string()
-}
-
 /// For the model, which can do something about some of them.
 fn told(server: &str, error: &CallError) -> String {
     match error {
@@ -484,33 +287,5 @@ fn told(server: &str, error: &CallError) -> String {
         CallError::TimedOut(_) | CallError::Lost(_) => format!(
             "The MCP server {server} gave no result: {error}. The call may or may not have taken effect."
         ),
-    }
-}
-
-impl From<ConnectError> for Unusable {
-    fn from(error: ConnectError) -> Self {
-        match error {
-            ConnectError::Unauthorized { message, .. } => Self::Unauthorized(message),
-            ConnectError::Failed(message) => Self::Failed(message),
-        }
-    }
-}
-
-impl Unusable {
-    fn sentence(&self, server: &str) -> String {
-        match self {
-            Self::Unauthorized(why) => {
-                format!("The MCP server {server} does not take the session's credentials: {why}.")
-            }
-            Self::Failed(why) => format!("The MCP server {server} can't be reached: {why}."),
-        }
-    }
-
-    fn error(&self, server: &str) -> SessionError {
-        let kind = match self {
-            Self::Unauthorized(_) => SessionErrorKind::McpAuthenticationFailedError,
-            Self::Failed(_) => SessionErrorKind::McpConnectionFailedError,
-        };
-        SessionError::of_mcp_server(kind, self.sentence(server), server)
     }
 }
