@@ -80,8 +80,13 @@ fn launch(host: UnixStream, filters: &Filters) {
         Cloned::Parent(child) => {
             drop(theirs);
             let child = Guarded(Some(child));
-            let told = settle(&begun, &child, &ours, &host).and_then(|isolation| {
-                answer(&host, &LaunchAnswer::Ready { isolation }).at("tell the host")
+            let told = settle(&begun, &child, &ours, &host).and_then(|(record, isolation)| {
+                // Before the host sends calls.
+                let ready = record.clone().ready().save(".".as_ref());
+                ready.at("record that it is ready")?;
+                answer(&host, &LaunchAnswer::Ready { isolation })
+                    .inspect_err(|_| drop(record.save(".".as_ref())))
+                    .at("tell the host")
             });
             match told {
                 Ok(()) => {
@@ -145,13 +150,13 @@ fn listen() -> Result<UnixListener, Refused> {
     UnixListener::bind(SOCKET_NAME).at("listen")
 }
 
-/// Does for the child what only its parent can, and waits until it is ready.
+/// Does for the child what only its parent can, and waits until it is ready. With it comes the record that says it is not.
 fn settle(
     begun: &Begun,
     child: &Guarded,
     socket: &OwnedFd,
     host: &UnixStream,
-) -> Result<IsolationReport, Refused> {
+) -> Result<(ProcessRecord, IsolationReport), Refused> {
     let Begun {
         order,
         user_namespace,
@@ -164,9 +169,9 @@ fn settle(
     };
     cgroups.attach(*pid, *in_cgroup).at("enter the cgroups")?;
     write_id_maps(*pid, user_namespace)?;
-    ProcessRecord::of(*pid, cgroups.directories())
-        .and_then(|record| record.save(".".as_ref()))
-        .at("record the process")?;
+    let record = ProcessRecord::of(*pid, cgroups.directories()).at("record the process")?;
+    let record = record.beginning(".".as_ref());
+    record.save(".".as_ref()).at("record the process")?;
     let mounts = mounts::prepare(*pid, user_namespace, order)?;
     mounts::send_go(socket, &mounts).at("let the child go on")?;
     drop(mounts);
@@ -174,13 +179,10 @@ fn settle(
         ChildAnswer::Ready {
             landlock_abi,
             network,
-        } => Ok(report(
-            order,
-            user_namespace,
-            landlock_abi,
-            network,
-            cgroups,
-        )),
+        } => {
+            let isolation = report(order, user_namespace, landlock_abi, network, cgroups);
+            Ok((record, isolation))
+        }
         ChildAnswer::Failed { reason } => {
             Err(std::io::Error::other(reason)).at("inside the new sandbox")
         }

@@ -25,6 +25,15 @@ pub(crate) struct ProcessRecord {
     start_ticks: u64,
     /// Directories to remove when the process is gone.
     pub(crate) cgroups: Vec<PathBuf>,
+    /// Calls could be sent to this process or to one before it, so that there may be something to lose. A launch that
+    /// failed or was given up has nothing.
+    #[serde(default = "always")]
+    was_ready: bool,
+}
+
+/// What records of before say, which were all of processes that were ready or may have been.
+fn always() -> bool {
+    true
 }
 
 impl ProcessRecord {
@@ -35,7 +44,29 @@ impl ProcessRecord {
             pid,
             start_ticks: start_ticks(pid)?,
             cgroups,
+            was_ready: true,
         })
+    }
+
+    /// Of a process that is not ready yet, in the place of an earlier one.
+    pub(crate) fn beginning(self, directory: &Path) -> Self {
+        let was_ready = Self::was_ready(directory);
+        Self { was_ready, ..self }
+    }
+
+    /// From here on there is something to lose.
+    pub(crate) fn ready(self) -> Self {
+        let was_ready = true;
+        Self { was_ready, ..self }
+    }
+
+    /// Whether a sandbox was ready at some time. A record that says nothing was written by somebody all the same.
+    pub(crate) fn was_ready(directory: &Path) -> bool {
+        match Self::load(directory) {
+            Ok(None) => false,
+            Ok(Some(record)) => record.was_ready,
+            Err(_) => true,
+        }
     }
 
     pub(crate) fn save(&self, directory: &Path) -> io::Result<()> {

@@ -5,8 +5,8 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use hostler_sandbox::{
-    Call, GatewayPorts, LimitSource, Mode, Network, Provenance, SandboxError, SandboxHost, Spec,
-    Tool, UserNamespace,
+    Call, GatewayPorts, LimitSource, Mode, Network, Packages, Provenance, SandboxError,
+    SandboxHost, Spec, Tool, UserNamespace,
 };
 use serde_json::Value;
 
@@ -214,6 +214,35 @@ async fn a_record_of_somebody_elses_process_kills_nobody() {
     assert!(bystander.try_wait().unwrap().is_none(), "it was killed");
     bystander.kill().unwrap();
     bystander.wait().unwrap();
+}
+
+/// It never ran a command, so there is none whose shell could be gone.
+#[tokio::test]
+async fn a_sandbox_that_never_became_ready_was_not_lost() {
+    let world = World::new().await;
+    let nowhere = Some(PathBuf::from("/dev/null/nowhere"));
+    let impossible = Spec {
+        packages: Packages::Building { sources: nowhere },
+        ..Spec::default()
+    };
+    let two = name("two");
+    let failed = world.host.open(&two, &impossible).await.unwrap_err();
+    assert!(
+        failed.to_string().contains("inside the new sandbox"),
+        "{failed}"
+    );
+    let opened = world.host.open(&two, &Spec::default()).await.unwrap();
+    assert_eq!(opened.provenance, Provenance::Created);
+    assert!(opened.news.is_none(), "{:?}", opened.news);
+    // From here on it has something to lose, also when one attempt to start it again fails.
+    drop(opened);
+    kill(first_process(&world.on_host("").with_file_name("two")));
+    world.host.open(&two, &impossible).await.unwrap_err();
+    let opened = world.host.open(&two, &Spec::default()).await.unwrap();
+    assert_eq!(opened.provenance, Provenance::Replaced);
+    drop(opened);
+    world.host.destroy(&two).await.unwrap();
+    world.end().await;
 }
 
 #[tokio::test]

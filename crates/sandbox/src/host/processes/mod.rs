@@ -116,7 +116,7 @@ impl Processes {
         }
     }
 
-    /// Whether a sandbox with this directory was ever launched.
+    /// Whether a sandbox with this directory was ever launched. On this host, a launch that came to nothing is none.
     pub(super) fn were_launched(&self, directory: &Path) -> bool {
         match self {
             Self::OnHost(_) => on_host::were_launched(directory),

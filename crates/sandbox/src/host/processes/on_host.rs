@@ -88,7 +88,6 @@ pub(super) fn seem_alive(directory: &Path) -> bool {
     record.is_some_and(|record| record.living_process().is_some())
 }
 
-/// A record that says nothing was written by somebody all the same.
 pub(super) fn were_launched(directory: &Path) -> bool {
-    !matches!(ProcessRecord::load(directory), Ok(None))
+    ProcessRecord::was_ready(directory)
 }
