@@ -180,7 +180,7 @@ async fn what_is_deleted_inside_is_free_outside() {
     world.sh("rm file; sync -f .").await;
     // The file system gives blocks back after the commit that forgets them.
     let mut attempts = 0;
-    while taken() >= 40_000_000 && attempts < 100 {
+    while taken() >= 20_000_000 && attempts < 100 {
         world.sh("sync -f .").await;
         attempts += 1;
     }
