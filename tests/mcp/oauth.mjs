@@ -4,7 +4,8 @@
 //   node tests/mcp/oauth.mjs target/mcp
 //
 // Prints one line of JSON: where it is, and the tokens of a person who has agreed. GET /stats says what was asked of
-// it; POST /expire makes it refuse all access tokens of before, POST /trouble/<status> answers the token endpoint so,
+// it; /hold-token lets the token endpoint wait with its answers, /token-asked waits until one is asked for and /let-token
+// gives it; POST /expire makes it refuse all access tokens of before, POST /trouble/<status> answers the token endpoint so,
 // and /release lets go the calls that wait. Clients register themselves; the person is ada, who agrees to whatever a
 // browser that keeps cookies opens, or after POST /refuse to nothing.
 
@@ -56,6 +57,12 @@ async function agreed() {
   const refresh = await new provider.RefreshToken({ ...common, authTime: now, iiat: now, rotations: 0 }).save()
   return { access_token: access, refresh_token: refresh }
 }
+
+// For the token endpoint to answer when the test says so.
+let tokenHeld = null
+let tokenAsked = () => {}
+const asked = new Promise(done => { tokenAsked = done })
+let letToken = () => {}
 
 let refuses = false
 
@@ -144,6 +151,10 @@ http.on('request', async (request, response) => {
     trouble = Number(path.split('/')[2])
     return response.end('{}')
   }
+  if (path === '/hold-token') { tokenHeld = new Promise(done => { letToken = done }); return response.end('{}') }
+  if (path === '/token-asked') { await asked; return response.end('{}') }
+  if (path === '/let-token') { letToken(); tokenHeld = null; return response.end('{}') }
+  if (path === '/token' && tokenHeld) { tokenAsked(); await tokenHeld }
   if (path === '/token' && trouble) return response.writeHead(trouble).end('in trouble')
   return own(request, response)
 })

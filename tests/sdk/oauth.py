@@ -51,6 +51,17 @@ class OAuth:
     def release(self) -> None:
         self._ask("/release")
 
+    @contextmanager
+    def token_held(self) -> Iterator[None]:
+        """A block in which somebody waits for the answer of the token endpoint, which comes with its end."""
+        self._ask("/token-asked")
+        yield
+        self._ask("/let-token")
+
+    def hold_token(self) -> None:
+        """The token endpoint waits with its answers from now on."""
+        self._ask("/hold-token")
+
     def trouble(self, status: int) -> None:
         self._ask(f"/trouble/{status}")
 

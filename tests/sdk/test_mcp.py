@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Iterator
 from urllib.parse import urlsplit
@@ -243,3 +245,35 @@ def test_what_the_environment_does_not_permit_is_refused_at_once(wire: Wire) -> 
     networking = {**limited["networking"], "allow_mcp_servers": True}  # type: ignore[dict-item]
     wire.post(f"/v1/environments/{place['id']}", {"config": {"type": "cloud", "networking": networking}})
     assert wire.post("/v1/sessions", body)["id"]
+
+
+def test_a_renewed_token_is_kept_though_the_database_fails_meanwhile(fake_model: FakeModel, model: FakeModel,
+                                                                     oauth: OAuth, ledger: Ledger,
+                                                                     tmp_path: Path) -> None:
+    """The refresh token is spent when its successor comes, and for as long as the database takes nothing the successor
+    is nowhere but in the server's memory."""
+    hostler = Hostler(tmp_path / "h", fake_model.url, {**SETTINGS, **LOOPBACK}, database="").start()
+    wire = Wire(hostler.base_url, hostler.api_key, ledger)
+    vault = vault_with(wire, oauth.credential(access_token="expired"))
+    session = session_with(wire, oauth.url, vaults=[vault])
+    oauth.hold_token()
+    model.say(Reply([tool_use("mcp__srv__whoami")]), "Done.", Reply([tool_use("mcp__srv__whoami")]), "Done.")
+    with Subscriber(wire, session) as stream:
+        wire.say(session, "Who am I?")
+        with closing(sqlite3.connect(hostler.data / "hostler.db", isolation_level=None)) as database:
+            with oauth.token_held():
+                database.execute("begin immediate")
+            # Writes are tried in their order: when the second of these has failed, so has that of the token.
+            for name in "ab":
+                assert wire.call("POST", "/v1/vaults", json={"display_name": name}).status_code >= 500
+            database.execute("rollback")
+        stream.wait_for_idle()
+        result, = of(stream.events, "agent.mcp_tool_result")
+    assert result["content"] == [text("ada")]
+    # What renews the next one is what was kept.
+    oauth.expire()
+    result, = of(turn(wire, session), "agent.mcp_tool_result")
+    assert result["content"] == [text("ada")]
+    assert (oauth.stats()["renewed"], oauth.stats()["refused"]) == (2, 0)
+    assert "a renewed token is not kept yet" in hostler.logs(1_000)
+    hostler.stop()

@@ -143,8 +143,11 @@ pub(crate) const MCP_REFRESH_LOOK: Duration = Duration::from_millis(100);
 /// The pause before renewed tokens are written again that a database did not take.
 pub(crate) const MCP_REFRESH_KEEP_PAUSE: Duration = Duration::from_millis(500);
 
+/// How often it may not take them: for ten minutes at least.
+pub(crate) const MCP_REFRESH_KEEP_FAILURES: u32 = 1_200;
+
 /// How often somebody may change a credential in the moment in which its new tokens are written.
-pub(crate) const MCP_REFRESH_KEEP_ATTEMPTS: u32 = 16;
+pub(crate) const MCP_REFRESH_KEEP_CHANGES: u32 = 16;
 /// Sessions whose credentials are out of reach and who were not told yet.
 pub(crate) const UNTOLD_SESSIONS_MAX: usize = 1024;
 

@@ -23,8 +23,8 @@ use hostler_vault::Keyring;
 use tokio::task::JoinSet;
 
 use crate::limits::{
-    MCP_REFRESH_CLAIM, MCP_REFRESH_KEEP_ATTEMPTS, MCP_REFRESH_KEEP_PAUSE, MCP_REFRESH_LOOK,
-    MCP_REFRESH_MARGIN,
+    MCP_REFRESH_CLAIM, MCP_REFRESH_KEEP_CHANGES, MCP_REFRESH_KEEP_FAILURES, MCP_REFRESH_KEEP_PAUSE,
+    MCP_REFRESH_LOOK, MCP_REFRESH_MARGIN,
 };
 
 /// Finds and renews tokens. Cheap to clone.
@@ -56,6 +56,14 @@ struct Renewals {
 pub(crate) struct Token {
     pub(crate) secret: Secret,
     pub(crate) credential: SealedCredential,
+}
+
+/// What became of an attempt to write new tokens.
+enum Kept {
+    /// The row has others than those that are spent.
+    Here(SealedCredential),
+    /// It was changed in another way.
+    NotYet(SealedCredential),
 }
 
 /// Why there is no token although a credential names the server.
@@ -218,45 +226,59 @@ impl Shared {
         outcome
     }
 
-    /// Writes the new tokens. Somebody may have changed the credential while its server was asked: what else it
-    /// says is kept, and its tokens are left alone if they are others by now.
+    /// Writes the new tokens, which are nowhere else while the old ones are spent: a database that fails is waited for.
     async fn keep(
         &self,
         mut from: SealedCredential,
         spent: &Refresh,
         refreshed: &Refreshed,
     ) -> Result<Token, TokenError> {
-        let keyring = self.keyring.as_deref().ok_or(TokenError::NoMasterKey)?;
-        for _attempt in 0..MCP_REFRESH_KEEP_ATTEMPTS {
-            let now = self.env.now();
-            let credential = renewed(&from.credential, refreshed, now);
-            let secrets = new_secrets(spent, refreshed);
-            let next = from.version + 1;
-            let sealed = seal_credential(keyring, from.workspace_id, &credential, next, &secrets)?;
-            let replaced = self.store.replace_credential(&from, credential, sealed);
-            let replaced = match replaced.await {
-                Ok(replaced) => replaced,
-                Err(error) => {
-                    // The old refresh token is spent, and the new one is nowhere else: a busy database is waited for.
+        let (mut failures, mut changes) = (0, 0);
+        loop {
+            match self.try_to_keep(&from, spent, refreshed).await {
+                Ok(Kept::Here(kept)) => return self.open(kept),
+                Ok(Kept::NotYet(changed)) if changes < MCP_REFRESH_KEEP_CHANGES => {
+                    changes += 1;
+                    from = changed;
+                }
+                Err(TokenError::Store(error)) if failures < MCP_REFRESH_KEEP_FAILURES => {
+                    failures += 1;
                     let id = from.credential.id;
                     tracing::warn!(credential = %id, %error, "a renewed token is not kept yet");
                     tokio::time::sleep(MCP_REFRESH_KEEP_PAUSE).await;
-                    continue;
                 }
-            };
-            from = self.read(&from).await?;
-            if replaced == CredentialReplaced::Replaced {
-                return self.open(from);
-            }
-            let current = self.refresh_of(&from)?;
-            let is_spent = current.is_some_and(|current| {
-                current.refresh_token.expose() == spent.refresh_token.expose()
-            });
-            if !is_spent {
-                return self.open(from);
+                Ok(Kept::NotYet(_)) | Err(TokenError::Store(_)) => return Err(TokenError::NotKept),
+                Err(other) => return Err(other),
             }
         }
-        Err(TokenError::NotKept)
+    }
+
+    /// Somebody may have changed the credential while its server was asked: what else it says is kept, and its tokens
+    /// are left alone if they are others by now.
+    async fn try_to_keep(
+        &self,
+        from: &SealedCredential,
+        spent: &Refresh,
+        refreshed: &Refreshed,
+    ) -> Result<Kept, TokenError> {
+        let keyring = self.keyring.as_deref().ok_or(TokenError::NoMasterKey)?;
+        let credential = renewed(&from.credential, refreshed, self.env.now());
+        let secrets = new_secrets(spent, refreshed);
+        let next = from.version + 1;
+        let sealed = seal_credential(keyring, from.workspace_id, &credential, next, &secrets)?;
+        let replaced = self.store.replace_credential(from, credential, sealed);
+        let replaced = replaced.await?;
+        let found = self.read(from).await?;
+        if replaced == CredentialReplaced::Replaced {
+            return Ok(Kept::Here(found));
+        }
+        let current = self.refresh_of(&found)?;
+        let is_spent = current
+            .is_some_and(|current| current.refresh_token.expose() == spent.refresh_token.expose());
+        Ok(match is_spent {
+            true => Kept::NotYet(found),
+            false => Kept::Here(found),
+        })
     }
 
     async fn read(&self, of: &SealedCredential) -> Result<SealedCredential, TokenError> {
