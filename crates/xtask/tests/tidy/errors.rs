@@ -74,29 +74,37 @@ const CONTRACT: [&str; 34] = [
 ];
 
 /// Files whose sentences refuse what is well formed, because of what there is.
-const REFUSING: [&str; 13] = [
+const REFUSING: [&str; 16] = [
     "crates/domain/src/session/accept.rs",
     "crates/domain/src/session/closing.rs",
     "crates/engine/src/mcp/opening.rs",
     "crates/engine/src/mcp/servers.rs",
+    "crates/engine/src/mcp/tokens.rs",
     "crates/engine/src/out_of_reach.rs",
     "crates/http/src/sessions/create.rs",
     "crates/http/src/sessions/events.rs",
     "crates/http/src/sessions/resources.rs",
     "crates/http/src/sessions/web_domains.rs",
+    "crates/http/src/skills/mod.rs",
+    "crates/http/src/skills/versions.rs",
     "crates/http/src/vaults/credentials.rs",
     "crates/http/src/vaults/mod.rs",
     "crates/protocol/src/credential/update.rs",
     "crates/protocol/src/sent_event.rs",
 ];
 
+/// What sentences say that explain themselves, behind the path of a field.
+const FORMS: [&str; 3] = [
+    " should ",
+    "Extra inputs are not permitted",
+    "Field required",
+];
+
 /// Words besides what is filled in. Shorter ones are names.
 const SENTENCE_WORDS_MIN: usize = 3;
 
-/// Nobody is told these: they are for the log, or for a fault of ours.
-const NOT_SENTENCES: [&str; 5] = [
-    "an MCP server can't be used",
-    "an MCP server has more tools than are offered",
+/// Nobody is told these: they are for a fault of ours.
+const NOT_SENTENCES: [&str; 3] = [
     "nothing here tries out credentials",
     "the stored secrets are of another kind",
     "version {version} of {}",
@@ -223,21 +231,22 @@ fn snake_case(name: &str) -> String {
     snake
 }
 
-/// The text literals of a file that are sentences for a client. Those about the form of a value say all themselves.
+/// The text literals of a file that are sentences for a client. Those about the form of a value say all themselves, and
+/// those of the log are for the operator.
 fn sentences(text: &str) -> Vec<String> {
     let code = production(text);
     let mut sentences = Vec::new();
     let mut rest = code.as_str();
     while let Some((before, after)) = rest.split_once('"') {
+        let so_far = &code[..code.len() - after.len()];
+        let statement = so_far.rsplit([';', '{', '}']).next().unwrap_or_default();
         let (literal, behind) = literal(after);
         rest = behind;
-        let is_reason = before.ends_with("reason = ") || before.ends_with("context(");
-        let is_form = [" should ", "should be"]
-            .iter()
-            .any(|word| literal.contains(word));
+        let is_ours = before.ends_with("reason = ") || statement.contains("tracing::");
+        let is_form = FORMS.iter().any(|words| literal.contains(words));
         let words: Vec<&str> = literal.split_whitespace().collect();
         let is_long = plain_words(&words) >= SENTENCE_WORDS_MIN;
-        if is_long && !is_reason && !is_form && !NOT_SENTENCES.contains(&literal.as_str()) {
+        if is_long && !is_ours && !is_form && !NOT_SENTENCES.contains(&literal.as_str()) {
             sentences.push(literal);
         }
     }
@@ -324,7 +333,7 @@ fn quotations_are_recognised() {
         assert!(!quotes(other, sentence), "{other}");
     }
     assert_eq!(
-        sentences(r#"at("a b c", "d e \"f\"", reason = "x y z")"#),
+        sentences(r#"at("a b c", "d e \"f\"", reason = "x y z"); tracing::warn!(%at, "u v w");"#),
         ["a b c", "d e \"f\""]
     );
 }
