@@ -12,7 +12,7 @@ import anthropic
 import pytest
 
 from conftest import SETTINGS
-from fake_model import FakeModel, Reply, tool_use
+from fake_model import FakeModel, Gate, Reply, text, tool_use
 from git_server import GitServer, git
 from hostler_process import Hostler, contents
 from subscriber import Subscriber, settle
@@ -240,7 +240,8 @@ def test_killed_while_a_repository_is_cloned(step: str, fake_model: FakeModel, m
     environment = wire.post("/v1/environments", {"name": "e"})
     session = wire.post("/v1/sessions", {"agent": agent["id"], "environment_id": environment["id"], "resources": [
         {"type": "github_repository", "url": url(git_server, "/tool.git")}]})
-    model.say(Reply([tool_use("bash", command="true")]))
+    next_answer = Gate()
+    model.say(Reply([tool_use("bash", command="true")]), Reply([text("Interrupted.")], before=next_answer))
     with Subscriber(wire, session["id"]) as stream:
         wire.say(session["id"], "Go.")
         stream.wait_for("agent.tool_use")
@@ -252,7 +253,11 @@ def test_killed_while_a_repository_is_cloned(step: str, fake_model: FakeModel, m
             pass
         server.kill()
         stream.wait_for_end()
-    model.say("Interrupted.")
+    # All of them may have been over so early that the model was asked on: then it is asked again.
+    if next_answer.reached.is_set():
+        next_answer.wait_abandoned()
+        model.say("Interrupted.")
+    next_answer.open()
     server.start()
     wire = Wire(server.base_url, server.api_key, ledger)
     finish(wire, session["id"], stream)
