@@ -21,10 +21,10 @@ pub(super) fn readings<'a>(
     // Markdown has marks before some characters that mean something to it.
     let is_markdown = *source == AddressSource::WebFetch;
     pieces(text).flat_map(move |piece| {
-        let bare = bare_site(piece).filter(|_| is_user).map(Cow::Owned);
+        let bare = is_user.then(|| bare_site(piece)).flatten();
         starts(piece)
             .flat_map(move |start| beginning(&piece[start..], is_markdown))
-            .chain(bare)
+            .chain(bare.map(Cow::Owned))
     })
 }
 
