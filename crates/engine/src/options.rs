@@ -48,6 +48,9 @@ pub struct EngineOptions {
     /// How long a session is idle before the processes of its sandbox are ended; its files stay.
     /// `None`: they stay as well.
     pub sandbox_idle_stop: Option<Duration>,
+    /// Sandboxes of idle sessions that go on until then; of more, those that were idle for longest end at the
+    /// next sweep. `None`: any number.
+    pub sandbox_idle_max: Option<usize>,
     pub roots: RootOptions,
     pub packages: PackageOptions,
     pub repositories: RepositoryOptions,

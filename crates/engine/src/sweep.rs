@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use hostler_domain::session::SessionStatus;
+use hostler_domain::session::{SessionStatus, Summary};
 use hostler_protocol::Timestamp;
 use hostler_protocol::id::SessionId;
 use hostler_sandbox::{Listed, NetworkAccess, SandboxError, SandboxName, Stop};
@@ -19,7 +19,7 @@ use crate::repositories;
 use crate::session_sandbox;
 
 /// What becomes of a sandbox.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Stay,
     /// Its processes end, its files stay.
@@ -59,51 +59,87 @@ pub(crate) async fn sandboxes(
     let alive = alive(&listed);
     close_ways(parts, &ways, &alive);
     parts.kept_servers.end_others(&alive);
+    let mut looked_at = Vec::new();
     for sandbox in listed {
-        if scope == Scope::Alive && !sandbox.is_alive {
-            continue;
+        if scope == Scope::All || sandbox.is_alive {
+            looked_at.extend(look_at(parts, sandbox, busy).await);
         }
-        let name = &sandbox.name;
-        let Ok(session) = name.as_str().parse::<SessionId>() else {
-            continue;
-        };
-        if busy.contains(&session) {
-            continue;
-        }
-        let brief = match parts.store.session_brief(session).await {
-            Ok(brief) => brief,
-            Err(error) => {
-                tracing::error!(%session, %error, "a session can't be looked up");
-                continue;
-            }
-        };
-        let fate = fate(parts, &sandbox, brief.as_ref());
-        match fate {
-            Fate::Stay => {}
-            Fate::Stop | Fate::ThrowAway | Fate::Expire => parts.kept_servers.end(session).await,
-        }
-        let done = match fate {
-            Fate::Stay if sandbox.is_alive && !ways.contains_key(&session) => {
-                open_way(parts, session).await
-            }
-            Fate::Stay => Ok(()),
-            // One in use is a session that has begun a turn a moment ago: it stays.
-            Fate::Stop => match stop(parts, session, name).await {
-                Ok(Stop::Stopped) => {
-                    rested.push(session);
-                    Ok(())
-                }
-                Ok(Stop::InUse) => Ok(()),
-                Err(error) => Err(error),
-            },
-            Fate::ThrowAway => parts.sandboxes.throw_away(name).await,
-            Fate::Expire => expire(parts, session, name).await,
-        };
-        if let Err(error) = done {
-            tracing::error!(%session, %error, "a sandbox can't be ended");
+    }
+    stop_the_longest_idle(parts.options.sandbox_idle_max, &mut looked_at);
+    for one in looked_at {
+        let session = one.session;
+        let has_way = ways.contains_key(&session);
+        match settle(parts, one, has_way).await {
+            Ok(Some(Stop::Stopped)) => rested.push(session),
+            Ok(Some(Stop::InUse) | None) => {}
+            Err(error) => tracing::error!(%session, %error, "a sandbox can't be ended"),
         }
     }
     rested
+}
+
+/// A sandbox of a session that no runner of this process is busy with.
+struct Looked {
+    session: SessionId,
+    sandbox: Listed,
+    fate: Fate,
+    /// Since when its session has been idle, if it goes on all the same.
+    idle_since: Option<Timestamp>,
+}
+
+/// `None`: it is none of this sweep's.
+async fn look_at(parts: &Parts, sandbox: Listed, busy: &HashSet<SessionId>) -> Option<Looked> {
+    let session = sandbox.name.as_str().parse::<SessionId>().ok()?;
+    if busy.contains(&session) {
+        return None;
+    }
+    let brief = parts.store.session_brief(session).await;
+    let brief = brief
+        .inspect_err(|error| tracing::error!(%session, %error, "a session can't be looked up"))
+        .ok()?;
+    let fate = fate(parts, &sandbox, brief.as_ref());
+    let summary = brief.map(|brief| brief.summary);
+    let goes_on = |summary: &Summary| {
+        fate == Fate::Stay && sandbox.is_alive && summary.status == SessionStatus::Idle
+    };
+    Some(Looked {
+        idle_since: summary.filter(goes_on).map(|summary| summary.updated_at),
+        session,
+        sandbox,
+        fate,
+    })
+}
+
+/// Of more than may go on.
+fn stop_the_longest_idle(most: Option<usize>, looked_at: &mut [Looked]) {
+    let mut idle: Vec<&mut Looked> = looked_at.iter_mut().collect();
+    idle.retain(|one| one.idle_since.is_some());
+    let too_many = most.map_or(0, |most| idle.len().saturating_sub(most));
+    if too_many > 0 {
+        idle.sort_by_key(|one| one.idle_since);
+        tracing::info!(too_many, "sandboxes of idle sessions are ended early");
+    }
+    for one in idle.into_iter().take(too_many) {
+        one.fate = Fate::Stop;
+    }
+}
+
+/// Does with it what is to be done. One that is to be stopped may be in use: its session has begun a turn a
+/// moment ago, and it stays.
+async fn settle(parts: &Parts, one: Looked, has_way: bool) -> Result<Option<Stop>, SandboxError> {
+    let (session, name) = (one.session, &one.sandbox.name);
+    match one.fate {
+        Fate::Stay => {}
+        Fate::Stop | Fate::ThrowAway | Fate::Expire => parts.kept_servers.end(session).await,
+    }
+    match one.fate {
+        Fate::Stay if one.sandbox.is_alive && !has_way => open_way(parts, session).await?,
+        Fate::Stay => {}
+        Fate::Stop => return stop(parts, session, name).await.map(Some),
+        Fate::ThrowAway => parts.sandboxes.throw_away(name).await?,
+        Fate::Expire => expire(parts, session, name).await?,
+    }
+    Ok(None)
 }
 
 fn alive(listed: &[Listed]) -> HashSet<SessionId> {

@@ -207,6 +207,7 @@ pub(crate) fn engine(
         rest: RUNNER_REST,
         sweep_interval: SWEEP_INTERVAL,
         sandbox_idle_stop: config.sandbox.idle_stop,
+        sandbox_idle_max: config.sandbox.idle_max,
         sandbox_keep: config.sandbox.keep,
         packages: PackageOptions {
             sources: config.sandbox.roots.package_sources.clone(),

@@ -62,6 +62,11 @@ pub struct RawSandbox {
     /// background jobs and its `/tmp`. Its other files stay, the next command finds the shell as it was, and
     /// the agent is told what was lost. `"0s"`: never.
     pub idle_stop: Span,
+    /// Sandboxes of idle sessions whose processes go on until then. Where there are more, those whose sessions
+    /// were idle for longest are ended in the same way, some seconds later: each takes two megabytes and more.
+    /// Without it, one for each 16 MiB of this machine's memory; with the mode `kubernetes` any number.
+    /// Example: idle_max = 200
+    pub idle_max: Option<u32>,
     /// How long a sandbox is kept from when it was made, whatever is done with it. The next time that its
     /// session rests, a new and empty one takes its place, and the agent is told. `"0s"`: for ever.
     pub keep: Span,
@@ -159,6 +164,7 @@ impl Default for RawSandbox {
             docker: RawDocker::default(),
             kubernetes: RawKubernetes::default(),
             idle_stop: Span(Duration::from_secs(15 * 60)),
+            idle_max: None,
             keep: Span(Duration::from_secs(30 * 24 * 60 * 60)),
             checkpoint: CheckpointPlace::Local,
             checkpoint_evict: true,
@@ -195,6 +201,8 @@ pub struct SandboxOptions {
     pub kubernetes: KubernetesOptions,
     /// `None`: idle sandboxes go on.
     pub idle_stop: Option<Duration>,
+    /// `None`: any number of idle sandboxes goes on.
+    pub idle_max: Option<usize>,
     /// `None`: sandboxes are kept for ever.
     pub keep: Option<Duration>,
     pub checkpoint: CheckpointPlace,
@@ -205,6 +213,8 @@ pub struct SandboxOptions {
 
 /// A session more than this, at the same moment, waits for its sandbox as all would without a pool.
 const POOL_DEFAULT: u32 = 2;
+/// Bytes of this machine's memory for each idle sandbox: many times what one takes at rest.
+const MEMORY_FOR_AN_IDLE_ONE: u64 = 16 << 20;
 /// Less than this and not even the shell and an interpreter fit.
 const MEMORY_BYTES_MIN: u64 = 32 << 20;
 const PROCESSES_MIN: u32 = 16;
@@ -293,10 +303,23 @@ impl RawSandbox {
             docker: self.docker.resolve(self.mode, at, problems),
             kubernetes: self.kubernetes.resolve(self.mode, at, problems),
             idle_stop: Some(self.idle_stop.0).filter(|limit| !limit.is_zero()),
+            idle_max: self.resolve_idle_max(),
             keep: Some(self.keep.0).filter(|limit| !limit.is_zero()),
             checkpoint: self.checkpoint,
             checkpoint_evict: self.checkpoint_evict,
         }
+    }
+
+    fn resolve_idle_max(&self) -> Option<usize> {
+        let by_memory = || match self.mode {
+            // Their memory is that of other machines.
+            SandboxMode::Kubernetes => None,
+            SandboxMode::Isolated | SandboxMode::Docker | SandboxMode::UnsafeProcess => {
+                Some(memory_of_machine() / MEMORY_FOR_AN_IDLE_ONE)
+            }
+        };
+        let most = self.idle_max.map(u64::from).or_else(by_memory);
+        most.map(|most| usize::try_from(most).unwrap_or(usize::MAX))
     }
 
     fn resolve_pool(&self, at: &Resolving<'_>, problems: &mut Vec<Problem>) -> usize {
@@ -358,4 +381,10 @@ impl RawSandbox {
             problems.push(at.problem(&["sandbox", "checkpoint"], message.to_owned()));
         }
     }
+}
+
+/// In bytes.
+fn memory_of_machine() -> u64 {
+    let info = rustix::system::sysinfo();
+    info.totalram.saturating_mul(u64::from(info.mem_unit))
 }

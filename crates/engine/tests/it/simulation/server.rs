@@ -299,6 +299,7 @@ fn engine_options(plan: &Plan, owner: String) -> EngineOptions {
         rest: plan.rest,
         sweep_interval: Duration::from_secs(1),
         sandbox_idle_stop: plan.idle_stop,
+        sandbox_idle_max: None,
         sandbox_keep: None,
         roots: RootOptions::default(),
         packages: PackageOptions {

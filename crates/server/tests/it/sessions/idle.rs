@@ -77,3 +77,32 @@ async fn the_sandbox_of_a_session_in_a_turn_is_not() {
     let results = results(&world.log_after_turns(busy, 1).await);
     assert_eq!(results.last().map(String::as_str), Some("gives A=5\n"));
 }
+
+#[tokio::test]
+async fn of_too_many_idle_sandboxes_those_end_that_were_idle_for_longest() {
+    let world = World::new().await.with_idle_max(1);
+    let gate = Gate::new();
+    let busy = world.session().await;
+    let _engine = world.engine().await;
+    world.model.reply(bash("A=5"));
+    world.model.reply(Reply::text("Busy.").and_wait(&gate));
+    world.say(busy, "Work, and think for long.").await;
+    world.model.request(1).await;
+    let mut rested = Vec::new();
+    for _ in 0..3 {
+        let session = world.session().await;
+        world.model.reply(bash("true"));
+        world.model.reply(Reply::text("Done."));
+        world.say(session, "Work.").await;
+        world.log_after_turns(session, 1).await;
+        rested.push(session);
+    }
+    world.sandbox_ended(rested[0]).await;
+    world.sandbox_ended(rested[1]).await;
+    assert!(world.first_process(rested[2]).is_some());
+    assert!(world.first_process(busy).is_some(), "it is not idle");
+    gate.open();
+    world.log_after_turns(busy, 1).await;
+    world.sandbox_ended(rested[2]).await;
+    assert!(world.first_process(busy).is_some(), "it was idle last");
+}

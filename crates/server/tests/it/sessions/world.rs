@@ -47,6 +47,7 @@ pub(super) struct World {
     pub(super) workspace: WorkspaceId,
     context_window: Option<u64>,
     idle_stop: Option<Duration>,
+    idle_max: Option<usize>,
     keep: Option<Duration>,
     pub(super) roots: RootOptions,
     pub(super) packages: PackageOptions,
@@ -137,6 +138,7 @@ impl World {
             sandboxes,
             context_window: None,
             idle_stop: None,
+            idle_max: None,
             keep: None,
             roots: RootOptions::default(),
             packages: PackageOptions::default(),
@@ -168,6 +170,11 @@ impl World {
     }
 
     /// Sandboxes are stopped as soon as their session has rested this long.
+    pub(super) fn with_idle_max(mut self, idle_max: usize) -> Self {
+        self.idle_max = Some(idle_max);
+        self
+    }
+
     pub(super) fn with_idle_stop(mut self, idle_stop: Duration) -> Self {
         self.idle_stop = Some(idle_stop);
         self
@@ -275,6 +282,7 @@ impl World {
                 rest: self.rest,
                 sweep_interval: Duration::from_millis(50),
                 sandbox_idle_stop: self.idle_stop,
+                sandbox_idle_max: self.idle_max,
                 sandbox_keep: self.keep,
                 roots: self.roots.clone(),
                 packages: self.packages.clone(),
