@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use hostler_sandbox::kill_all;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tempfile::TempDir;
 
@@ -84,6 +85,10 @@ impl<'a> Rig<'a> {
             .iter()
             .map(|process| counters::name_of(*process))
             .collect();
+        // Their control groups go too, which take more of the kernel's memory than one would think.
+        for folder in [self.data(), self.folder().to_owned()] {
+            kill_all(&folder.join("sandboxes"))?;
+        }
         for process in left {
             if let Some(process) = i32::try_from(process).ok().and_then(Pid::from_raw) {
                 // It may have ended by itself, and it may be a child of another that ends with it.

@@ -7,11 +7,13 @@ use std::process::Stdio;
 use anyhow::{Context, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, Command};
 
 #[derive(Debug)]
 pub(crate) struct Strace {
     child: Child,
+    /// It names each thread that begins; without a reader that would be its end.
+    _stderr: BufReader<ChildStderr>,
     table: PathBuf,
 }
 
@@ -27,18 +29,21 @@ impl Strace {
             .kill_on_drop(true)
             .spawn()
             .context("strace is not there")?;
-        let stderr = child.stderr.take().context("no stderr")?;
-        let said = BufReader::new(stderr)
-            .lines()
-            .next_line()
-            .await?
-            .unwrap_or_default();
+        let mut stderr = BufReader::new(child.stderr.take().context("no stderr")?);
+        let mut said = String::new();
+        stderr.read_line(&mut said).await?;
         ensure!(said.contains("attached"), "strace can't attach: {said}");
-        Ok(Self { child, table })
+        Ok(Self {
+            child,
+            _stderr: stderr,
+            table,
+        })
     }
 
     /// Detaches; the number of syncs since.
     pub(crate) async fn finish(mut self) -> anyhow::Result<u64> {
+        let ended = self.child.try_wait()?;
+        ensure!(ended.is_none(), "strace has ended by itself: {ended:?}");
         let process = self
             .child
             .id()

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Context;
 use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::api::Api;
+use crate::api::{Api, Tools};
 use crate::client::Connection;
 use crate::counters::{Reading, resident_kib};
 use crate::line::Line;
@@ -34,7 +34,9 @@ struct Costs {
 }
 
 pub(super) async fn run(rig: &Rig<'_>, outcome: &mut Outcome) -> anyhow::Result<()> {
-    let (server, api) = rig.start_with_api().await?;
+    let (server, mut api) = rig.start_with_api().await?;
+    // What is stored is measured, and not as many sandboxes, which would live on for a while after a turn.
+    api.use_tools(Tools::None).await?;
     let many = rig.options.grown();
     // Idle ever since: one to wake up at each size.
     let mut old = Vec::new();
