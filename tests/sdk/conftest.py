@@ -35,9 +35,12 @@ def no_sandbox_stays(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     """Sandboxes outlive their server on purpose; when all servers of the run are gone, so are they."""
     yield
     for folder in ("boxes", "pool"):
-        for record in tmp_path_factory.getbasetemp().rglob(f"{folder}/*/process.json"):
-            with suppress(ProcessLookupError, FileNotFoundError):
-                end_sandbox(json.loads(record.read_text()))
+        for path in tmp_path_factory.getbasetemp().rglob(f"{folder}/*/process.json"):
+            with suppress(FileNotFoundError):
+                record = json.loads(path.read_text())
+                with suppress(ProcessLookupError):
+                    end_sandbox(record)
+                remove_cgroups(record["cgroups"])
 
 
 def end_sandbox(record: dict[str, Any]) -> None:
@@ -54,6 +57,14 @@ def end_sandbox(record: dict[str, Any]) -> None:
             select.select([process], [], [])
     finally:
         os.close(process)
+
+
+def remove_cgroups(folders: list[str]) -> None:
+    """They are empty by now. Each takes some of the kernel's memory for as long as it is there."""
+    for folder in map(Path, folders):
+        for path in [*folder.glob("*/"), folder]:
+            with suppress(OSError):
+                path.rmdir()
 
 
 def disks() -> list[str]:
