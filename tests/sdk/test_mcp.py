@@ -86,6 +86,13 @@ def test_a_tool_of_the_reference_server(transport: str, wire: Wire, model: FakeM
     assert "Echo: hello" in str(last_user_content(model.requests[1]))
 
 
+def test_control_characters_of_a_result_do_not_reach_the_model(wire: Wire, model: FakeModel) -> None:
+    with everything("streamableHttp") as url:
+        model.say(Reply([tool_use("mcp__srv__echo", message="a\0b\x1b[1m\tc\n")]), "Done.")
+        result, = of(turn(wire, session_with(wire, url)), "agent.mcp_tool_result")
+    assert result["content"] == [text("Echo: a\ufffdb\ufffd[1m\tc\n")]
+
+
 def test_each_kind_of_content_reaches_the_model(wire: Wire, model: FakeModel) -> None:
     with everything("streamableHttp") as url:
         calls = [tool_use("mcp__srv__get-tiny-image"), tool_use("mcp__srv__get-resource-links", count=2),

@@ -20,6 +20,7 @@ pub mod id;
 pub mod limits;
 pub mod model;
 pub mod page;
+pub mod plain;
 pub mod secret;
 pub mod sent_event;
 pub mod session;

@@ -11,7 +11,6 @@ mod error;
 mod fetch;
 mod limits;
 mod media;
-mod plain;
 mod reader;
 mod reading;
 mod room;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use hostler_protocol::plain::plain;
 use hostler_protocol::secret::SecretText;
 use reqwest::header::{HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
@@ -21,7 +22,6 @@ use crate::limits::{
     CONNECT_TIMEOUT, SEARCH_BYTES_MAX, SITE_WORDS_MAX, SNIPPET_CHARS_MAX, TITLE_CHARS_MAX,
     URL_CHARS_MAX,
 };
-use crate::plain::plain;
 
 /// Who is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use hostler_mcp::{Block, Outcome};
 use hostler_protocol::content::{ContentBlock, Source};
+use hostler_protocol::plain::plain;
 use hostler_sandbox::{Call, Parting, Tool};
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use crate::session_sandbox;
 /// What a model is shown of a result.
 pub(crate) fn content(outcome: Outcome) -> (Vec<ContentBlock>, bool) {
     let blocks = outcome.blocks.into_iter().map(|block| match block {
-        Block::Text(text) => ContentBlock::Text { text },
+        Block::Text(text) => ContentBlock::text(plain(&text)),
         Block::Image { media_type, data } => ContentBlock::Image {
             source: Source::Base64 { media_type, data },
         },

@@ -12,9 +12,10 @@ use std::process::ExitCode;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
+use hostler_protocol::plain::plain;
+
 use crate::limits::{PAGE_BYTES_MAX, READER_STACK_BYTES, TITLE_CHARS_MAX};
 use crate::media::Media;
-use crate::plain::plain;
 use crate::reader::{Answer, Heading, Read, ReaderLimits};
 
 /// Reads a page from standard input and writes its text to standard output.

@@ -2,7 +2,7 @@
 
 /// Control characters become U+FFFD, but for tabs and the ends of lines, and a new page is a new line: they steer
 /// terminals, mean nothing to a model, and a provider may refuse the whole conversation for one.
-pub(crate) fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     let shown = |character: char| match character {
         '\n' | '\t' | '\r' => character,
         '\u{c}' => '\n',
