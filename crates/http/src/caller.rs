@@ -1,19 +1,23 @@
 //! Who is asking: the credential of a request, looked up by its hash.
 //!
 //! A key that was found is remembered for a second, so that a busy client doesn't cost a query
-//! per request. **Invariant:** a revoked key works at most `CACHED_KEY_TIME` longer.
+//! per request, and looked up again by one request before that is over: thousands that found it forgotten at the same
+//! moment would wait for each other. **Invariant:** a revoked key works at most `CACHED_KEY_TIME` longer.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use hostler_protocol::Timestamp;
 use hostler_protocol::id::{ApiKeyId, WorkspaceId};
+use tokio::sync::Semaphore;
 
 use crate::api_key::hash_of;
-use crate::limits::{CACHED_KEY_TIME, CACHED_KEYS_MAX, CREDENTIAL_CHARS_MAX};
+use crate::limits::{
+    CACHED_KEY_TIME, CACHED_KEYS_MAX, CREDENTIAL_CHARS_MAX, KEY_LOOKUPS_MAX, KEY_RENEWED_AFTER,
+};
 use crate::{Api, ApiError};
 
 const API_KEY: &str = "x-api-key";
@@ -37,25 +41,90 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 }
 
 /// The keys that were found lately, by hash.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Keyring {
-    found: Mutex<HashMap<String, (Timestamp, Caller)>>,
+    found: Mutex<HashMap<String, Found>>,
+    /// Who looks for a key that is not remembered.
+    lookups: Semaphore,
+}
+
+#[derive(Debug)]
+struct Found {
+    /// When it was looked for.
+    at: Timestamp,
+    caller: Caller,
+    /// Somebody looks for it again.
+    is_being_renewed: bool,
+}
+
+/// What is known of a key.
+#[derive(Debug)]
+enum Known<'a> {
+    Caller(Caller),
+    /// The same, and whoever is told so is to look for it again.
+    Renew(Renewal<'a>),
+    Nothing,
+}
+
+/// Given up, it is somebody else's.
+#[derive(Debug)]
+struct Renewal<'a> {
+    keyring: &'a Keyring,
+    hash: &'a str,
+}
+
+impl Drop for Renewal<'_> {
+    fn drop(&mut self) {
+        if let Some(found) = self.keyring.found().get_mut(self.hash) {
+            found.is_being_renewed = false;
+        }
+    }
+}
+
+impl Default for Keyring {
+    fn default() -> Self {
+        Self {
+            found: Mutex::default(),
+            lookups: Semaphore::new(KEY_LOOKUPS_MAX),
+        }
+    }
 }
 
 impl Keyring {
-    fn remembered(&self, hash: &str, now: Timestamp) -> Option<Caller> {
-        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, caller) = found.get(hash)?;
+    fn known<'a>(&'a self, hash: &'a str, now: Timestamp) -> Known<'a> {
+        let mut found = self.found();
+        let Some(one) = found.get_mut(hash) else {
+            return Known::Nothing;
+        };
+        let age = now.since(one.at);
         // A clock that was set back must not keep a key alive.
-        (now >= *at && now.since(*at) < CACHED_KEY_TIME).then_some(*caller)
+        if now < one.at || age >= CACHED_KEY_TIME {
+            return Known::Nothing;
+        }
+        if age < KEY_RENEWED_AFTER || one.is_being_renewed {
+            return Known::Caller(one.caller);
+        }
+        one.is_being_renewed = true;
+        let keyring = self;
+        Known::Renew(Renewal { keyring, hash })
     }
 
-    fn remember(&self, hash: String, now: Timestamp, caller: Caller) {
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+    fn remember(&self, hash: &str, at: Timestamp, caller: Caller) {
+        let mut found = self.found();
         if found.len() >= CACHED_KEYS_MAX {
             found.clear();
         }
-        found.insert(hash, (now, caller));
+        let is_being_renewed = false;
+        let one = Found {
+            at,
+            caller,
+            is_being_renewed,
+        };
+        found.insert(hash.to_owned(), one);
+    }
+
+    fn found(&self) -> MutexGuard<'_, HashMap<String, Found>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -66,20 +135,16 @@ impl Keyring {
 pub(crate) async fn identify(api: &Api, headers: &HeaderMap) -> Result<Caller, ApiError> {
     let credential = credential(headers).ok_or_else(ApiError::authentication)?;
     let hash = hash_of(credential);
-    let now = api.env.now();
-    let caller = match api.keyring.remembered(&hash, now) {
-        Some(caller) => caller,
-        None => {
-            let key = api.store.api_key_by_hash(hash.clone()).await?;
-            let key = key
-                .filter(|key| key.revoked_at.is_none())
-                .ok_or_else(ApiError::authentication)?;
-            let caller = Caller {
-                workspace_id: key.workspace_id,
-                api_key_id: key.id,
-            };
-            api.keyring.remember(hash, now, caller);
-            caller
+    let caller = match api.keyring.known(&hash, api.env.now()) {
+        Known::Caller(caller) => caller,
+        Known::Renew(_renewal) => look_up(api, &hash).await?,
+        Known::Nothing => {
+            let _place = api.keyring.lookups.acquire().await;
+            // Whoever had the place before may have looked for the same.
+            match api.keyring.known(&hash, api.env.now()) {
+                Known::Caller(caller) => caller,
+                Known::Renew(_) | Known::Nothing => look_up(api, &hash).await?,
+            }
         }
     };
     if let Some(named) = headers.get(WORKSPACE) {
@@ -89,6 +154,20 @@ pub(crate) async fn identify(api: &Api, headers: &HeaderMap) -> Result<Caller, A
             return Err(ApiError::permission(message));
         }
     }
+    Ok(caller)
+}
+
+async fn look_up(api: &Api, hash: &str) -> Result<Caller, ApiError> {
+    let at = api.env.now();
+    let key = api.store.api_key_by_hash(hash.to_owned()).await?;
+    let key = key
+        .filter(|key| key.revoked_at.is_none())
+        .ok_or_else(ApiError::authentication)?;
+    let caller = Caller {
+        workspace_id: key.workspace_id,
+        api_key_id: key.id,
+    };
+    api.keyring.remember(hash, at, caller);
     Ok(caller)
 }
 
@@ -115,7 +194,6 @@ fn credential(headers: &HeaderMap) -> Option<&str> {
 mod tests {
     use super::*;
     use hostler_domain::Env;
-    use std::time::Duration;
 
     fn credential_of(pairs: &[(&'static str, &str)]) -> Option<String> {
         let mut headers = HeaderMap::new();
@@ -123,6 +201,33 @@ mod tests {
             headers.insert(*name, value.parse().unwrap());
         }
         credential(&headers).map(str::to_owned)
+    }
+
+    #[test]
+    fn one_request_renews_a_key_before_it_is_forgotten() {
+        let env = Env::fixed(1);
+        let (keyring, start) = (Keyring::default(), env.now());
+        let caller = Caller {
+            workspace_id: env.id(),
+            api_key_id: env.id(),
+        };
+        let is_known =
+            |now| matches!(keyring.known("key", now), Known::Caller(one) if one == caller);
+        assert!(!is_known(start));
+        keyring.remember("key", start, caller);
+        assert!(is_known(start) && !is_known(start.plus(CACHED_KEY_TIME)));
+        let earlier = Timestamp::from_micros(start.as_micros() - 1);
+        assert!(!is_known(earlier), "of a clock that was set back");
+        let late = start.plus(KEY_RENEWED_AFTER);
+        let renewal = keyring.known("key", late);
+        assert!(matches!(renewal, Known::Renew(_)) && is_known(late));
+        // Its client went away.
+        drop(renewal);
+        let renewal = keyring.known("key", late);
+        assert!(matches!(renewal, Known::Renew(_)));
+        keyring.remember("key", late, caller);
+        drop(renewal);
+        assert!(is_known(late.plus(KEY_RENEWED_AFTER / 2)));
     }
 
     #[test]
@@ -138,22 +243,5 @@ mod tests {
         assert_eq!(credential_of(&[("authorization", "Basic k")]), None);
         assert_eq!(credential_of(&[("x-api-key", "")]), None);
         assert_eq!(credential_of(&[]), None);
-    }
-
-    #[test]
-    fn a_key_is_remembered_for_a_second() {
-        let (env, keyring) = (Env::fixed(1), Keyring::default());
-        let caller = Caller {
-            workspace_id: env.id(),
-            api_key_id: env.id(),
-        };
-        let now = env.now();
-        keyring.remember("hash".into(), now, caller);
-        assert_eq!(keyring.remembered("hash", now), Some(caller));
-        assert_eq!(keyring.remembered("hash", now.plus(CACHED_KEY_TIME)), None);
-        env.advance(Duration::from_millis(999));
-        assert_eq!(keyring.remembered("hash", env.now()), Some(caller));
-        let earlier = Timestamp::from_micros(now.as_micros() - 1);
-        assert_eq!(keyring.remembered("hash", earlier), None);
     }
 }

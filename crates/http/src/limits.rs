@@ -18,6 +18,10 @@ pub(crate) const CURSOR_CHARS_MAX: usize = 512;
 pub(crate) const CACHED_KEYS_MAX: usize = 1_024;
 /// How long a remembered key is used: a revoked key works at most this much longer.
 pub(crate) const CACHED_KEY_TIME: Duration = Duration::from_secs(1);
+/// It is looked up again, by one request, when it has been remembered for so long.
+pub(crate) const KEY_RENEWED_AFTER: Duration = Duration::from_millis(500);
+/// Requests that look for a key which is not remembered, at the same time; others wait.
+pub(crate) const KEY_LOOKUPS_MAX: usize = 16;
 /// How often it is measured for how long a request waits for its turn on the processors, how long that may be,
 /// and for how long it may be longer before requests are refused. So few may be worked on even then.
 pub(crate) const TURN_MEASURED_EVERY: Duration = Duration::from_millis(5);
