@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::blobs::hexadecimal;
-use crate::db::Tx;
+use crate::db::{Scope, Tx};
 use crate::limits::TRANSFER_LINE_BYTES;
 use crate::parameter::{Parameter, Value};
 use crate::{Schema, Store, StoreError};
@@ -120,34 +120,33 @@ impl Store {
         from: impl BufRead + Send + 'static,
     ) -> Result<Vec<TableSum>, TransferError> {
         let is_numbered = self.db.is_shared();
-        self.db
-            .write(move |tx| {
-                if let Some(table) = first_with_rows(tx)? {
-                    return Err(TransferError::NotEmpty { table });
+        let fill = move |tx: &Tx<'_>| {
+            if let Some(table) = first_with_rows(tx)? {
+                return Err(TransferError::NotEmpty { table });
+            }
+            let mut lines = Lines { from, number: 0 };
+            lines.head()?;
+            let mut sums = Vec::new();
+            for table in &TABLES {
+                let expected = lines.table(tx, table)?;
+                let found = sum_of(tx, table, |_| Ok(()))?;
+                if found != expected {
+                    let table = table.name;
+                    return Err(TransferError::Differs {
+                        table,
+                        expected: Box::new(expected),
+                        found: Box::new(found),
+                    });
                 }
-                let mut lines = Lines { from, number: 0 };
-                lines.head()?;
-                let mut sums = Vec::new();
-                for table in &TABLES {
-                    let expected = lines.table(tx, table)?;
-                    let found = sum_of(tx, table, |_| Ok(()))?;
-                    if found != expected {
-                        let table = table.name;
-                        return Err(TransferError::Differs {
-                            table,
-                            expected: Box::new(expected),
-                            found: Box::new(found),
-                        });
-                    }
-                    if let Some(number) = table.number.filter(|_| is_numbered) {
-                        tx.one(number, &[], |_| Ok(()))?;
-                    }
-                    sums.push(found);
+                if let Some(number) = table.number.filter(|_| is_numbered) {
+                    tx.one(number, &[], |_| Ok(()))?;
                 }
-                lines.end()?;
-                Ok(sums)
-            })
-            .await
+                sums.push(found);
+            }
+            lines.end()?;
+            Ok(sums)
+        };
+        self.db.write_in(Scope::FreshDatabase, fill, |_| {}).await
     }
 }
 

@@ -115,14 +115,16 @@ const BEGIN_READ: &str = "begin isolation level repeatable read, read only";
 /// one for each session, so that the two can't be taken for each other.
 fn begin_write(scope: Scope) -> String {
     let begin = "begin isolation level read committed, read write";
+    let alone = "select pg_advisory_xact_lock(1215265644, 0)";
     let shared = "select pg_advisory_xact_lock_shared(1215265644, 0)";
-    // Of the kind that others wait for to take a session over: shorter than a lease.
+    // Others wait for these to take a session over: shorter than a lease.
     let begin_short = format!(
         "{begin}; set local idle_in_transaction_session_timeout = {}",
         POSTGRES_PAUSE_IN_CHANGE.as_millis()
     );
     match scope {
-        Scope::Everything => format!("{begin}; select pg_advisory_xact_lock(1215265644, 0)"),
+        Scope::FreshDatabase => format!("{begin}; {alone}"),
+        Scope::Everything => format!("{begin_short}; {alone}"),
         Scope::NewSession | Scope::OwnLeases => format!("{begin_short}; {shared}"),
         Scope::Session(session) => {
             let key = lock_key(session);

@@ -9,6 +9,9 @@ use hostler_protocol::id::SessionId;
 /// From the widest to the narrowest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
+    /// Anything, in a database that no server works with yet, so that nobody waits for it: it may itself wait for
+    /// what it reads.
+    FreshDatabase,
     /// Anything: no other write runs meanwhile. The right one for whatever is seldom.
     Everything,
     /// A session that nobody knows of yet. What it is made from is read, and stays as it is.

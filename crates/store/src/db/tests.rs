@@ -129,11 +129,18 @@ async fn a_server_that_stands_still_in_a_change_holds_nobody_up_for_long() {
     let (still, other) = tokio::task::spawn_blocking(move || (connect(), connect()))
         .await
         .unwrap();
-    let scope = Scope::Session(hostler_domain::Env::fixed(1).id());
+    let session = Scope::Session(hostler_domain::Env::fixed(1).id());
+    for held in [session, Scope::Everything] {
+        stand_still(&still, held, &other, session).await;
+    }
+}
+
+/// One stands still in a change of `held`, and the other changes `wanted`.
+async fn stand_still(still: &Db, held: Scope, other: &Db, wanted: Scope) {
     let (begun, has_begun) = oneshot::channel();
     let (go_on, goes_on) = std::sync::mpsc::channel();
     let stands = still.write_in(
-        scope,
+        held,
         move |tx| {
             tx.one("select 1", &[], |row| row.integer(0))?;
             begun.send(()).unwrap();
@@ -145,7 +152,7 @@ async fn a_server_that_stands_still_in_a_change_holds_nobody_up_for_long() {
     let takes_over = async {
         has_begun.await.unwrap();
         let one = |tx: &Tx<'_>| tx.one("select 1", &[], |row| row.integer(0));
-        let taken: Result<_, StoreError> = other.write_in(scope, one, |_| {}).await;
+        let taken: Result<_, StoreError> = other.write_in(wanted, one, |_| {}).await;
         go_on.send(()).unwrap();
         taken
     };
