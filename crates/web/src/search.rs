@@ -1,6 +1,7 @@
 //! Searching with the service that the operator has chosen. What each of them is asked, and how it answers, is one
 //! [`Dialect`] in a file of its own.
 
+mod anthropic;
 mod brave;
 mod exa;
 mod searxng;
@@ -24,12 +25,16 @@ use crate::limits::{
 };
 
 /// Who is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SearchService {
     Searxng,
     Brave,
     Tavily,
     Exa,
+    /// The server tool of a model.
+    Anthropic {
+        model: String,
+    },
 }
 
 /// What an operator decides.
@@ -178,6 +183,7 @@ fn dialect(service: SearchService, url: Option<Url>, key: Option<SecretText>) ->
         SearchService::Brave => Arc::new(brave::Brave { url, key }),
         SearchService::Tavily => Arc::new(tavily::Tavily { url, key }),
         SearchService::Exa => Arc::new(exa::Exa { url, key }),
+        SearchService::Anthropic { model } => Arc::new(anthropic::Anthropic { url, key, model }),
     }
 }
 
@@ -281,14 +287,18 @@ mod tests {
             SearchService::Brave,
             SearchService::Tavily,
             SearchService::Exa,
+            SearchService::Anthropic {
+                model: String::new(),
+            },
         ] {
+            let name = format!("{service:?}");
             let key = Some(SecretText::new("the-key".to_owned()));
             let dialect = dialect(service, None, key);
             let http = Client::builder().build().unwrap();
             let request = dialect.request(&http, &Query::default(), 1);
             let shown = format!("{:?}", request.build().unwrap().headers());
-            assert!(shown.contains("Sensitive"), "{service:?}: {shown}");
-            assert!(!shown.contains("the-key"), "{service:?}: {shown}");
+            assert!(shown.contains("Sensitive"), "{name}: {shown}");
+            assert!(!shown.contains("the-key"), "{name}: {shown}");
         }
     }
 }

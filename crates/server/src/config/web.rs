@@ -22,13 +22,16 @@ pub struct RawWeb {
     pub fetch: bool,
     /// Give a page up that is not there after this long, all that it leads to included.
     pub fetch_timeout: Span,
-    /// Who is asked by `web_search`: `searxng` (which you run yourself), `brave`, `tavily` or `exa`. With `none`, the
-    /// default, the tool answers that there is nobody to ask.
-    /// Example: search = "searxng"
+    /// Who is asked by `web_search`: `searxng` (which you run yourself), `brave`, `tavily`, `exa`, or `anthropic`, whose models
+    /// search by themselves. With `none`, the default, the tool answers that there is nobody to ask.
+    /// Example: search = "anthropic"
     pub search: SearchChoice,
     /// Where the search service is, without the path. Needed for `searxng`, and for a gateway in front of another.
     /// Example: search_url = "http://127.0.0.1:8888"
     pub search_url: Option<String>,
+    /// The model that searches with `anthropic`. Each search is a request to it, with tokens of its own.
+    /// Example: search_model = "claude-haiku-4-5"
+    pub search_model: Option<String>,
     /// The key for it. Refused in this file: set the environment variable `HOSTLER__WEB__SEARCH_KEY`, or name a file with
     /// `search_key_file`. A key from the environment wins.
     pub search_key: Option<Secret>,
@@ -50,6 +53,7 @@ pub enum SearchChoice {
     Brave,
     Tavily,
     Exa,
+    Anthropic,
 }
 
 impl Default for RawWeb {
@@ -59,6 +63,7 @@ impl Default for RawWeb {
             fetch_timeout: Span(Duration::from_secs(30)),
             search: SearchChoice::None,
             search_url: None,
+            search_model: None,
             search_key: None,
             search_key_file: None,
             search_timeout: Span(Duration::from_secs(20)),
@@ -109,7 +114,14 @@ impl RawWeb {
             SearchChoice::Brave => SearchService::Brave,
             SearchChoice::Tavily => SearchService::Tavily,
             SearchChoice::Exa => SearchService::Exa,
+            SearchChoice::Anthropic => SearchService::Anthropic {
+                model: self.model_that_searches(at, problems),
+            },
         };
+        if self.search != SearchChoice::Anthropic && self.search_model.is_some() {
+            let message = "has a meaning only where web.search is `anthropic`";
+            problems.push(at.key_problem(&["web", "search_model"], message));
+        }
         let key = self.key(at, problems);
         if key.is_none() && service != SearchService::Searxng {
             let message = "needs a key: set HOSTLER__WEB__SEARCH_KEY or search_key_file";
@@ -133,6 +145,15 @@ impl RawWeb {
         })
     }
 
+    fn model_that_searches(&self, at: &Resolving<'_>, problems: &mut Vec<Problem>) -> String {
+        let model = self.search_model.as_deref().unwrap_or_default().trim();
+        if model.is_empty() {
+            let message = "`anthropic` needs search_model: a model that has the tool web_search";
+            problems.push(at.problem(&["web", "search"], message));
+        }
+        model.to_owned()
+    }
+
     /// What only a service would use is refused without one.
     fn without_service(
         &self,
@@ -141,6 +162,7 @@ impl RawWeb {
     ) -> Option<SearchOptions> {
         let given = [
             ("search_url", self.search_url.is_some()),
+            ("search_model", self.search_model.is_some()),
             ("search_key", self.search_key.is_some()),
             ("search_key_file", self.search_key_file.is_some()),
         ];

@@ -7,12 +7,21 @@ use serde_json::json;
 
 use crate::stub::Stub;
 
-const ALL: [SearchService; 4] = [
-    SearchService::Searxng,
-    SearchService::Brave,
-    SearchService::Tavily,
-    SearchService::Exa,
-];
+fn all() -> [SearchService; 5] {
+    [
+        SearchService::Searxng,
+        SearchService::Brave,
+        SearchService::Tavily,
+        SearchService::Exa,
+        anthropic_service(),
+    ]
+}
+
+fn anthropic_service() -> SearchService {
+    SearchService::Anthropic {
+        model: "claude-haiku-4-5".to_owned(),
+    }
+}
 
 fn query() -> Query {
     Query {
@@ -153,14 +162,82 @@ async fn exa() {
 }
 
 #[tokio::test]
+async fn anthropic() {
+    let found = |url: &str, title: &str| {
+        json!({"type": "web_search_result", "url": url, "title": title, "encrypted_content": "Eq==",
+               "page_age": "2 days ago"})
+    };
+    let cited = |url: &str, text: &str| {
+        json!({"type": "web_search_result_location", "url": url, "title": "A", "encrypted_index": "Ei==",
+               "cited_text": text})
+    };
+    let answer = json!({
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-haiku-4-5", "stop_reason": "end_turn",
+        "content": [
+            {"type": "text", "text": "I'll search."},
+            {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "rust & more"}},
+            {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [
+                found("https://example.com/a", "A"), found("https://example.com/b", "B")]},
+            {"type": "text", "text": "A says so.", "citations": [
+                cited("https://example.com/a", "about"), cited("https://example.com/a", "a")]},
+            {"type": "text", "text": "Nothing of B.", "citations": null},
+        ],
+        "usage": {"input_tokens": 9, "output_tokens": 9, "server_tool_use": {"web_search_requests": 1}},
+    });
+    let stub = Stub::answering(200, &answer.to_string()).await;
+    let hits = stub.search(anthropic_service(), &query()).await.unwrap();
+    assert_eq!(
+        hits,
+        [
+            hit("https://example.com/a", "A", "about … a"),
+            hit("https://example.com/b", "B", "")
+        ]
+    );
+    let asked = &stub.asked()[0];
+    assert_eq!(asked.uri.path(), "/v1/messages");
+    assert_eq!(asked.header("x-api-key"), Some("the-key"));
+    assert_eq!(asked.header("anthropic-version"), Some("2023-06-01"));
+    let body = asked.json();
+    assert_eq!(
+        (&body["model"], &body["messages"]),
+        (
+            &json!("claude-haiku-4-5"),
+            &json!([{"role": "user", "content": "rust & more"}])
+        )
+    );
+    assert_eq!(
+        body["tools"],
+        json!([{"type": "web_search_20250305", "name": "web_search", "max_uses": 1,
+                "allowed_domains": ["example.com", "example.org"],
+                "user_location": {"type": "approximate", "country": "DE"}}])
+    );
+    let failed = json!({"type": "web_search_tool_result_error", "error_code": "unavailable"});
+    for content in [
+        json!([{"type": "text", "text": "I know that."}]),
+        json!([{"type": "web_search_tool_result", "tool_use_id": "t", "content": failed}]),
+    ] {
+        let answer = json!({ "content": content }).to_string();
+        let stub = Stub::answering(200, &answer).await;
+        let error = stub.search(anthropic_service(), &query()).await;
+        assert_eq!(error.unwrap_err().code(), "unavailable");
+    }
+    let unknown = Stub::answering(404, "{}").await;
+    let error = unknown.search(anthropic_service(), &query()).await;
+    assert!(error.unwrap_err().to_string().contains("web.search_model"));
+}
+
+#[tokio::test]
 async fn what_is_blocked_is_told_to_each_service_in_its_way() {
     let query = Query {
         text: "rust".to_owned(),
         blocked_domains: vec!["example.com".to_owned(), "example.org/docs".to_owned()],
         ..Query::default()
     };
-    let stub = Stub::answering(200, "{\"results\": [], \"type\": \"search\"}").await;
-    for service in ALL {
+    let nothing = json!({
+        "results": [], "type": "search", "content": [{"type": "web_search_tool_result", "content": []}],
+    });
+    let stub = Stub::answering(200, &nothing.to_string()).await;
+    for service in all() {
         stub.search(service, &query).await.unwrap();
     }
     let asked = stub.asked();
@@ -170,14 +247,16 @@ async fn what_is_blocked_is_told_to_each_service_in_its_way() {
     // One page of a domain is no reason to leave out all of it.
     assert_eq!(asked[2].json()["exclude_domains"], json!(["example.com"]));
     assert_eq!(asked[3].json()["excludeDomains"], json!(["example.com"]));
+    let tool = &asked[4].json()["tools"][0];
+    assert_eq!(tool["blocked_domains"], json!(["example.com"]));
 }
 
 #[tokio::test]
 async fn refusals_have_a_word_and_no_key_in_them() {
-    for service in ALL {
+    for service in all() {
         let busy = Stub::with_headers(429, "{}", vec![("retry-after", "7")]).await;
         assert_eq!(
-            busy.search(service, &query()).await,
+            busy.search(service.clone(), &query()).await,
             Err(SearchError::TooManyRequests {
                 retry_after: Some(Duration::from_secs(7))
             })
@@ -191,7 +270,7 @@ async fn refusals_have_a_word_and_no_key_in_them() {
         ] {
             let stub =
                 Stub::with_headers(status, body, vec![("location", "http://127.0.0.1:9/")]).await;
-            let Err(error) = stub.search(service, &query()).await else {
+            let Err(error) = stub.search(service.clone(), &query()).await else {
                 // An empty answer is one of Brave's that found nothing only if it says so.
                 panic!("{service:?} took {status} {body}");
             };
