@@ -74,6 +74,8 @@ pub(crate) const REPOSITORY_CLONE_TIME: Duration = Duration::from_secs(300);
 pub(crate) const REPOSITORY_STEP_TIME_MAX: Duration = Duration::from_secs(600);
 pub(crate) const REPOSITORY_BYTES: u64 = 2 << 30;
 pub(crate) const REPOSITORY_FILES: u64 = 200_000;
+/// Skills that are in memory, on their way into a sandbox: each with up to 62 MiB.
+pub(crate) const SKILLS_UNPACKED_AT_ONCE: usize = 4;
 /// For how long the first request to a model waits for them.
 pub(crate) const REPOSITORY_SKILLS_WAIT: Duration = Duration::from_secs(60);
 /// Folders of `.claude/skills` that are looked at.

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use hostler_domain::tools::needs_sandbox;
-use hostler_protocol::agent::SessionAgent;
+use hostler_domain::tools;
+use hostler_protocol::agent::{BuiltinTool, SessionAgent};
 use hostler_protocol::id::SessionId;
 use hostler_sandbox::{GatewayPorts, Network, SandboxError};
 use hostler_store::SessionRepository;
@@ -69,7 +69,7 @@ impl Told {
 }
 
 /// Before the first request of a session they are cloned: their skills are told in its system prompt, which
-/// stays as it is. What can't be cloned, or not in time, is told with the first call of a tool.
+/// stays as it is. What can't be cloned, or not in time, is told with the first call of a tool; its skills are not.
 async fn repositories_with_skills(
     parts: &Parts,
     session: SessionId,
@@ -78,7 +78,9 @@ async fn repositories_with_skills(
     let repositories = parts.store.session_repositories(session).await;
     let repositories = repositories.map_err(unreadable)?;
     let is_to_come = |one: &SessionRepository| one.skills.is_none() && !one.is_placed;
-    if !needs_sandbox(agent) || !repositories.iter().any(is_to_come) {
+    // Without `read` none are told of.
+    let can_read = tools::offered(agent).contains(&BuiltinTool::Read);
+    if !can_read || !repositories.iter().any(is_to_come) {
         return Ok(repositories);
     }
     match timeout(
@@ -94,7 +96,14 @@ async fn repositories_with_skills(
         Err(_) => tracing::info!(%session, "the first request does not wait for the repositories"),
     }
     let repositories = parts.store.session_repositories(session).await;
-    repositories.map_err(unreadable)
+    let mut repositories = repositories.map_err(unreadable)?;
+    // Nobody waits for these again, and nothing is told of them in the middle of a conversation.
+    for late in repositories.iter_mut().filter(|one| one.skills.is_none()) {
+        let none = parts.store.repository_skills_found(late.id, Vec::new());
+        none.await.map_err(unreadable)?;
+        late.skills = Some(Vec::new());
+    }
+    Ok(repositories)
 }
 
 /// What a runner tells with each request, looked up for its first: it was decided when the session was

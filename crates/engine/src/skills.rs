@@ -74,6 +74,7 @@ pub(crate) async fn place(
     if missing.is_empty() {
         return Ok(());
     }
+    let _turn = parts.uploads.skills.acquire().await;
     let archive = parts.store.skill_archive(skill.version_id).await;
     let Some(archive) = archive.map_err(unreadable)? else {
         // Its session is being deleted.

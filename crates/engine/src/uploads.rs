@@ -11,16 +11,27 @@ use futures::StreamExt;
 use hostler_protocol::id::{SessionId, WorkspaceId};
 use hostler_sandbox::{InnerPath, Mode, Opened, Sandbox, SandboxError, Upload, UploadLink};
 use hostler_store::{FileContent, Mount, MountsGeneration, StoreError};
+use tokio::sync::Semaphore;
 use tokio_util::io::StreamReader;
 
-use crate::limits::{SYNCED_SESSIONS_MAX, UPLOAD_LINKS_MAX};
+use crate::limits::{SKILLS_UNPACKED_AT_ONCE, SYNCED_SESSIONS_MAX, UPLOAD_LINKS_MAX};
 use crate::options::Parts;
 use crate::skills;
 
 /// What is known of the sandboxes of this process.
-#[derive(Default)]
 pub(crate) struct Uploads {
     sessions: Mutex<HashMap<SessionId, Place>>,
+    /// One for each skill that is unpacked: it is in memory for so long.
+    pub(crate) skills: Semaphore,
+}
+
+impl Default for Uploads {
+    fn default() -> Self {
+        Self {
+            sessions: Mutex::default(),
+            skills: Semaphore::new(SKILLS_UNPACKED_AT_ONCE),
+        }
+    }
 }
 
 /// Held while a sandbox is brought up to date: calls that run side by side wait for the first.

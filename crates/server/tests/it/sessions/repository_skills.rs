@@ -145,4 +145,8 @@ async fn who_cannot_read_is_told_of_none_and_what_cannot_be_cloned_keeps_nobody_
     let session = world.session().await;
     answered(&world, session, 1).await;
     assert_eq!(told(&world).len(), 1);
+    // Whose skills were not found then are not waited for again.
+    let repositories = world.store.session_repositories(session).await.unwrap();
+    let none = repositories.iter().find(|one| !one.is_placed).unwrap();
+    assert_eq!(none.skills.as_deref(), Some(&[][..]));
 }
