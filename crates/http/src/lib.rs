@@ -84,7 +84,7 @@ pub struct Api {
     /// One for each open event stream.
     streams: Arc<Shared>,
     /// One for each skill that is being unpacked.
-    skill_uploads: Semaphore,
+    skill_uploads: Arc<Semaphore>,
     /// Bytes of bodies and answers.
     bytes: Arc<Shared>,
 }
@@ -102,7 +102,7 @@ impl Api {
             places: Semaphore::new(options.requests_max),
             requests: Shared::new(options.requests_max),
             streams: Shared::new(options.streams_max),
-            skill_uploads: Semaphore::new(limits::SKILL_UPLOADS_AT_ONCE),
+            skill_uploads: Arc::new(Semaphore::new(limits::SKILL_UPLOADS_AT_ONCE)),
             bytes: Shared::new(options.held_bytes_max),
             options,
         }

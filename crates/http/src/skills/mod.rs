@@ -48,7 +48,7 @@ pub(crate) async fn create(
     let uploaded = upload::receive(&api, workspace, request).await?;
     let name = uploaded.bundle.name.clone();
     let display_name = uploaded.display_name.clone().unwrap_or(name);
-    let version = upload::version(&api, api.env.id(), uploaded).await?;
+    let (version, _held) = upload::version(&api, api.env.id(), uploaded).await?;
     let created = api.store.create_skill(workspace, display_name, version);
     made(created.await?).map(Json)
 }

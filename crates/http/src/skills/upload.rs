@@ -2,8 +2,9 @@
 //! the skill's folder on.
 //!
 //! A skill is small and checked as a whole, so it is held in memory: what of it comes in is counted
-//! like any body, and so few are unpacked at once that what they hold besides has a bound.
+//! like any body, and so few are unpacked, packed and stored at once that what they hold besides has a bound.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::extract::Request;
@@ -13,9 +14,11 @@ use hostler_protocol::id::{SkillId, WorkspaceId};
 use hostler_protocol::skill::display_name;
 use hostler_skill::{Bundle, Refused, SKILL_FILES_MAX, ZIP_BYTES_MAX};
 use hostler_store::{NewSkillVersion, SkillFileEntry};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::api_error::Excess;
 use crate::body::{in_time, refuse_encoded};
+use crate::fair::Part;
 use crate::form::{broken, discard, open};
 use crate::limits::DISPLAY_NAME_BYTES_MAX;
 use crate::{Api, ApiError};
@@ -26,6 +29,13 @@ const DISPLAY_NAME: &str = "display_name";
 pub(super) struct Uploaded {
     pub(super) bundle: Bundle,
     pub(super) display_name: Option<String>,
+    held: Held,
+}
+
+/// Of the bound on what skills take of memory, until one is stored.
+pub(super) struct Held {
+    _turn: OwnedSemaphorePermit,
+    _part: Part,
 }
 
 /// # Errors
@@ -40,26 +50,32 @@ pub(super) async fn receive(
     let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
     let length = length.unwrap_or(ZIP_BYTES_MAX).min(ZIP_BYTES_MAX);
     let part = api.bytes.take(workspace, length);
-    let _part = part.ok_or_else(|| ApiError::too_much(Excess::Memory))?;
+    let part = part.ok_or_else(|| ApiError::too_much(Excess::Memory))?;
     let read = read(request);
     let (parts, display_name) = in_time(api.options.upload_read_time_max, read).await?;
-    // Nobody closes it.
-    let _turn = api.skill_uploads.acquire().await;
-    let bundle = working(move || bundle(parts)).await?;
+    let turn = Arc::clone(&api.skill_uploads).acquire_owned().await;
+    let turn = turn.map_err(|error| ApiError::internal("nobody closes it").with_source(error))?;
+    let held = Held {
+        _turn: turn,
+        _part: part,
+    };
+    // It goes on when its client goes away, and so does what it holds.
+    let (bundle, held) = working(move || (bundle(parts), held)).await?;
     let bundle = bundle.map_err(|refused| ApiError::invalid(format!("files: {refused}")))?;
     Ok(Uploaded {
         bundle,
         display_name,
+        held,
     })
 }
 
-/// The version that a form describes.
+/// The version that a form describes; what it holds is held until that is stored.
 pub(super) async fn version(
     api: &Api,
     skill: SkillId,
     uploaded: Uploaded,
-) -> Result<NewSkillVersion, ApiError> {
-    let bundle = uploaded.bundle;
+) -> Result<(NewSkillVersion, Held), ApiError> {
+    let Uploaded { bundle, held, .. } = uploaded;
     let files = bundle.files.iter().map(|file| SkillFileEntry {
         path: file.path.clone(),
         size: file.content.len() as u64,
@@ -67,17 +83,18 @@ pub(super) async fn version(
     });
     let files = files.collect();
     let (name, description) = (bundle.name.clone(), bundle.description.clone());
-    let _turn = api.skill_uploads.acquire().await;
-    Ok(NewSkillVersion {
+    let (archive, held) = working(move || (bundle.to_zip(), held)).await?;
+    let version = NewSkillVersion {
         id: api.env.id(),
         skill_id: skill,
         name,
         description,
         files,
-        archive: working(move || bundle.to_zip()).await?,
+        archive,
         at: api.env.now(),
         quota_bytes: api.options.storage_bytes_max,
-    })
+    };
+    Ok((version, held))
 }
 
 /// Packing takes its time, which others need not wait for.

@@ -59,7 +59,7 @@ pub(crate) async fn create(
             "display_name: Extra inputs are not permitted",
         ));
     }
-    let version = upload::version(&api, skill, uploaded).await?;
+    let (version, _held) = upload::version(&api, skill, uploaded).await?;
     let created = api.store.create_skill_version(workspace, version);
     made(created.await?).map(Json)
 }
