@@ -132,7 +132,7 @@ def test_what_is_no_skill_is_refused_by_name(client: anthropic.Anthropic, files:
         client.beta.skills.create(files=files)
 
 
-def test_other_workspaces_and_the_shapes_of_before(client: anthropic.Anthropic, wire: Wire) -> None:
+def test_other_sources_and_the_shapes_of_before(client: anthropic.Anthropic, wire: Wire) -> None:
     with pytest.raises(anthropic.BadRequestError, match="skills-2025-10-02"):
         client.beta.skills.list(betas=["skills-2025-10-02"])
     page = wire.get("/v1/skills", source="plugin")

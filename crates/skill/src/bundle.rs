@@ -82,10 +82,14 @@ impl Bundle {
         let skill_md = skill_md.ok_or_else(no_skill_md)?;
         let text = std::str::from_utf8(&skill_md.content)
             .map_err(|_| Refused::new("SKILL.md should be UTF-8"))?;
-        let front_matter = FrontMatter::read(text, Fields::OnlyKnown)?.checked(folder)?;
+        let (name, description) = FrontMatter::read(text, Fields::OnlyKnown)?.checked(folder)?;
+        // Its own archive has the name for a folder, whatever the upload had.
+        for file in &files {
+            path::check(&format!("{name}/{}", file.path))?;
+        }
         Ok(Self {
-            name: front_matter.0,
-            description: front_matter.1,
+            name,
+            description,
             files,
         })
     }

@@ -43,7 +43,7 @@ impl FrontMatter {
     /// # Errors
     /// For the first thing that is wrong, in a sentence.
     pub fn read(text: &str, fields: Fields) -> Result<Self, Refused> {
-        let Value::Map(pairs) = yaml::read(cut_out(text)?)? else {
+        let Value::Map(pairs) = yaml::read(cut_out(text)?, fields)? else {
             return Err(Refused::new("the front matter of SKILL.md should be a map"));
         };
         if fields == Fields::OnlyKnown
@@ -66,6 +66,12 @@ impl FrontMatter {
         let description = text_of("description", description)?;
         check_length("description", description, DESCRIPTION_CHARS_MAX)?;
         refuse_tags("description", description)?;
+        let is_odd = |character: char| character.is_control() && !matches!(character, '\n' | '\t');
+        if description.chars().any(is_odd) {
+            return Err(Refused::new(
+                "the front matter of SKILL.md: description should have no control characters",
+            ));
+        }
         if let Some((_, compatibility)) = find("compatibility") {
             let Value::Text(text) = compatibility else {
                 return Err(Refused::new("compatibility should be text"));

@@ -8,7 +8,7 @@ pub const SKILL_FILES_MAX: usize = 1_000;
 pub const ZIP_BYTES_MAX: usize = SKILL_BYTES_MAX + 2 * 1024 * 1024;
 /// Entries of an archive: files, their directories, and what a Mac adds for each.
 pub(crate) const ZIP_ENTRIES_MAX: usize = 4 * SKILL_FILES_MAX;
-/// Bytes of a path below the skill, of one of its names, and how many names it has.
+/// Bytes of a path with the skill's folder, of one of its names, and how many names it has.
 pub(crate) const PATH_BYTES_MAX: usize = 512;
 pub(crate) const PATH_NAME_BYTES_MAX: usize = 255;
 pub(crate) const PATH_NAMES_MAX: usize = 16;

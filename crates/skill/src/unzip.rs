@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 use std::io::Read;
+use std::ops::Range;
 
 use flate2::{Crc, read::DeflateDecoder};
 
@@ -22,6 +23,7 @@ const HEAD: u32 = 0x0403_4b50;
 const HEAD_BYTES: usize = 30;
 const COMMENT_BYTES_MAX: usize = 0xffff;
 const ENCRYPTED: u16 = 1;
+const SAID_BEHIND: u16 = 1 << 3;
 const MADE_BY_UNIX: u8 = 3;
 const FILE_TYPE: u32 = 0o170_000;
 const REGULAR: u32 = 0o100_000;
@@ -47,14 +49,14 @@ pub fn unzip(bytes: &[u8]) -> Result<Vec<SkillFile>, Refused> {
     if bytes.len() > ZIP_BYTES_MAX {
         return Err(Refused::new("the archive is too large"));
     }
-    let mut files = Vec::new();
+    let (mut files, mut ranges) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
     let (mut packed, mut size) = (0, 0);
     for entry in directory(bytes)? {
         packed += entry.packed;
         size += entry.size;
         if packed > bytes.len() {
-            return Err(Refused::new("the archive has entries that share bytes"));
+            return Err(shared());
         }
         if size > SKILL_BYTES_MAX {
             return Err(too_large());
@@ -79,13 +81,23 @@ pub fn unzip(bytes: &[u8]) -> Result<Vec<SkillFile>, Refused> {
         if files.len() == SKILL_FILES_MAX {
             return Err(too_many());
         }
+        let (content, range) = unpack(bytes, &entry)?;
+        ranges.push(range);
         files.push(SkillFile {
             path: path.to_owned(),
             is_executable: entry.mode & EXECUTABLE != 0,
-            content: unpack(bytes, &entry)?,
+            content,
         });
     }
-    Ok(files)
+    ranges.sort_by_key(|range| range.start);
+    match ranges.windows(2).any(|two| two[0].end > two[1].start) {
+        true => Err(shared()),
+        false => Ok(files),
+    }
+}
+
+fn shared() -> Refused {
+    Refused::new("the archive has entries that share bytes")
 }
 
 pub(crate) fn too_large() -> Refused {
@@ -188,9 +200,13 @@ fn read_entry(bytes: &[u8], at: usize) -> Result<(Entry<'_>, usize), Refused> {
     Ok((entry, from + name + others))
 }
 
-fn unpack(bytes: &[u8], entry: &Entry<'_>) -> Result<Vec<u8>, Refused> {
+/// What is in a file, and which bytes of the archive are its own.
+fn unpack(bytes: &[u8], entry: &Entry<'_>) -> Result<(Vec<u8>, Range<usize>), Refused> {
     if u32_at(bytes, entry.at)? != HEAD {
         return Err(broken());
+    }
+    if !is_as_its_head(bytes, entry)? {
+        return Err(untrue(entry));
     }
     let name = usize::from(u16_at(bytes, entry.at + 26)?);
     let extra = usize::from(u16_at(bytes, entry.at + 28)?);
@@ -199,7 +215,8 @@ fn unpack(bytes: &[u8], entry: &Entry<'_>) -> Result<Vec<u8>, Refused> {
         return Err(broken());
     }
     let from = from + name + extra;
-    let packed = bytes.get(from..from + entry.packed).ok_or_else(broken)?;
+    let end = from + entry.packed;
+    let packed = bytes.get(from..end).ok_or_else(broken)?;
     let content = match entry.method {
         0 => packed.to_vec(),
         8 => inflate(packed, entry.size)?,
@@ -211,19 +228,40 @@ fn unpack(bytes: &[u8], entry: &Entry<'_>) -> Result<Vec<u8>, Refused> {
     let mut crc = Crc::new();
     crc.update(&content);
     if content.len() != entry.size || crc.sum() != entry.crc {
-        let message = format!("{:?} is not what the archive says of it", entry.path);
-        return Err(Refused::new(message));
+        return Err(untrue(entry));
     }
-    Ok(content)
+    Ok((content, entry.at..end))
+}
+
+fn untrue(entry: &Entry<'_>) -> Refused {
+    let message = format!("{:?} is not what the archive says of it", entry.path);
+    Refused::new(message)
+}
+
+/// Whether the head in front of a file says what the directory says. What was packed in one go says it behind the file.
+fn is_as_its_head(bytes: &[u8], entry: &Entry<'_>) -> Result<bool, Refused> {
+    let flags = u16_at(bytes, entry.at + 6)?;
+    let sizes = (
+        u32_at(bytes, entry.at + 14)?,
+        size_at(bytes, entry.at + 18)?,
+        size_at(bytes, entry.at + 22)?,
+    );
+    let is_said_behind = flags & SAID_BEHIND != 0 && sizes == (0, 0, 0);
+    Ok(flags & ENCRYPTED == 0
+        && u16_at(bytes, entry.at + 8)? == entry.method
+        && (is_said_behind || sizes == (entry.crc, entry.packed, entry.size)))
 }
 
 /// One byte more than was declared is as wrong as a thousand.
 fn inflate(packed: &[u8], size: usize) -> Result<Vec<u8>, Refused> {
     let mut content = Vec::new();
     let limit = u64::try_from(size).unwrap_or(u64::MAX).saturating_add(1);
-    let read = DeflateDecoder::new(packed)
-        .take(limit)
-        .read_to_end(&mut content);
+    let mut decoder = DeflateDecoder::new(packed);
+    let read = decoder.by_ref().take(limit).read_to_end(&mut content);
     read.map_err(|_| broken())?;
-    Ok(content)
+    // What is left is no part of the file, for some readers only.
+    match usize::try_from(decoder.total_in()) == Ok(packed.len()) || content.len() > size {
+        true => Ok(content),
+        false => Err(broken()),
+    }
 }

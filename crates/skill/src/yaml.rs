@@ -1,10 +1,11 @@
 //! The YAML of a front matter: the plain part of the language that the reference reader of skills
-//! takes. Every scalar is text. Tags, anchors, aliases, flow style and keys that come twice are
-//! refused, so nothing in it means more than it shows.
+//! takes. Every scalar is text. Tags, anchors, aliases, flow style, keys that come twice and a second document are
+//! refused, so nothing in it means more than it shows. Where any field may be, its value may be in flow style.
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 use crate::Refused;
+use crate::front_matter::Fields;
 use crate::limits::FRONT_MATTER_DEPTH_MAX;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,23 +16,27 @@ pub(crate) enum Value {
 }
 
 /// The one document that the text is.
-pub(crate) fn read(text: &str) -> Result<Value, Refused> {
+pub(crate) fn read(text: &str, fields: Fields) -> Result<Value, Refused> {
     let mut reader = Reader {
+        fields,
         chars: text.chars().collect(),
         events: Parser::new_from_str(text),
         read: 0,
     };
-    let mut value = Value::Text(String::new());
+    let mut value = None;
     loop {
         let (event, span) = reader.next()?;
         match event {
             Event::StreamStart | Event::DocumentEnd | Event::Nothing => {}
             // What separates two is the line of dashes that ends the front matter.
+            Event::DocumentStart(_) if value.is_some() => {
+                return Err(broken(&span, "it is two documents"));
+            }
             Event::DocumentStart(_) => {
                 let first = reader.next()?;
-                value = reader.value(first, 0)?;
+                value = Some(reader.value(first, 0)?);
             }
-            Event::StreamEnd => return Ok(value),
+            Event::StreamEnd => return Ok(value.unwrap_or(Value::Text(String::new()))),
             Event::Alias(_)
             | Event::Scalar(..)
             | Event::SequenceStart(..)
@@ -43,6 +48,7 @@ pub(crate) fn read(text: &str) -> Result<Value, Refused> {
 }
 
 struct Reader<'a> {
+    fields: Fields,
     chars: Vec<char>,
     events: Parser<'a, saphyr_parser::StrInput<'a>>,
     /// Characters up to the end of the last event.
@@ -126,7 +132,7 @@ impl<'a> Reader<'a> {
 
     fn refuse_flow(&self, span: &Span) -> Result<(), Refused> {
         match self.chars.get(span.start.index()) {
-            Some('{' | '[') => {
+            Some('{' | '[') if self.fields == Fields::OnlyKnown => {
                 let message = "lists and maps in brackets are not taken: put text in quotes";
                 Err(broken(span, message))
             }

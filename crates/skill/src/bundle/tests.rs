@@ -1,6 +1,7 @@
 //! Uploads and archives of strangers: what is taken, and what is refused by name.
 
 use super::*;
+use crate::limits::PATH_NAMES_MAX;
 
 const SKILL: &str = "---\nname: a-skill\ndescription: Does it.\n---\nDo it.\n";
 
@@ -134,4 +135,77 @@ fn an_archive_that_unpacks_to_more_than_it_says_is_refused() {
             .to_string()
             .contains("links are not taken")
     );
+}
+
+/// Its own archive has the skill's name for a folder, whatever the upload had.
+#[test]
+fn what_is_taken_can_be_unpacked_again() {
+    let at_the_root = |path: String| {
+        let file = |path: &str, content: &[u8]| SkillFile {
+            path: path.to_owned(),
+            is_executable: false,
+            content: content.to_vec(),
+        };
+        let files = vec![file(SKILL_MD, SKILL.as_bytes()), file(&path, b"x")];
+        Bundle::new(None, files)
+    };
+    let deepest = format!("{}x", "d/".repeat(PATH_NAMES_MAX - 2));
+    let longest = format!("{}/{}", "d".repeat(255), "x".repeat(512 - 256 - 8));
+    for (fits, does_not) in [
+        (deepest.clone(), format!("d/{deepest}")),
+        (longest.clone(), format!("{longest}x")),
+    ] {
+        let bundle = at_the_root(fits).unwrap();
+        assert_eq!(Bundle::of_zip(&bundle.to_zip()), Ok(bundle));
+        refusal(at_the_root(does_not));
+    }
+}
+
+#[test]
+fn an_archive_that_two_readers_could_read_differently_is_refused() {
+    let file = |name: &str, content: &[u8]| SkillFile {
+        path: name.to_owned(),
+        is_executable: false,
+        content: content.to_vec(),
+    };
+    let said = |archive: &[u8]| unzip(archive).unwrap_err().to_string();
+    // The head in front of the file: its method, its sum, its sizes.
+    let archive = zip("f", &[file("a", &[7; 1_000])]);
+    for at in [8, 14, 18, 22] {
+        let mut altered = archive.clone();
+        altered[at] ^= 1;
+        assert!(said(&altered).contains("not what the archive says"), "{at}");
+    }
+    // A byte behind the end of what is packed, counted with it here and there.
+    let mut padded = archive.clone();
+    let head = 30 + "f/a".len();
+    let packed = archive.len() - 22 - 49 - head;
+    padded.insert(head + packed, 0);
+    let directory = padded.len() - 22 - 49;
+    let longer = u32::try_from(packed + 1).unwrap().to_le_bytes();
+    padded[18..22].copy_from_slice(&longer);
+    padded[directory + 20..directory + 24].copy_from_slice(&longer);
+    let end = padded.len() - 22;
+    let moved = u32::try_from(directory).unwrap().to_le_bytes();
+    padded[end + 16..end + 20].copy_from_slice(&moved);
+    assert!(said(&padded).contains("well-formed"), "{}", said(&padded));
+}
+
+#[test]
+fn a_front_matter_is_one_document_of_plain_text() {
+    let read = |inner: &str, fields| {
+        let text = format!("---\n{inner}---\n");
+        crate::FrontMatter::read(&text, fields).map(|front| front.description)
+    };
+    let two = "name: a\ndescription: x\n...\nname: b\ndescription: y\n";
+    let bell = "name: a\ndescription: \"x\\a\"\n";
+    let in_brackets = "description: x\nallowed-tools: [Read, {a: b}]\n";
+    for fields in [Fields::OnlyKnown, Fields::Any] {
+        let said = read(two, fields).unwrap_err().to_string();
+        assert!(said.contains("two documents"), "{said}");
+        let said = read(bell, fields).unwrap_err().to_string();
+        assert!(said.contains("control characters"), "{said}");
+    }
+    assert!(read(in_brackets, Fields::OnlyKnown).is_err());
+    assert_eq!(read(in_brackets, Fields::Any), Ok("x".to_owned()));
 }
