@@ -18,6 +18,8 @@ pub const SKILL_VERSION_CHARS: RangeInclusive<usize> = 1..=128;
 
 // Skills.
 pub const SKILL_DISPLAY_NAME_CHARS: RangeInclusive<usize> = 1..=255;
+/// Versions that a skill has at the same time. Ours: they are deleted together.
+pub const SKILL_VERSIONS_MAX: u32 = 1_000;
 /// Files of all skills of one session, and their bytes. Ours.
 pub const SESSION_SKILL_FILES_MAX: usize = 5_000;
 pub const SESSION_SKILL_BYTES_MAX: u64 = 1 << 30;

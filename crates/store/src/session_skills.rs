@@ -1,7 +1,7 @@
 //! The versions of skills that a session was made with. They stay for as long as the session is
 //! there, also when the skill is deleted: its sandbox may have to be made again.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use futures::TryStreamExt;
 use hostler_protocol::agent::WantedSkill;
@@ -44,11 +44,10 @@ const SUM: &str = "select sha256 from skill_versions where id = $1";
 
 const DELETE_OF_SESSION: &str = "delete from session_skills where session_id = $1";
 
-const DELETED_AND_UNUSED: &str = "\
-    select id, workspace_id, size_bytes from skill_versions v where deleted_at is not null \
-    and not exists (select 1 from session_skills s where s.version_id = v.id)";
-
-const PURGE: &str = "delete from skill_versions where id = $1";
+const PURGE: &str = "\
+    delete from skill_versions where deleted_at is not null \
+    and not exists (select 1 from session_skills s where s.version_id = skill_versions.id) \
+    returning id, workspace_id, size_bytes";
 
 impl Store {
     /// In the order of the agent's list.
@@ -213,13 +212,15 @@ pub(crate) fn delete_session_skills(tx: &Tx<'_>, session: SessionId) -> Result<(
 /// Takes away the rows of deleted versions that no session has, and answers whose blobs are to be
 /// deleted after the commit.
 pub(crate) fn purge_deleted(tx: &Tx<'_>) -> Result<Vec<SkillVersionId>, StoreError> {
-    let unused: Vec<(SkillVersionId, WorkspaceId, i64)> =
-        tx.all(DELETED_AND_UNUSED, &[], |row| {
-            Ok((row.id(0)?, row.id(1)?, row.integer(2)?))
-        })?;
-    for (id, workspace, size) in &unused {
-        tx.execute(PURGE, &[&id.to_string()])?;
-        add_stored_bytes(tx, *workspace, -size)?;
+    let purged: Vec<(SkillVersionId, WorkspaceId, i64)> = tx.all(PURGE, &[], |row| {
+        Ok((row.id(0)?, row.id(1)?, row.integer(2)?))
+    })?;
+    let mut sizes: HashMap<WorkspaceId, i64> = HashMap::new();
+    for (_, workspace, size) in &purged {
+        *sizes.entry(*workspace).or_default() += size;
     }
-    Ok(unused.into_iter().map(|(id, _, _)| id).collect())
+    for (workspace, size) in sizes {
+        add_stored_bytes(tx, workspace, -size)?;
+    }
+    Ok(purged.into_iter().map(|(id, _, _)| id).collect())
 }

@@ -40,6 +40,8 @@ pub struct NewSkillVersion {
     pub at: Timestamp,
     /// Bytes that the workspace may hold in all.
     pub quota_bytes: u64,
+    /// Versions that the skill may have in all.
+    pub versions_max: u32,
 }
 
 /// What became of a new skill, or of a new version of one.
@@ -48,6 +50,8 @@ pub enum SkillCreated<T> {
     Created(T),
     QuotaExceeded,
     NoSuchSkill,
+    /// This one included.
+    TooManyVersions,
     /// All versions have the name of the first.
     HasName(String),
 }
@@ -163,11 +167,15 @@ impl Store {
             if name != new.name {
                 return Ok(SkillCreated::HasName(name));
             }
+            let key = [workspace.to_string(), new.skill_id.to_string()];
+            let left = tx.one(VERSIONS_LEFT, &[&key[0], &key[1]], |row| row.integer(0))?;
+            if left.unwrap_or(0) >= i64::from(new.versions_max) {
+                return Ok(SkillCreated::TooManyVersions);
+            }
             if !has_room(tx, workspace, new, size)? {
                 return Ok(SkillCreated::QuotaExceeded);
             }
             insert_version(tx, workspace, new, size, sha256)?;
-            let key = [workspace.to_string(), new.skill_id.to_string()];
             tx.execute(SET_LATEST, &[&key[0], &key[1], &new.at.as_micros()])?;
             let wanted = VersionWanted::Exactly(new.id);
             let found = find_version(tx, workspace, new.skill_id, wanted)?;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use hostler_protocol::id::SkillId;
+use hostler_protocol::limits::SKILL_VERSIONS_MAX;
 use hostler_protocol::page::Page;
 use hostler_protocol::skill::{DeletedSkill, DeletedSkillType, SkillResource};
 use hostler_store::SkillCreated;
@@ -110,6 +111,11 @@ fn made<T>(created: SkillCreated<T>) -> Result<T, ApiError> {
         SkillCreated::HasName(name) => {
             let message =
                 format!("files: the skill is named {name:?}, and so should be all its versions");
+            Err(ApiError::invalid(message))
+        }
+        SkillCreated::TooManyVersions => {
+            let message =
+                format!("files: the skill has {SKILL_VERSIONS_MAX} versions, and may have no more");
             Err(ApiError::invalid(message))
         }
         SkillCreated::NoSuchSkill => Err(ApiError::not_found("the skill")),

@@ -11,6 +11,7 @@ use axum::extract::Request;
 use axum::extract::multipart::Field;
 use axum::http::header;
 use hostler_protocol::id::{SkillId, WorkspaceId};
+use hostler_protocol::limits::SKILL_VERSIONS_MAX;
 use hostler_protocol::skill::display_name;
 use hostler_skill::{Bundle, Refused, SKILL_FILES_MAX, ZIP_BYTES_MAX};
 use hostler_store::{NewSkillVersion, SkillFileEntry};
@@ -93,6 +94,7 @@ pub(super) async fn version(
         archive,
         at: api.env.now(),
         quota_bytes: api.options.storage_bytes_max,
+        versions_max: SKILL_VERSIONS_MAX,
     };
     Ok((version, held))
 }

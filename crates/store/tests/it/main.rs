@@ -26,6 +26,7 @@ mod session_resources;
 mod sessions;
 mod shared;
 mod shared_tail;
+mod skills;
 mod snapshots;
 mod statements;
 mod store_folder;
