@@ -74,13 +74,13 @@ pub(crate) const REPOSITORY_CLONE_TIME: Duration = Duration::from_secs(300);
 pub(crate) const REPOSITORY_STEP_TIME_MAX: Duration = Duration::from_secs(600);
 pub(crate) const REPOSITORY_BYTES: u64 = 2 << 30;
 pub(crate) const REPOSITORY_FILES: u64 = 200_000;
-/// Skills that are in memory, on their way into a sandbox: each with up to 62 MiB.
-pub(crate) const SKILLS_UNPACKED_AT_ONCE: usize = 4;
-/// For how long the first request to a model waits for them.
+/// For how long the first request to a model waits for repositories and the skills in them.
 pub(crate) const REPOSITORY_SKILLS_WAIT: Duration = Duration::from_secs(60);
 /// Folders of `.claude/skills` that are looked at.
 pub(crate) const REPOSITORY_SKILLS_MAX: usize = 64;
 pub(crate) const REPOSITORY_DEPTH: usize = 100;
+/// Skills that are in memory, on their way into a sandbox: each with up to 62 MiB.
+pub(crate) const SKILLS_UNPACKED_AT_ONCE: usize = 4;
 /// Bytes of all repositories that are kept for the next session.
 pub(crate) const REPOSITORY_CACHE_BYTES: u64 = 20 << 30;
 /// Repositories of one session that are cloned side by side, and sandboxes at that work at all.

@@ -51,8 +51,9 @@ fn read_line(line: &str) -> Option<RepositorySkill> {
             name,
             description,
         }),
-        Err(error) => {
-            tracing::info!(folder, %error, "a repository has a skill that is none");
+        // A stranger's words, its name among them, are no matter for the log.
+        Err(_) => {
+            tracing::info!("a repository has a skill that is none");
             None
         }
     }
